@@ -1,0 +1,51 @@
+// What the NIC is plugged into.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace skbtrail::device {
+
+/// Says what the checksum and segmentation fields of a frame mean: the fields of virtio_net_hdr
+/// (virtio 1.3, 5.1.6) that travel with a frame, in host order, without ring layout.
+struct FrameOffload {
+    bool needs_checksum = false;  ///< checksum at start + offset is partial
+    bool data_valid = false;      ///< checksums were verified
+    std::uint16_t checksum_start = 0;
+    std::uint16_t checksum_offset = 0;
+    std::uint8_t gso_type = 0;  ///< VIRTIO_NET_HDR_GSO_*
+    std::uint16_t gso_size = 0;
+    std::uint16_t header_length = 0;
+};
+
+/// One Ethernet frame, without FCS.
+struct Frame {
+    std::span<const std::byte> bytes;
+    FrameOffload offload;
+};
+
+/// A wire. Called from one thread, the NIC's event loop. A wire never blocks; what it cannot take
+/// it drops, and counts.
+class Wire {
+  public:
+    /// Hands a frame to the NIC, towards the guest. Returns false when the NIC has no receive
+    /// buffer for it: the wire may keep the frame and try again after on_receive_ready().
+    using Deliver = std::function<bool(const Frame&)>;
+
+    virtual ~Wire() = default;
+
+    /// Called once, before any other: where to deliver to.
+    virtual void attach(Deliver deliver) = 0;
+    /// A frame that the guest sent. The bytes are the wire's own only during the call.
+    virtual void transmit(const Frame& frame) = 0;
+    /// The guest has given receive buffers again.
+    virtual void on_receive_ready() {}
+    /// For a person and the log: "nat 10.0.2.0/24".
+    virtual std::string describe() const = 0;
+};
+
+}  // namespace skbtrail::device

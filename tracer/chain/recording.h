@@ -1,0 +1,187 @@
+// The recording: what a kernel did with some packets, as nested call chains, and what the NIC did
+// with the descriptors that carried them. It is the one thing that the collector, the checker, the
+// viewer and the user share, and it is complete by itself: it can be judged and shown on a machine
+// that has neither QEMU nor the kernel.
+//
+// The JSON form is described by recording.schema.json beside this file; recording_json.h converts.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace skbtrail::chain {
+
+/// An address in the observed kernel or in guest-physical memory. In JSON a string "0x…", because
+/// a JSON number loses bits above 2^53 in many readers.
+using Address = std::uint64_t;
+/// Nanoseconds on the clock that Observed::clock names.
+using Nanoseconds = std::int64_t;
+using PacketId = std::uint32_t;
+using ChainId = std::uint32_t;
+
+/// The format's version. A reader accepts this one only, and says so of a newer one.
+inline constexpr int recording_version = 1;
+
+/// Where one sk_buff stood when a function was entered that takes it. Offsets are bytes from
+/// `head`, as include/linux/skbuff.h draws them.
+struct SkbGeometry {
+    unsigned argument = 0;  ///< which argument of the function it is, from 0
+    std::optional<PacketId> packet;
+    Address address = 0;                          ///< the struct sk_buff itself
+    Address head = 0;                             ///< start of the linear buffer
+    std::int64_t data = 0;                        ///< data - head
+    std::int64_t tail = 0;                        ///< tail, as an offset from head
+    std::int64_t end = 0;                         ///< end, as an offset from head
+    std::uint32_t len = 0;                        ///< linear and paged bytes together
+    std::uint32_t data_len = 0;                   ///< paged bytes
+    std::uint16_t protocol = 0;                   ///< ethertype in host order; 0 where not set yet
+    std::optional<std::uint16_t> mac_header;      ///< offset from head; absent while not set
+    std::optional<std::uint16_t> network_header;  ///< offset from head
+    std::optional<std::uint16_t> transport_header;  ///< offset from head; absent while not set
+    std::uint32_t users = 0;                        ///< reference count
+    bool cloned = false;
+    std::uint32_t device = 0;  ///< ifindex of skb->dev; 0 without one
+};
+
+/// One call of one kernel function.
+struct Call {
+    std::string function;  ///< with the compiler's suffix (.isra.0, …), as kallsyms has it
+    std::string module;    ///< empty: the kernel's own text
+    Nanoseconds start = 0;
+    std::optional<Nanoseconds> duration;  ///< absent: the return was not seen
+    std::optional<unsigned> cpu;          ///< only where it differs from the chain's
+    std::vector<SkbGeometry> skbs;        ///< the sk_buffs it was given
+    std::string incomplete;   ///< why calls below may be missing; empty: they are all there
+    std::vector<Call> calls;  ///< what it called, in order
+};
+
+/// What a CPU was doing when a chain began.
+enum class Context { task, softirq, hardirq };
+
+/// Where a chain was cut out of another one: it ran inside that call (a softirq in the sender's
+/// own context, an interrupt).
+struct NestedIn {
+    ChainId chain = 0;
+    std::string function;
+};
+
+/// A tree of calls below one root: `__napi_poll`, or the entry of a system call.
+struct Chain {
+    ChainId id = 0;
+    unsigned cpu = 0;
+    Context context = Context::task;
+    std::uint32_t pid = 0;  ///< thread that the CPU was running, also under an interrupt
+    std::string comm;
+    std::optional<NestedIn> nested_in;
+    Call root;
+};
+
+/// How a packet came to be, or what became of one: `clone`, `copy`, `segment`, `gro_merge`,
+/// `coalesce`, `expand_head`, `fragment`, `reassemble`.
+struct PacketEdge {
+    std::string kind;
+    PacketId packet = 0;  ///< the other packet
+};
+
+/// What became of a packet.
+struct Fate {
+    std::string kind = "unknown";  ///< delivered, transmitted, dropped, consumed, queued, unknown
+    std::string function;          ///< where it was seen
+    std::string reason;            ///< the kernel's drop reason, where there is one
+};
+
+/// One packet: one head, from the first sight of it to its end. A head that the kernel frees and
+/// uses again is another packet.
+struct Packet {
+    PacketId id = 0;
+    std::string identified_by;  ///< "head" or the edge that made it ("clone", …)
+    Address head = 0;
+    Nanoseconds first_seen = 0;
+    std::string summary;  ///< for a person: "ICMP echo request 10.0.2.15 > 10.0.2.2 id 1 seq 0"
+    /// What conditions are written against: "ethertype", "ip.protocol", "ip.source",
+    /// "ip.destination", "icmp.type", "icmp.id", "icmp.sequence", "udp.source", … Lower case words.
+    std::map<std::string, std::string> headers;
+    std::vector<PacketEdge> edges;
+    Fate fate;
+};
+
+/// One counter of things that were not recorded. Every counter is listed, also when it is 0: a
+/// reader must see that it was looked at.
+struct Loss {
+    std::string kind;  ///< ring_buffer_overrun, bpf_reserve_failed, probe_missed, …
+    std::optional<unsigned> cpu;
+    std::uint64_t count = 0;
+    std::string detail;  ///< what the counter counts, for a person
+};
+
+/// A function that was asked for and could not be attached.
+struct Unavailable {
+    std::string function;
+    std::string reason;
+};
+
+struct Interface {
+    std::string name;
+    std::uint32_t ifindex = 0;
+    std::string mac;
+    std::uint32_t mtu = 0;
+    std::string driver;
+    std::vector<std::string> features;  ///< negotiated virtio features, "mrg_rxbuf", …
+};
+
+/// The circumstances of a recording.
+struct Observed {
+    std::string kernel_release;
+    std::string kernel_build_id;
+    std::string machine;  ///< uname -m
+    std::string collector_version;
+    std::string clock = "mono";
+    Nanoseconds started = 0;
+    Nanoseconds ended = 0;
+    std::vector<std::string> command;
+    std::optional<int> exit_status;  ///< of the command; 128 + n when a signal ended it
+    /// Start of the kernel's direct map: guest-physical = address - this. Joins an sk_buff's head
+    /// with a descriptor.
+    std::optional<Address> page_offset;
+    std::string tree_method;      ///< "function_graph"
+    std::string identity_method;  ///< "kprobe.multi"
+    std::vector<Interface> interfaces;
+    std::vector<std::string> traced;  ///< functions that the tree can contain, sorted
+    std::vector<std::string> probed;  ///< those of them whose sk_buffs are recorded, sorted
+    std::vector<Unavailable> unavailable;
+    /// What the host knows: "lab", "accelerator", "qemu", "nic", "vcpus" …
+    std::map<std::string, std::string> host;
+};
+
+struct Descriptor {
+    Address address = 0;  ///< guest-physical
+    std::uint32_t length = 0;
+    bool device_writable = false;
+};
+
+/// What the NIC saw or did at one of its virtqueues.
+struct RingEvent {
+    std::uint64_t sequence = 0;
+    Nanoseconds time = 0;                 ///< the host's CLOCK_MONOTONIC: not comparable with calls
+    unsigned queue = 0;                   ///< virtqueue number: even receive, odd transmit
+    std::string event;                    ///< available, used, kick, call, call_suppressed
+    std::optional<unsigned> index;        ///< free-running 16-bit ring index
+    std::optional<unsigned> head;         ///< head descriptor of the chain
+    std::optional<std::uint32_t> length;  ///< bytes written (used, receive) or read (transmit)
+    std::vector<Descriptor> descriptors;
+    std::optional<PacketId> packet;  ///< joined by guest-physical address
+    std::string reason;
+};
+
+struct Recording {
+    Observed observed;
+    std::vector<Loss> losses;
+    std::vector<Packet> packets;
+    std::vector<Chain> chains;
+    std::vector<RingEvent> ring_events;
+};
+
+}  // namespace skbtrail::chain
