@@ -1,0 +1,46 @@
+# The front door. `make lab` and `make test` do everything on a fresh Debian 12 machine, as root or
+# with sudo; both are quick the second time. The build itself is CMake's: see CMakePresets.json.
+
+MAKEFLAGS += --no-print-directory
+JOBS := $(shell nproc)
+LAB ?= ping-receive
+
+.PHONY: help lab test setup build build-asan check-format tidy clean
+
+help:
+	@echo "make lab           set up, build, boot a guest, trace a ping, judge its path (LAB=$(LAB))"
+	@echo "make test          set up, build, run all tests"
+	@echo "make setup         install what is missing from Debian 12 and its backports"
+	@echo "make build         build build/bin/{skbtrail,skbtrail-nic,skbtrail-collect}"
+	@echo "make check-format  does clang-format agree with every file?"
+	@echo "make tidy          clang-tidy over all C++ files"
+	@echo "make clean         remove build/"
+
+lab: build
+	@build/bin/skbtrail run $(LAB)
+
+# One ctest runs all: the unit tests as built for use and under the sanitizers, and the tests that
+# boot guests. Its closing line is the verdict.
+test: build build-asan
+	@ctest --test-dir build --output-on-failure --parallel $(JOBS) --no-tests=error
+
+setup:
+	@.ci/setup
+
+build: setup
+	@cmake --preset release >build.log 2>&1 || { cat build.log; rm -f build.log; exit 1; }; rm -f build.log
+	@cmake --build --preset release --parallel $(JOBS)
+
+build-asan: setup build
+	@cmake --preset asan >build.log 2>&1 || { cat build.log; rm -f build.log; exit 1; }; rm -f build.log
+	@cmake --build --preset asan --parallel $(JOBS) --target unit-tests
+
+check-format:
+	@git ls-files '*.h' '*.cpp' '*.c' | xargs clang-format-19 --dry-run --Werror
+
+tidy: build
+	@git ls-files 'device/*.cpp' 'guest/*.cpp' 'tracer/*.cpp' 'labs/*.cpp' | \
+	    xargs -n 4 -P $(JOBS) clang-tidy-19 -p build --quiet
+
+clean:
+	rm -rf build
