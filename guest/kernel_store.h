@@ -1,0 +1,89 @@
+// Kernels to boot: by version from Debian's suites, or the user's own.
+//
+// A kernel is fetched with a private apt state (nothing of the machine's apt is touched, signatures
+// are checked), unpacked below the cache directory and never installed.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "guest/cache.h"
+#include "guest/error.h"
+
+namespace skbtrail::guest {
+
+/// A kernel on this machine, ready to boot.
+struct Kernel {
+    std::string release;  ///< as uname -r has it: "6.12.95+deb12-cloud-amd64"
+    /// The uncompressed ELF image, which has a PVH entry: what QEMU's -kernel gets.
+    std::filesystem::path vmlinux;
+    /// What /lib/modules/RELEASE would be; empty when none was found (all built in, perhaps).
+    std::filesystem::path modules;
+    std::filesystem::path config;      ///< empty when none was found
+    std::filesystem::path system_map;  ///< empty when none was found (Debian's may be a stub)
+    std::string build_id;              ///< lower-case hex; empty when the kernel has none
+    std::string package;               ///< Debian's name for it; empty for the user's own
+    std::string package_version;       ///< "6.12.95-1~bpo12+1"
+    std::string suite;                 ///< where it came from: "bookworm-backports"
+};
+
+/// A kernel that a Debian mirror has.
+struct AvailableKernel {
+    std::string release;
+    std::string package;
+    std::string package_version;
+    std::string suite;
+};
+
+/// The kernels below one cache directory. Several processes may use one cache at once.
+class KernelStore {
+  public:
+    explicit KernelStore(std::filesystem::path root = cache_root());
+
+    /// What `spec` names, fetched if need be:
+    /// - a version, "6.12" or "6.12.95": the newest that is already in the cache and matches; only
+    ///   if there is none, the newest that the mirror has;
+    /// - an exact release, "6.12.95+deb12-cloud-amd64": likewise;
+    /// - a path (it has a slash) to the user's own bzImage or vmlinux, "PATH" or
+    ///   "PATH,modules=DIR"; without DIR the modules are looked for beside it, then in
+    ///   /lib/modules/RELEASE.
+    /// Throws Error: no such version (and which there are), no network and nothing in the cache, an
+    /// image that is none or cannot be booted this way.
+    Kernel resolve(const std::string& spec, const Progress& progress = {},
+                   std::stop_token stop = {});
+
+    /// The newest that the mirror has for a version or release, fetched unless the cache has that
+    /// very one. Throws Error as resolve does.
+    Kernel fetch(const std::string& spec, const Progress& progress = {}, std::stop_token stop = {});
+
+    /// What the cache has, oldest version first.
+    std::vector<Kernel> list() const;
+
+    /// What the mirror has, oldest version first. Throws Error.
+    std::vector<AvailableKernel> available(const Progress& progress = {},
+                                           std::stop_token stop = {});
+
+    /// Removes one kernel from the cache. Throws Error when it is not there.
+    void remove(const std::string& release);
+
+    /// Bytes on disk below the kernel's directory.
+    std::uintmax_t size(const std::string& release) const;
+
+    /// Where the collector's prepared lists for this kernel are kept (the file need not exist; its
+    /// directory does). Throws Error when the directory cannot be made.
+    std::filesystem::path plan_path(const Kernel& kernel) const;
+
+  private:
+    std::filesystem::path kernels() const { return root_ / "kernels"; }
+    Kernel install(const AvailableKernel& kernel, const Progress& progress, std::stop_token stop);
+
+    std::filesystem::path root_;
+};
+
+/// KernelStore().resolve(spec, progress).
+Kernel resolve_kernel(const std::string& spec, const Progress& progress = {});
+
+}  // namespace skbtrail::guest
