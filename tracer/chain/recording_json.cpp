@@ -1,0 +1,604 @@
+#include "tracer/chain/recording_json.h"
+
+#include <array>
+#include <cstddef>
+#include <optional>
+#include <ostream>
+#include <set>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "tracer/chain/json_reader.h"
+#include "tracer/chain/json_writer.h"
+
+namespace skbtrail::chain {
+namespace {
+
+constexpr DocumentKind recording_kind{"skbtrail-recording", recording_version, "a recording"};
+
+constexpr std::array<std::pair<Context, std::string_view>, 3> context_names = {{
+    {Context::task, "task"},
+    {Context::softirq, "softirq"},
+    {Context::hardirq, "hardirq"},
+}};
+
+// ---------------------------------------------------------------------------------- writing ----
+
+/// The members of one object. A member that says nothing (an empty text or list, a zero that is
+/// the default) is left out by the methods named optional_….
+class Members {
+  public:
+    explicit Members(JsonWriter& writer) : writer_(writer) { writer_.begin_object(); }
+    Members(const Members&) = delete;
+    Members& operator=(const Members&) = delete;
+    ~Members() { writer_.end_object(); }
+
+    void text(std::string_view key, std::string_view value) {
+        writer_.key(key);
+        writer_.text(value);
+    }
+    void optional_text(std::string_view key, std::string_view value) {
+        if (!value.empty()) text(key, value);
+    }
+    void address(std::string_view key, Address value) {
+        writer_.key(key);
+        writer_.address(value);
+    }
+    template <typename Integer>
+    void integer(std::string_view key, Integer value) {
+        writer_.key(key);
+        if constexpr (std::is_signed_v<Integer>) {
+            writer_.integer(std::int64_t{value});
+        } else {
+            writer_.integer(std::uint64_t{value});
+        }
+    }
+    template <typename Integer>
+    void integer_unless_zero(std::string_view key, Integer value) {
+        if (value != 0) integer(key, value);
+    }
+    template <typename Integer>
+    void optional_integer(std::string_view key, const std::optional<Integer>& value) {
+        if (value) integer(key, *value);
+    }
+    void boolean_if_true(std::string_view key, bool value) {
+        if (!value) return;
+        writer_.key(key);
+        writer_.boolean(true);
+    }
+    template <typename T, typename Write>
+    void array(std::string_view key, const std::vector<T>& values, const Write& write) {
+        writer_.key(key);
+        writer_.begin_array();
+        for (const T& value : values) write(writer_, value);
+        writer_.end_array();
+    }
+    template <typename T, typename Write>
+    void optional_array(std::string_view key, const std::vector<T>& values, const Write& write) {
+        if (!values.empty()) array(key, values, write);
+    }
+    void optional_map(std::string_view key, const std::map<std::string, std::string>& values) {
+        if (values.empty()) return;
+        writer_.key(key);
+        const Members members(writer_);
+        for (const auto& [name, value] : values) {
+            writer_.key(name);
+            writer_.text(value);
+        }
+    }
+
+  private:
+    JsonWriter& writer_;
+};
+
+void write_text(JsonWriter& writer, const std::string& value) {
+    writer.text(value);
+}
+
+void write_geometry(JsonWriter& writer, const SkbGeometry& skb) {
+    Members members(writer);
+    members.integer_unless_zero("argument", skb.argument);
+    members.optional_integer("packet", skb.packet);
+    members.address("address", skb.address);
+    members.address("head", skb.head);
+    members.integer("data", skb.data);
+    members.integer("tail", skb.tail);
+    members.integer("end", skb.end);
+    members.integer("len", skb.len);
+    members.integer_unless_zero("data_len", skb.data_len);
+    members.integer_unless_zero("protocol", skb.protocol);
+    members.optional_integer("mac_header", skb.mac_header);
+    members.optional_integer("network_header", skb.network_header);
+    members.optional_integer("transport_header", skb.transport_header);
+    members.integer_unless_zero("users", skb.users);
+    members.boolean_if_true("cloned", skb.cloned);
+    members.integer_unless_zero("device", skb.device);
+}
+
+void write_call(JsonWriter& writer, const Call& call) {
+    Members members(writer);
+    members.text("function", call.function);
+    members.optional_text("module", call.module);
+    members.integer("start", call.start);
+    members.optional_integer("duration", call.duration);
+    members.optional_integer("cpu", call.cpu);
+    members.optional_array("skbs", call.skbs, write_geometry);
+    members.optional_text("incomplete", call.incomplete);
+    members.optional_array("calls", call.calls, write_call);
+}
+
+void write_chain(JsonWriter& writer, const Chain& chain) {
+    writer.line_break();
+    Members members(writer);
+    members.integer("id", chain.id);
+    members.integer("cpu", chain.cpu);
+    members.text("context", context_name(chain.context));
+    members.integer("pid", chain.pid);
+    members.optional_text("comm", chain.comm);
+    if (chain.nested_in) {
+        writer.key("nested_in");
+        Members nested(writer);
+        nested.integer("chain", chain.nested_in->chain);
+        nested.text("function", chain.nested_in->function);
+    }
+    writer.key("root");
+    write_call(writer, chain.root);
+}
+
+void write_packet(JsonWriter& writer, const Packet& packet) {
+    writer.line_break();
+    Members members(writer);
+    members.integer("id", packet.id);
+    members.text("identified_by", packet.identified_by);
+    members.address("head", packet.head);
+    members.integer("first_seen", packet.first_seen);
+    members.optional_text("summary", packet.summary);
+    members.optional_map("headers", packet.headers);
+    members.optional_array("edges", packet.edges, [](JsonWriter& w, const PacketEdge& edge) {
+        Members edge_members(w);
+        edge_members.text("kind", edge.kind);
+        edge_members.integer("packet", edge.packet);
+    });
+    writer.key("fate");
+    Members fate(writer);
+    fate.text("kind", packet.fate.kind);
+    fate.optional_text("function", packet.fate.function);
+    fate.optional_text("reason", packet.fate.reason);
+}
+
+void write_loss(JsonWriter& writer, const Loss& loss) {
+    writer.line_break();
+    Members members(writer);
+    members.text("kind", loss.kind);
+    members.optional_integer("cpu", loss.cpu);
+    members.integer("count", loss.count);
+    members.optional_text("detail", loss.detail);
+}
+
+void write_interface(JsonWriter& writer, const Interface& interface) {
+    Members members(writer);
+    members.text("name", interface.name);
+    members.integer_unless_zero("ifindex", interface.ifindex);
+    members.optional_text("mac", interface.mac);
+    members.integer_unless_zero("mtu", interface.mtu);
+    members.optional_text("driver", interface.driver);
+    members.optional_array("features", interface.features, write_text);
+}
+
+void write_observed(JsonWriter& writer, const Observed& observed) {
+    Members members(writer);
+    members.text("kernel_release", observed.kernel_release);
+    members.optional_text("kernel_build_id", observed.kernel_build_id);
+    members.optional_text("machine", observed.machine);
+    members.optional_text("collector_version", observed.collector_version);
+    members.optional_text("clock", observed.clock);
+    members.integer("started", observed.started);
+    members.integer("ended", observed.ended);
+    members.optional_array("command", observed.command, write_text);
+    members.optional_integer("exit_status", observed.exit_status);
+    if (observed.page_offset) members.address("page_offset", *observed.page_offset);
+    members.optional_text("tree_method", observed.tree_method);
+    members.optional_text("identity_method", observed.identity_method);
+    members.optional_array("interfaces", observed.interfaces, write_interface);
+    members.optional_array("traced", observed.traced, write_text);
+    members.optional_array("probed", observed.probed, write_text);
+    members.optional_array("unavailable", observed.unavailable,
+                           [](JsonWriter& w, const Unavailable& unavailable) {
+                               Members unavailable_members(w);
+                               unavailable_members.text("function", unavailable.function);
+                               unavailable_members.text("reason", unavailable.reason);
+                           });
+    members.optional_map("host", observed.host);
+}
+
+void write_ring_event(JsonWriter& writer, const RingEvent& event) {
+    writer.line_break();
+    Members members(writer);
+    members.integer("sequence", event.sequence);
+    members.integer("time", event.time);
+    members.integer("queue", event.queue);
+    members.text("event", event.event);
+    members.optional_integer("index", event.index);
+    members.optional_integer("head", event.head);
+    members.optional_integer("length", event.length);
+    members.optional_array(
+        "descriptors", event.descriptors, [](JsonWriter& w, const Descriptor& descriptor) {
+            Members descriptor_members(w);
+            descriptor_members.address("address", descriptor.address);
+            descriptor_members.integer("length", descriptor.length);
+            descriptor_members.boolean_if_true("device_writable", descriptor.device_writable);
+        });
+    members.optional_integer("packet", event.packet);
+    members.optional_text("reason", event.reason);
+}
+
+// ---------------------------------------------------------------------------------- reading ----
+
+/// The array `value`, each element by `read`.
+template <typename Read>
+auto read_array(const JsonValue& value, const Read& read) {
+    std::vector<decltype(read(value))> result;
+    const std::size_t count = value.size();
+    result.reserve(count);
+    for (std::size_t i = 0; i < count; ++i) result.push_back(read(value.element(i)));
+    return result;
+}
+
+/// The array under `key`, empty when there is none.
+template <typename Read>
+auto read_optional_array(JsonObject& object, std::string_view key, const Read& read) {
+    const auto value = object.find(key);
+    return value ? read_array(*value, read) : decltype(read_array(*value, read))();
+}
+
+SkbGeometry read_geometry(const JsonValue& value) {
+    SkbGeometry skb;
+    JsonObject object(value);
+    object.optional("argument", skb.argument);
+    object.optional("packet", skb.packet);
+    skb.address = object.required("address").address();
+    skb.head = object.required("head").address();
+    object.required("data", skb.data);
+    object.required("tail", skb.tail);
+    object.required("end", skb.end);
+    object.required("len", skb.len);
+    object.optional("data_len", skb.data_len);
+    object.optional("protocol", skb.protocol);
+    object.optional("mac_header", skb.mac_header);
+    object.optional("network_header", skb.network_header);
+    object.optional("transport_header", skb.transport_header);
+    object.optional("users", skb.users);
+    object.optional("cloned", skb.cloned);
+    object.optional("device", skb.device);
+    object.finish();
+    return skb;
+}
+
+Call read_call(const JsonValue& value) {
+    Call call;
+    JsonObject object(value);
+    object.required("function", call.function);
+    object.optional("module", call.module);
+    object.required("start", call.start);
+    object.optional("duration", call.duration);
+    object.optional("cpu", call.cpu);
+    call.skbs = read_optional_array(object, "skbs", read_geometry);
+    object.optional("incomplete", call.incomplete);
+    call.calls = read_optional_array(object, "calls", read_call);
+    object.finish();
+    return call;
+}
+
+Context read_context(const JsonValue& value) {
+    const auto name = value.get<std::string>();
+    for (const auto& [context, known] : context_names) {
+        if (name == known) return context;
+    }
+    value.fail(
+        fmt::format("\"{}\" is no context; expected \"task\", \"softirq\" or \"hardirq\"", name));
+}
+
+Chain read_chain(const JsonValue& value) {
+    Chain chain;
+    JsonObject object(value);
+    object.required("id", chain.id);
+    object.required("cpu", chain.cpu);
+    chain.context = read_context(object.required("context"));
+    object.optional("pid", chain.pid);
+    object.optional("comm", chain.comm);
+    if (const auto nested = object.find("nested_in")) {
+        JsonObject nested_object(*nested);
+        chain.nested_in.emplace();
+        nested_object.required("chain", chain.nested_in->chain);
+        nested_object.required("function", chain.nested_in->function);
+        nested_object.finish();
+    }
+    chain.root = read_call(object.required("root"));
+    object.finish();
+    return chain;
+}
+
+PacketEdge read_edge(const JsonValue& value) {
+    PacketEdge edge;
+    JsonObject object(value);
+    object.required("kind", edge.kind);
+    object.required("packet", edge.packet);
+    object.finish();
+    return edge;
+}
+
+Packet read_packet(const JsonValue& value) {
+    Packet packet;
+    JsonObject object(value);
+    object.required("id", packet.id);
+    object.required("identified_by", packet.identified_by);
+    packet.head = object.required("head").address();
+    object.required("first_seen", packet.first_seen);
+    object.optional("summary", packet.summary);
+    object.optional("headers", packet.headers);
+    packet.edges = read_optional_array(object, "edges", read_edge);
+    if (const auto fate = object.find("fate")) {
+        JsonObject fate_object(*fate);
+        fate_object.required("kind", packet.fate.kind);
+        fate_object.optional("function", packet.fate.function);
+        fate_object.optional("reason", packet.fate.reason);
+        fate_object.finish();
+    }
+    object.finish();
+    return packet;
+}
+
+Loss read_loss(const JsonValue& value) {
+    Loss loss;
+    JsonObject object(value);
+    object.required("kind", loss.kind);
+    object.optional("cpu", loss.cpu);
+    object.required("count", loss.count);
+    object.optional("detail", loss.detail);
+    object.finish();
+    return loss;
+}
+
+Unavailable read_unavailable(const JsonValue& value) {
+    Unavailable unavailable;
+    JsonObject object(value);
+    object.required("function", unavailable.function);
+    object.required("reason", unavailable.reason);
+    object.finish();
+    return unavailable;
+}
+
+Interface read_interface(const JsonValue& value) {
+    Interface interface;
+    JsonObject object(value);
+    object.required("name", interface.name);
+    object.optional("ifindex", interface.ifindex);
+    object.optional("mac", interface.mac);
+    object.optional("mtu", interface.mtu);
+    object.optional("driver", interface.driver);
+    object.optional("features", interface.features);
+    object.finish();
+    return interface;
+}
+
+Observed read_observed(const JsonValue& value) {
+    Observed observed;
+    JsonObject object(value);
+    object.required("kernel_release", observed.kernel_release);
+    object.optional("kernel_build_id", observed.kernel_build_id);
+    object.optional("machine", observed.machine);
+    object.optional("collector_version", observed.collector_version);
+    object.optional("clock", observed.clock);
+    object.optional("started", observed.started);
+    object.optional("ended", observed.ended);
+    object.optional("command", observed.command);
+    object.optional("exit_status", observed.exit_status);
+    if (const auto offset = object.find("page_offset")) observed.page_offset = offset->address();
+    object.optional("tree_method", observed.tree_method);
+    object.optional("identity_method", observed.identity_method);
+    observed.interfaces = read_optional_array(object, "interfaces", read_interface);
+    object.optional("traced", observed.traced);
+    object.optional("probed", observed.probed);
+    observed.unavailable = read_optional_array(object, "unavailable", read_unavailable);
+    object.optional("host", observed.host);
+    object.finish();
+    return observed;
+}
+
+Descriptor read_descriptor(const JsonValue& value) {
+    Descriptor descriptor;
+    JsonObject object(value);
+    descriptor.address = object.required("address").address();
+    object.required("length", descriptor.length);
+    object.optional("device_writable", descriptor.device_writable);
+    object.finish();
+    return descriptor;
+}
+
+RingEvent read_ring_event(const JsonValue& value) {
+    RingEvent event;
+    JsonObject object(value);
+    object.required("sequence", event.sequence);
+    object.required("time", event.time);
+    object.required("queue", event.queue);
+    object.required("event", event.event);
+    object.optional("index", event.index);
+    object.optional("head", event.head);
+    object.optional("length", event.length);
+    event.descriptors = read_optional_array(object, "descriptors", read_descriptor);
+    object.optional("packet", event.packet);
+    object.optional("reason", event.reason);
+    object.finish();
+    return event;
+}
+
+/// That what refers to a packet by its number finds one, and numbers are given once: whoever
+/// reads a recording may rely on it.
+class References {
+  public:
+    explicit References(const Recording& recording) : recording_(recording) {}
+
+    void check() {
+        for (std::size_t i = 0; i < recording_.packets.size(); ++i) {
+            if (!packets_.insert(recording_.packets[i].id).second) {
+                fail(fmt::format("/packets/{}/id", i), "another packet has this id already");
+            }
+        }
+        for (std::size_t i = 0; i < recording_.packets.size(); ++i) {
+            const auto& edges = recording_.packets[i].edges;
+            for (std::size_t j = 0; j < edges.size(); ++j) {
+                if (missing(edges[j].packet)) {
+                    no_packet(fmt::format("/packets/{}/edges/{}/packet", i, j), edges[j].packet);
+                }
+            }
+        }
+        std::set<ChainId> chains;
+        for (std::size_t i = 0; i < recording_.chains.size(); ++i) {
+            const Chain& chain = recording_.chains[i];
+            if (!chains.insert(chain.id).second) {
+                fail(fmt::format("/chains/{}/id", i), "another chain has this id already");
+            }
+            check_call(chain.root, fmt::format("/chains/{}/root", i));
+        }
+        for (std::size_t i = 0; i < recording_.ring_events.size(); ++i) {
+            const auto& packet = recording_.ring_events[i].packet;
+            if (packet && missing(*packet)) {
+                no_packet(fmt::format("/ring_events/{}/packet", i), *packet);
+            }
+        }
+    }
+
+  private:
+    /// `pointer` is where the chain begins: the place is looked for only when there is an error.
+    void check_call(const Call& call, const std::string& pointer) {
+        const Call* culprit = find_dangling(call);
+        if (culprit == nullptr) return;
+        std::string place = pointer;
+        const Call* at = &call;
+        while (at != culprit) {
+            for (std::size_t i = 0; i < at->calls.size(); ++i) {
+                if (find_dangling(at->calls[i]) == nullptr) continue;
+                place += fmt::format("/calls/{}", i);
+                at = &at->calls[i];
+                break;
+            }
+        }
+        for (std::size_t i = 0; i < at->skbs.size(); ++i) {
+            const auto& packet = at->skbs[i].packet;
+            if (packet && missing(*packet)) {
+                no_packet(fmt::format("{}/skbs/{}/packet", place, i), *packet);
+            }
+        }
+    }
+
+    /// The first call, in the order of the text, that names a packet which is not there.
+    const Call* find_dangling(const Call& call) {
+        for (const SkbGeometry& skb : call.skbs) {
+            if (skb.packet && missing(*skb.packet)) return &call;
+        }
+        for (const Call& below : call.calls) {
+            if (const Call* found = find_dangling(below)) return found;
+        }
+        return nullptr;
+    }
+
+    bool missing(PacketId id) const { return !packets_.contains(id); }
+
+    [[noreturn]] static void no_packet(const std::string& pointer, PacketId id) {
+        fail(pointer, fmt::format("there is no packet {} in this recording", id));
+    }
+
+    [[noreturn]] static void fail(const std::string& pointer, std::string_view sentence) {
+        throw FormatError(fmt::format("{}: {}", pointer, sentence));
+    }
+
+    const Recording& recording_;
+    std::set<PacketId> packets_;
+};
+
+}  // namespace
+
+std::string_view context_name(Context context) {
+    for (const auto& [known, name] : context_names) {
+        if (known == context) return name;
+    }
+    return "task";
+}
+
+void write_json(const Recording& recording, std::ostream& out) {
+    JsonWriter writer(out);
+    {
+        Members members(writer);
+        members.text("format", recording_kind.format);
+        members.integer("version", recording_kind.version);
+        writer.line_break();
+        writer.key("observed");
+        write_observed(writer, recording.observed);
+        writer.line_break();
+        members.array("losses", recording.losses, write_loss);
+        writer.line_break();
+        members.array("packets", recording.packets, write_packet);
+        writer.line_break();
+        members.array("chains", recording.chains, write_chain);
+        writer.line_break();
+        members.array("ring_events", recording.ring_events, write_ring_event);
+    }
+    writer.flush();
+    out << '\n';
+}
+
+Recording parse_recording(std::string_view json) {
+    constexpr std::array<std::string_view, 4> streamed = {"losses", "packets", "chains",
+                                                          "ring_events"};
+    Recording recording;
+    const nlohmann::json whole;
+    const JsonValue document(whole);
+    // An error in an element has to wait: what the document says of itself may stand behind it,
+    // and "made by a newer skbtrail" explains more than a member that is not known here.
+    std::optional<FormatError> first_error;
+    const auto read_element = [&](std::string_view key, std::size_t index,
+                                  const nlohmann::json& element) {
+        if (first_error) return;
+        const nlohmann::json array = nlohmann::json::array();
+        const JsonValue parent(array, document, key);
+        const JsonValue value(element, parent, index);
+        try {
+            if (key == "losses") recording.losses.push_back(read_loss(value));
+            if (key == "packets") recording.packets.push_back(read_packet(value));
+            if (key == "chains") recording.chains.push_back(read_chain(value));
+            if (key == "ring_events") recording.ring_events.push_back(read_ring_event(value));
+        } catch (const FormatError& error) {
+            first_error = error;
+        }
+    };
+    const nlohmann::json rest = parse_json_streamed(json, streamed, read_element);
+    const JsonValue rest_value(rest);
+    JsonObject object = open_document(rest_value, recording_kind);
+    recording.observed = read_observed(object.required("observed"));
+    // A recording without its loss counters could not say that nothing was lost.
+    object.required("losses").size();
+    object.required("packets").size();
+    object.required("chains").size();
+    if (const auto events = object.find("ring_events")) events->size();
+    object.finish();
+    if (first_error) throw *first_error;
+    References(recording).check();
+    return recording;
+}
+
+RingEvent parse_ring_event(std::string_view line) {
+    const nlohmann::json value = parse_json(line);
+    return read_ring_event(JsonValue(value));
+}
+
+Recording load_recording(const std::string& path) {
+    const std::string text = read_file(path);
+    try {
+        return parse_recording(text);
+    } catch (const FormatError& error) {
+        throw FormatError(fmt::format("{}: {}", path, error.what()));
+    }
+}
+
+}  // namespace skbtrail::chain
