@@ -1,0 +1,89 @@
+// What somebody who read the kernel's source expects of a recording. expectation_json.h reads it,
+// expectation.schema.json describes the text, docs/expectations.md teaches it.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace skbtrail::labs {
+
+/// How often something may come.
+struct CountRange {
+    unsigned min = 1;
+    std::optional<unsigned> max;  ///< absent: any number
+};
+
+/// On what kind of system a chain or a step is expected. All of them must hold.
+struct Conditions {
+    std::vector<std::string> kernel;            ///< ">=6.2", "<6.9", "6.12" (any 6.12.x)
+    std::map<std::string, std::string> config;  ///< CONFIG_NETFILTER → "y"; "n" also where unset
+    std::vector<std::string> features;          ///< negotiated virtio features; "!name": not
+    bool empty() const { return kernel.empty() && config.empty() && features.empty(); }
+};
+
+/// One element of a list of calls.
+struct Step {
+    enum class Kind {
+        call,       ///< one call of `names`, repeated as `count` says
+        anything,   ///< "...": any calls, also none
+        any_of,     ///< one of `alternatives`, each a list of steps, repeated as `count` says
+        unordered,  ///< all of `alternatives`, each a list of one step, in any order
+        somewhere,  ///< any calls, and at any depth among them `alternatives[0]`, in that order
+    };
+    Kind kind = Kind::call;
+    std::string call;    ///< the function, without a compiler's suffix
+    std::string file;    ///< where the source says so: documentation
+    std::string packet;  ///< name of a binding: the call must handle that packet; empty: any
+    /// What it calls: a closed list, in order, noise left out. Absent: a leaf, anything below.
+    std::optional<std::vector<Step>> calls;
+    std::vector<std::vector<Step>> alternatives;
+    bool optional = false;
+    CountRange count{1, 1};
+    Conditions when;
+    std::string place;  ///< JSON pointer into the expectation
+};
+
+/// Something that must not be called.
+struct Forbidden {
+    std::string pattern;  ///< a name or a glob
+    std::string packet;   ///< only where the call is given the packet of this binding; empty: any
+    Conditions when;
+    std::string place;
+};
+
+/// Which packets a chain is about.
+struct PacketSelector {
+    /// Header → the values that it may have, each a glob. Empty: any packet.
+    std::map<std::string, std::vector<std::string>> headers;
+    std::string same_as;  ///< or: those that a chain further up bound to this name
+};
+
+/// One expected chain.
+struct ExpectedChain {
+    std::string name;
+    std::string about;
+    std::vector<std::string> roots;  ///< the chain's first function: one of these
+    std::optional<PacketSelector> packet;
+    std::string bind;  ///< a name for the chain's packet; empty: none
+    CountRange count;  ///< how many chains must be like this
+    std::optional<std::vector<Step>> calls;
+    std::vector<Forbidden> forbid;
+    Conditions when;
+    std::string place;
+};
+
+/// All that is expected of a recording.
+struct Expectation {
+    std::string title;
+    /// A draft, made by a program from a recording and not yet read by anybody, passes nothing.
+    bool draft = false;
+    /// Name → other names that the same function has on other kernels.
+    std::map<std::string, std::vector<std::string>> aliases;
+    std::vector<std::string> noise;  ///< globs, in addition to the noise that is named once for all
+    std::vector<ExpectedChain> chains;
+    std::vector<Forbidden> forbid;  ///< in any chain of the recording
+};
+
+}  // namespace skbtrail::labs

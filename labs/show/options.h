@@ -1,0 +1,23 @@
+// How to show things.
+#pragma once
+
+#include <optional>
+
+#include "tracer/chain/recording.h"
+
+namespace skbtrail::labs {
+
+struct ShowOptions {
+    bool colour = false;
+    unsigned width = 100;  ///< columns; longer lines lose their tail, except those with findings
+    bool fold = true;      ///< leave out noise and what does not touch a packet, and say so
+    bool geometry = true;  ///< where head, data, tail and end stand
+    /// Only the branches that handle this packet.
+    std::optional<chain::PacketId> packet;
+};
+
+/// Options for the terminal or file behind `descriptor`: colour on a terminal only, and not where
+/// NO_COLOR is set (https://no-color.org) or TERM is "dumb"; the terminal's width.
+ShowOptions terminal_options(int descriptor);
+
+}  // namespace skbtrail::labs
