@@ -28,6 +28,18 @@ struct Frame {
     FrameOffload offload;
 };
 
+/// What went over a wire since it was made. No frame is lost without being counted here.
+struct WireCounters {
+    struct Direction {
+        std::uint64_t frames = 0;   ///< taken (from the guest) or delivered (to the guest)
+        std::uint64_t bytes = 0;    ///< of those frames
+        std::uint64_t dropped = 0;  ///< frames that went no further
+    };
+    Direction from_guest;
+    Direction to_guest;
+    std::uint64_t waiting = 0;  ///< frames held until the guest gives receive buffers
+};
+
 /// A wire. Called from one thread, the NIC's event loop. A wire never blocks; what it cannot take
 /// it drops, and counts.
 class Wire {
@@ -40,10 +52,16 @@ class Wire {
 
     /// Called once, before any other: where to deliver to.
     virtual void attach(Deliver deliver) = 0;
-    /// A frame that the guest sent. The bytes are the wire's own only during the call.
+    /// A frame that the guest sent. The bytes are the wire's own only during the call. Unless
+    /// takes_offloads(), its checksums are complete and it is one segment.
     virtual void transmit(const Frame& frame) = 0;
     /// The guest has given receive buffers again.
     virtual void on_receive_ready() {}
+    /// The front end has left: frames that wait for receive buffers are nobody's now.
+    virtual void on_guest_left() {}
+    /// Whether transmit() understands partial checksums and segmentation, FrameOffload.
+    virtual bool takes_offloads() const { return false; }
+    virtual WireCounters counters() const = 0;
     /// For a person and the log: "nat 10.0.2.0/24".
     virtual std::string describe() const = 0;
 };

@@ -1,0 +1,78 @@
+#include "device/wire/factory.h"
+
+#include <algorithm>
+#include <array>
+#include <span>
+#include <stdexcept>
+#include <string_view>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "device/wire/nat.h"
+#include "device/wire/reflect.h"
+#include "device/wire/script.h"
+#include "device/wire/spec.h"
+#include "device/wire/suggest.h"
+
+namespace skbtrail::device {
+
+namespace {
+
+struct WireKind {
+    std::string_view name;
+    std::string_view meaning;
+    std::span<const WireOption> (*options)();
+    std::unique_ptr<Wire> (*make)(const WireOptions&, EventLoop&);
+};
+
+std::unique_ptr<Wire> make_script(const WireOptions& options, EventLoop& loop) {
+    return std::make_unique<ScriptWire>(
+        options, loop, [&loop](const std::string& spec) { return make_wire(spec, loop); });
+}
+
+/// All kinds, in the order of --help. A new one is a line here and a file beside.
+constexpr std::array wire_kinds{
+    WireKind{"nat", "a user-mode network with DHCP and DNS; needs no rights", &NatWire::options,
+             [](const WireOptions& options, EventLoop& loop) -> std::unique_ptr<Wire> {
+                 return std::make_unique<NatWire>(options, loop);
+             }},
+    WireKind{"reflect", "every frame back to the guest, MAC addresses swapped",
+             [] { return std::span<const WireOption>{}; },
+             [](const WireOptions&, EventLoop&) -> std::unique_ptr<Wire> {
+                 return std::make_unique<ReflectWire>();
+             }},
+    WireKind{"script", "frames described in a JSON file, sent when a trigger comes",
+             &ScriptWire::options, &make_script},
+};
+
+}  // namespace
+
+std::unique_ptr<Wire> make_wire(const std::string& text, EventLoop& loop) {
+    const WireSpec spec = parse_wire_spec(text);
+    const auto kind = std::ranges::find(wire_kinds, spec.kind, &WireKind::name);
+    if (kind == wire_kinds.end()) {
+        std::vector<std::string_view> names;
+        for (const auto& known : wire_kinds) {
+            names.push_back(known.name);
+        }
+        throw std::invalid_argument(fmt::format("there is no wire of the kind \"{}\"{}", spec.kind,
+                                                did_you_mean(spec.kind, names)));
+    }
+    return kind->make(WireOptions(spec, kind->options()), loop);
+}
+
+std::string wire_help() {
+    std::string help;
+    for (const auto& kind : wire_kinds) {
+        help += fmt::format("{:<9}{}\n", kind.name, kind.meaning);
+        for (const auto& option : kind.options()) {
+            help += fmt::format("  {}{}={}\n      {}\n", option.key,
+                                option.key.ends_with('.') ? "OPTION" : "", option.value,
+                                option.meaning);
+        }
+    }
+    return help;
+}
+
+}  // namespace skbtrail::device

@@ -1,0 +1,139 @@
+#include "device/wire/script.h"
+
+#include <array>
+#include <stdexcept>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace skbtrail::device {
+
+namespace {
+
+constexpr std::array script_options{
+    WireOption{"file", "PATH", "the script, JSON"},
+    WireOption{"uplink", "KIND|none", "the wire behind, in place of the one that the file names"},
+    WireOption{"uplink.", "VALUE", "an option for the uplink: uplink.restrict=on"},
+};
+
+std::string doubled_commas(const std::string& text) {
+    std::string result;
+    for (const char c : text) {
+        result.append(c == ',' ? 2 : 1, c);
+    }
+    return result;
+}
+
+std::string script_path(const WireOptions& options) {
+    const auto path = options.text("file");
+    if (!path || path->empty()) {
+        throw std::invalid_argument("--wire script needs the script to play: script,file=PATH");
+    }
+    return *path;
+}
+
+/// The uplink's specification: the option's, else the file's. Empty: none.
+std::string uplink_spec(const WireOptions& options, const Script& script) {
+    std::string spec = options.text("uplink").value_or(script.uplink.value_or("none"));
+    const auto more = options.beginning_with("uplink.");
+    if (spec == "none") {
+        if (!more.empty()) {
+            throw std::invalid_argument(
+                fmt::format("--wire script: uplink.{} was given, but there is no uplink; add "
+                            "uplink=KIND",
+                            more.front().first));
+        }
+        return {};
+    }
+    if (parse_wire_spec(spec).kind == "script") {
+        throw std::invalid_argument(
+            "--wire script: a script cannot be the uplink of a script; put the steps of both into "
+            "one file");
+    }
+    for (const auto& [key, value] : more) {
+        spec += fmt::format(",{}={}", key, doubled_commas(value));
+    }
+    return spec;
+}
+
+std::unique_ptr<Wire> make_uplink_of(const WireOptions& options, const Script& script,
+                                     const ScriptWire::MakeUplink& make_uplink) {
+    const std::string spec = uplink_spec(options, script);
+    return spec.empty() ? nullptr : make_uplink(spec);
+}
+
+}  // namespace
+
+std::span<const WireOption> ScriptWire::options() {
+    return script_options;
+}
+
+ScriptWire::ScriptWire(const WireOptions& options, EventLoop& loop, const MakeUplink& make_uplink)
+    : ScriptWire(load_script(script_path(options)), options, loop, make_uplink) {}
+
+ScriptWire::ScriptWire(Script script, const WireOptions& options, EventLoop& loop,
+                       const MakeUplink& make_uplink)
+    : ScriptWire(script, loop, make_uplink_of(options, script, make_uplink)) {}
+
+ScriptWire::ScriptWire(Script script, EventLoop& loop, std::unique_ptr<Wire> uplink)
+    : file_(script.file),
+      player_(std::move(script), loop,
+              [this](std::span<const std::byte> frame) { to_guest_.push(Frame{frame, {}}); }),
+      uplink_(std::move(uplink)) {}
+
+ScriptWire::~ScriptWire() {
+    player_.log_summary();
+}
+
+void ScriptWire::attach(Deliver deliver) {
+    to_guest_.attach(std::move(deliver));
+    if (uplink_) {
+        uplink_->attach([this](const Frame& frame) {
+            to_guest_.push(frame);
+            player_.observe(FrameOrigin::uplink, frame.bytes);
+            return true;  // taken, whether it waits here or not
+        });
+    }
+}
+
+void ScriptWire::transmit(const Frame& frame) {
+    ++from_guest_.frames;
+    from_guest_.bytes += frame.bytes.size();
+    // Seen before the uplink's answer to it is: the script sees things in the order of their
+    // causes.
+    player_.observe(FrameOrigin::guest, frame.bytes);
+    if (uplink_) {
+        uplink_->transmit(frame);
+    }
+}
+
+void ScriptWire::on_receive_ready() {
+    to_guest_.drain();
+    if (uplink_) {
+        uplink_->on_receive_ready();
+    }
+    player_.start();
+}
+
+void ScriptWire::on_guest_left() {
+    to_guest_.clear();
+    if (uplink_) {
+        uplink_->on_guest_left();
+    }
+    player_.guest_left();
+}
+
+WireCounters ScriptWire::counters() const {
+    WireCounters result{from_guest_, to_guest_.counters(), to_guest_.waiting()};
+    if (uplink_) {
+        result.from_guest.dropped += uplink_->counters().from_guest.dropped;
+    }
+    return result;
+}
+
+std::string ScriptWire::describe() const {
+    return uplink_ ? fmt::format("script {}, uplink {}", file_, uplink_->describe())
+                   : fmt::format("script {}", file_);
+}
+
+}  // namespace skbtrail::device

@@ -1,0 +1,56 @@
+// A wire that plays a script (script_file.h): it stands between the guest and another wire, its
+// uplink, lets the frames of both pass, watches them, and adds frames of its own. Without an
+// uplink it is alone with the guest.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "device/event_loop.h"
+#include "device/wire/delivery_queue.h"
+#include "device/wire/script_file.h"
+#include "device/wire/script_player.h"
+#include "device/wire/spec.h"
+#include "device/wire/wire.h"
+
+namespace skbtrail::device {
+
+class ScriptWire final : public Wire {
+  public:
+    using MakeUplink = std::function<std::unique_ptr<Wire>(const std::string& spec)>;
+
+    static std::span<const WireOption> options();
+
+    /// Reads the script and makes its uplink. Throws std::invalid_argument for an option that
+    /// makes no sense, ScriptError for a script that cannot be played, and what `make_uplink`
+    /// throws.
+    ScriptWire(const WireOptions& options, EventLoop& loop, const MakeUplink& make_uplink);
+    /// `uplink` may be null.
+    ScriptWire(Script script, EventLoop& loop, std::unique_ptr<Wire> uplink);
+    /// Says in the log what the script did and what did not happen.
+    ~ScriptWire() override;
+
+    void attach(Deliver deliver) override;
+    void transmit(const Frame& frame) override;
+    void on_receive_ready() override;
+    void on_guest_left() override;
+    WireCounters counters() const override;
+    std::string describe() const override;
+
+    std::vector<StepReport> report() const { return player_.report(); }
+
+  private:
+    ScriptWire(Script script, const WireOptions& options, EventLoop& loop,
+               const MakeUplink& make_uplink);
+
+    std::string file_;
+    WireCounters::Direction from_guest_;
+    DeliveryQueue to_guest_;  ///< the uplink's frames and the script's own, in one order
+    ScriptPlayer player_;
+    std::unique_ptr<Wire> uplink_;
+};
+
+}  // namespace skbtrail::device

@@ -1,0 +1,223 @@
+#include "device/wire/script_file.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <fstream>
+#include <system_error>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "device/wire/script_frame_json.h"
+#include "device/wire/suggest.h"
+
+namespace skbtrail::device {
+
+namespace {
+
+constexpr std::string_view format_name = "skbtrail-script";
+constexpr std::uint64_t format_version = 1;
+
+// Far more than a lesson needs; a file that goes beyond is a mistake.
+constexpr std::size_t largest_file = std::size_t{1} << 20;
+constexpr std::size_t most_steps = 1000;
+constexpr std::size_t most_frames_at_once = 1024;
+constexpr std::uint64_t most_frames_counted = 1'000'000'000;
+constexpr std::uint64_t longest_ms = 24ull * 60 * 60 * 1000;
+
+std::chrono::milliseconds parse_ms(const JsonNode& node) {
+    return std::chrono::milliseconds(node.number(0, longest_ms));
+}
+
+FramePattern parse_pattern(const JsonNode& node) {
+    FramePattern pattern;
+    for (const auto& [word, value] : node.members()) {
+        if (word == "from") {
+            const std::string from = value.text();
+            if (from != "guest" && from != "uplink") {
+                value.fail(fmt::format("expected \"guest\" or \"uplink\", came \"{}\"", from));
+            }
+            pattern.from = from == "guest" ? FrameOrigin::guest : FrameOrigin::uplink;
+            continue;
+        }
+        const auto known = known_header_words();
+        if (std::ranges::find(known, word) == known.end()) {
+            std::vector<std::string_view> words(known.begin(), known.end());
+            words.emplace_back("from");
+            value.fail(fmt::format("no frame has a \"{}\"{}", word, did_you_mean(word, words)));
+        }
+        const std::string given = value.text_or_number();
+        auto canonical = canonical_header_value(word, given);
+        if (!canonical) {
+            value.fail(fmt::format("expected {}, came \"{}\"", expected_header_value(word), given));
+        }
+        pattern.headers.emplace(word, std::move(*canonical));
+    }
+    return pattern;
+}
+
+std::uint64_t parse_count(const JsonNode& node) {
+    const auto count = node.find("count");
+    return count ? count->number(1, most_frames_counted) : 1;
+}
+
+ScriptTrigger parse_trigger(const JsonNode& node, const std::vector<ScriptStep>& earlier) {
+    constexpr std::string_view forms =
+        "expected \"start\", {\"frame\": {…}, \"count\": N} or {\"step\": NAME}";
+    if (node.is_text()) {
+        if (node.text() != "start") {
+            node.fail(forms);
+        }
+        return OnStart{};
+    }
+    node.check_keys({"frame", "count", "step"});
+    const auto frame = node.find("frame");
+    const auto step = node.find("step");
+    if (frame.has_value() == step.has_value() || (step && node.find("count"))) {
+        node.fail(forms);
+    }
+    if (frame) {
+        return OnFrame{parse_pattern(*frame), parse_count(node)};
+    }
+    const std::string name = step->text();
+    const auto found = std::ranges::find(earlier, name, &ScriptStep::name);
+    if (found == earlier.end()) {
+        std::vector<std::string_view> names;
+        for (const auto& candidate : earlier) {
+            names.push_back(candidate.name);
+        }
+        step->fail(
+            fmt::format("no earlier step is named \"{}\"{}", name, did_you_mean(name, names)));
+    }
+    return OnStepDone{static_cast<std::size_t>(found - earlier.begin())};
+}
+
+ScriptExpectation parse_expectation(const JsonNode& node) {
+    node.check_keys({"frame", "count", "within_ms"});
+    ScriptExpectation expectation;
+    expectation.frame = parse_pattern(node.require("frame", "the frame that is expected"));
+    expectation.count = parse_count(node);
+    if (const auto within = node.find("within_ms")) {
+        expectation.within = parse_ms(*within);
+    }
+    return expectation;
+}
+
+ScriptStep parse_step(const JsonNode& node, const std::vector<ScriptStep>& earlier) {
+    node.check_keys({"name", "when", "after_ms", "send", "expect"});
+    ScriptStep step;
+    const auto name = node.find("name");
+    step.name = name ? name->text() : fmt::format("step {}", earlier.size() + 1);
+    if (std::ranges::find(earlier, step.name, &ScriptStep::name) != earlier.end()) {
+        (name ? *name : node).fail(fmt::format("another step is named \"{}\" too", step.name));
+    }
+    if (const auto when = node.find("when")) {
+        step.when = parse_trigger(*when, earlier);
+    }
+    if (const auto after = node.find("after_ms")) {
+        step.after = parse_ms(*after);
+    }
+    if (const auto send = node.find("send")) {
+        if (send->is_array()) {
+            for (const auto& frame : send->elements(most_frames_at_once)) {
+                step.send.push_back(parse_frame_recipe(frame));
+            }
+        } else {
+            step.send.push_back(parse_frame_recipe(*send));
+        }
+    }
+    if (const auto expect = node.find("expect")) {
+        step.expect = parse_expectation(*expect);
+    }
+    if (step.send.empty() && !step.expect) {
+        node.fail("this step does nothing; give it \"send\" or \"expect\"");
+    }
+    return step;
+}
+
+void check_format(const JsonNode& top) {
+    const auto format = top.require("format", fmt::format("\"{}\"", format_name));
+    if (!format.is_text() || format.text() != format_name) {
+        format.fail(fmt::format("this is no script for a wire: expected \"{}\"", format_name));
+    }
+    const auto version = top.require("version", fmt::format("{}", format_version));
+    if (version.number(1, longest_ms) != format_version) {
+        version.fail(fmt::format("this skbtrail understands version {}; a newer one may know it",
+                                 format_version));
+    }
+}
+
+}  // namespace
+
+bool FramePattern::matches(FrameOrigin origin, const HeaderWords& words) const {
+    if (from && *from != origin) {
+        return false;
+    }
+    return std::ranges::all_of(headers, [&words](const auto& header) {
+        const auto found = words.find(header.first);
+        return found != words.end() && found->second == header.second;
+    });
+}
+
+std::string FramePattern::describe() const {
+    std::string text;
+    for (const auto& [word, value] : headers) {
+        text += fmt::format("{}{}={}", text.empty() ? "" : " ", word, value);
+    }
+    if (text.empty()) {
+        text = "any frame";
+    }
+    if (from) {
+        text += *from == FrameOrigin::guest ? " from the guest" : " from the uplink";
+    }
+    return text;
+}
+
+Script load_script(const std::string& path) {
+    const auto fail = [&path](std::string_view why) {
+        throw ScriptError(fmt::format("cannot read the script \"{}\": {}", path, why));
+    };
+    errno = 0;
+    std::ifstream stream(path, std::ios::binary);
+    if (!stream) {
+        fail(std::generic_category().message(errno));
+    }
+    std::string text(largest_file + 1, '\0');
+    stream.read(text.data(), static_cast<std::streamsize>(text.size()));
+    if (stream.bad()) {
+        fail(errno != 0 ? std::generic_category().message(errno) : "reading failed");
+    }
+    text.resize(static_cast<std::size_t>(stream.gcount()));
+    if (text.size() > largest_file) {
+        fail(fmt::format("it is larger than {} KiB", largest_file >> 10));
+    }
+    return parse_script(text, path);
+}
+
+Script parse_script(std::string_view text, const std::string& file) {
+    nlohmann::json document;
+    try {
+        document = nlohmann::json::parse(text);
+    } catch (const nlohmann::json::parse_error& error) {
+        // The library's sentence says line and column; its own number in front says nothing.
+        const std::string_view what = error.what();
+        const auto bracket = what.find("] ");
+        throw ScriptError(
+            fmt::format("{}: not JSON: {}", file,
+                        bracket == std::string_view::npos ? what : what.substr(bracket + 2)));
+    }
+    const JsonNode top(document, file);
+    check_format(top);
+    top.check_keys({"format", "version", "uplink", "steps"});
+    Script script;
+    script.file = file;
+    if (const auto uplink = top.find("uplink")) {
+        script.uplink = uplink->text();
+    }
+    for (const auto& step : top.require("steps", "a list of steps").elements(most_steps)) {
+        script.steps.push_back(parse_step(step, script.steps));
+    }
+    return script;
+}
+
+}  // namespace skbtrail::device

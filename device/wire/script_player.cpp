@@ -1,0 +1,230 @@
+#include "device/wire/script_player.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+#include <net/ethernet.h>
+#include <spdlog/spdlog.h>
+
+namespace skbtrail::device {
+
+namespace {
+
+double milliseconds_since(EventLoop::Clock::time_point start) {
+    return std::chrono::duration<double, std::milli>(EventLoop::Clock::now() - start).count();
+}
+
+}  // namespace
+
+ScriptPlayer::ScriptPlayer(Script script, EventLoop& loop, Send send)
+    : script_(std::move(script)),
+      loop_(loop),
+      send_(std::move(send)),
+      running_(script_.steps.size()) {}
+
+void ScriptPlayer::start() {
+    if (started_) {
+        return;
+    }
+    started_ = true;
+    for (std::size_t i = 0; i < running_.size(); ++i) {
+        if (std::holds_alternative<OnStart>(step(i).when)) {
+            schedule(i);
+        }
+    }
+}
+
+void ScriptPlayer::observe(FrameOrigin origin, std::span<const std::byte> frame) {
+    // Who waits now: what this frame sets off must not be answered by this same frame.
+    const auto expecting = steps_in(StepState::expecting);
+    const auto waiting = steps_in(StepState::waiting);
+    const bool learnt = origin == FrameOrigin::guest && learn_guest(frame);
+    const bool asked =
+        !expecting.empty() || std::ranges::any_of(waiting, [this](std::size_t index) {
+            return std::holds_alternative<OnFrame>(step(index).when);
+        });
+    if (asked) {
+        const HeaderWords words = header_words(frame);
+        for (const std::size_t index : expecting) {
+            see_expected(index, origin, words);
+        }
+        for (const std::size_t index : waiting) {
+            see_trigger(index, origin, words);
+        }
+    }
+    if (learnt) {
+        for (const std::size_t index : steps_in(StepState::held)) {
+            fire(index);
+        }
+    }
+    if (origin == FrameOrigin::guest) {
+        start();
+    }
+}
+
+std::vector<std::size_t> ScriptPlayer::steps_in(StepState state) const {
+    std::vector<std::size_t> found;
+    for (std::size_t i = 0; i < running_.size(); ++i) {
+        if (running_[i].state == state) {
+            found.push_back(i);
+        }
+    }
+    return found;
+}
+
+bool ScriptPlayer::learn_guest(std::span<const std::byte> frame) {
+    if (frame.size() < ETHER_HDR_LEN) {
+        return false;
+    }
+    const auto source = MacAddress::from_bytes(frame.subspan(ETHER_ADDR_LEN));
+    if (source.is_group() || source == MacAddress{} || guest_ == source) {
+        return false;
+    }
+    guest_ = source;
+    spdlog::debug("script {}: the guest is {}", script_.file, source.text());
+    return true;
+}
+
+void ScriptPlayer::see_expected(std::size_t index, FrameOrigin origin, const HeaderWords& words) {
+    auto& running = running_[index];
+    const auto& expectation = *step(index).expect;
+    if (running.state != StepState::expecting || !expectation.frame.matches(origin, words)) {
+        return;
+    }
+    if (++running.expected_frames < expectation.count) {
+        return;
+    }
+    running.timer.disarm();
+    spdlog::info("{}: expected {} seen after {:.1f} ms", place(index), expectation.frame.describe(),
+                 milliseconds_since(running.sent_at));
+    complete(index);
+}
+
+void ScriptPlayer::see_trigger(std::size_t index, FrameOrigin origin, const HeaderWords& words) {
+    auto& running = running_[index];
+    const auto* trigger = std::get_if<OnFrame>(&step(index).when);
+    if (trigger == nullptr || running.state != StepState::waiting ||
+        !trigger->frame.matches(origin, words)) {
+        return;
+    }
+    if (++running.trigger_frames == trigger->count) {
+        schedule(index);
+    }
+}
+
+void ScriptPlayer::schedule(std::size_t index) {
+    running_[index].state = StepState::scheduled;
+    if (step(index).after.count() == 0) {
+        fire(index);
+        return;
+    }
+    running_[index].timer = loop_.add_timer(EventLoop::Clock::now() + step(index).after,
+                                            [this, index] { on_timer(index); });
+}
+
+void ScriptPlayer::on_timer(std::size_t index) {
+    auto& running = running_[index];
+    if (running.state == StepState::scheduled) {
+        fire(index);
+    } else if (running.state == StepState::expecting) {
+        const auto& expectation = *step(index).expect;
+        running.state = StepState::unmet;
+        spdlog::warn("{}: expected {} within {} ms, and it did not come (seen {} of {})",
+                     place(index), expectation.frame.describe(), expectation.within.count(),
+                     running.expected_frames, expectation.count);
+    }
+}
+
+void ScriptPlayer::fire(std::size_t index) {
+    auto& running = running_[index];
+    const auto& send = step(index).send;
+    if (!guest_ && std::ranges::any_of(send, needs_guest_mac)) {
+        running.state = StepState::held;
+        spdlog::info("{}: waits for the guest's first frame, to know its address", place(index));
+        return;
+    }
+    running.sent_at = EventLoop::Clock::now();
+    // Before sending: an answer may come while a frame is being delivered.
+    if (step(index).expect) {
+        running.state = StepState::expecting;
+        running.timer = loop_.add_timer(running.sent_at + step(index).expect->within,
+                                        [this, index] { on_timer(index); });
+    }
+    std::size_t bytes = 0;
+    for (const auto& recipe : send) {
+        const auto frame = craft_frame(recipe, guest_.value_or(MacAddress{}));
+        bytes += frame.size();
+        send_(frame);
+    }
+    if (!send.empty()) {
+        spdlog::info("{}: sent {} {} to the guest, {} bytes", place(index), send.size(),
+                     send.size() == 1 ? "frame" : "frames", bytes);
+    }
+    if (!step(index).expect) {
+        complete(index);
+    }
+}
+
+void ScriptPlayer::complete(std::size_t index) {
+    running_[index].state = StepState::done;
+    for (std::size_t i = index + 1; i < running_.size(); ++i) {
+        const auto* trigger = std::get_if<OnStepDone>(&step(i).when);
+        if (trigger != nullptr && trigger->step == index) {
+            schedule(i);
+        }
+    }
+}
+
+std::string ScriptPlayer::place(std::size_t index) const {
+    return fmt::format("script {}: \"{}\"", script_.file, step(index).name);
+}
+
+std::vector<StepReport> ScriptPlayer::report() const {
+    std::vector<StepReport> result;
+    for (std::size_t i = 0; i < running_.size(); ++i) {
+        result.push_back({step(i).name, running_[i].state, running_[i].trigger_frames,
+                          running_[i].expected_frames});
+    }
+    return result;
+}
+
+std::string ScriptPlayer::what_it_waits_for(std::size_t index) const {
+    const auto& running = running_[index];
+    switch (running.state) {
+        case StepState::scheduled:
+            return fmt::format("its {} ms were not over", step(index).after.count());
+        case StepState::held:
+            return "no frame came from the guest to tell its address";
+        case StepState::expecting:
+        case StepState::unmet:
+            return fmt::format("expected {} was not seen ({} of {})",
+                               step(index).expect->frame.describe(), running.expected_frames,
+                               step(index).expect->count);
+        default:
+            break;
+    }
+    const auto& when = step(index).when;
+    if (const auto* frame = std::get_if<OnFrame>(&when)) {
+        return fmt::format("it waits for {} (seen {} of {})", frame->frame.describe(),
+                           running.trigger_frames, frame->count);
+    }
+    if (const auto* earlier = std::get_if<OnStepDone>(&when)) {
+        return fmt::format("it waits for \"{}\"", step(earlier->step).name);
+    }
+    return "the guest's driver was never ready";
+}
+
+void ScriptPlayer::log_summary() const {
+    std::size_t done = 0;
+    for (std::size_t i = 0; i < running_.size(); ++i) {
+        if (running_[i].state == StepState::done) {
+            ++done;
+        } else {
+            spdlog::warn("{}: not done: {}", place(i), what_it_waits_for(i));
+        }
+    }
+    spdlog::info("script {}: {} of {} steps done", script_.file, done, running_.size());
+}
+
+}  // namespace skbtrail::device
