@@ -78,7 +78,11 @@ class KernelStore {
 
   private:
     std::filesystem::path kernels() const { return root_ / "kernels"; }
-    Kernel install(const AvailableKernel& kernel, const Progress& progress, std::stop_token stop);
+    Kernel install(const AvailableKernel& kernel,
+                   const std::vector<std::filesystem::path>& packages,
+                   const std::filesystem::path& scratch, const Progress& progress,
+                   std::stop_token stop);
+    Kernel resolve_file(const std::string& spec);
 
     std::filesystem::path root_;
 };

@@ -1,0 +1,326 @@
+#include "guest/kernel_store.h"
+
+#include <algorithm>
+#include <optional>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
+
+#include "guest/apt_state.h"
+#include "guest/boot_image.h"
+#include "guest/content_hash.h"
+#include "guest/debian_mirror.h"
+#include "guest/debian_version.h"
+#include "guest/process.h"
+
+namespace skbtrail::guest {
+namespace fs = std::filesystem;
+
+namespace {
+
+using nlohmann::json;
+
+constexpr const char* record_name = "kernel.json";
+constexpr const char* record_format = "skbtrail-kernel";
+constexpr int record_version = 1;
+
+fs::path if_there(fs::path path) {
+    return fs::exists(path) ? path : fs::path();
+}
+
+/// The kernel in `directory`, if one was completed there by a version of skbtrail that this one
+/// understands.
+std::optional<Kernel> read_kernel(const fs::path& directory) {
+    const fs::path record = directory / record_name;
+    if (!fs::exists(record)) {
+        return std::nullopt;
+    }
+    const json document = json::parse(read_file(record), nullptr, /*allow_exceptions=*/false);
+    if (!document.is_object() || document.value("format", json()) != record_format ||
+        document.value("version", json()) != record_version) {
+        return std::nullopt;
+    }
+    const auto text = [&document](const char* name) {
+        const json value = document.value(name, json());
+        return value.is_string() ? value.get<std::string>() : std::string();
+    };
+    Kernel kernel{.release = text("release"),
+                  .vmlinux = directory / "vmlinux",
+                  .modules = if_there(directory / "modules"),
+                  .config = if_there(directory / "config"),
+                  .system_map = if_there(directory / "System.map"),
+                  .build_id = text("build_id"),
+                  .package = text("package"),
+                  .package_version = text("package_version"),
+                  .suite = text("suite")};
+    const bool complete = kernel.release == directory.filename() && fs::exists(kernel.vmlinux);
+    return complete ? std::optional(kernel) : std::nullopt;
+}
+
+void write_kernel(const fs::path& directory, const AvailableKernel& kernel,
+                  const std::string& build_id) {
+    const json document = {{"format", record_format},   {"version", record_version},
+                           {"release", kernel.release}, {"build_id", build_id},
+                           {"package", kernel.package}, {"package_version", kernel.package_version},
+                           {"suite", kernel.suite}};
+    write_file_atomically(directory / record_name, document.dump(2) + "\n");
+}
+
+void unpack(const fs::path& package, const fs::path& target, std::stop_token stop) {
+    Command command;
+    command.arguments = {"dpkg-deb", "-x", package.string(), target.string()};
+    command.deadline = std::chrono::minutes(5);
+    command.stop = std::move(stop);
+    const ProcessResult result = run_process(command);
+    if (!result.succeeded()) {
+        throw Error(fmt::format("{} could not be unpacked: {}.", package.filename().string(),
+                                describe(command, result)));
+    }
+}
+
+/// Moves `name`, which stands in one of several places of an unpacked package, to `target`.
+bool move_first(const std::vector<fs::path>& places, const fs::path& target) {
+    for (const fs::path& place : places) {
+        if (fs::exists(place)) {
+            fs::rename(place, target);
+            return true;
+        }
+    }
+    return false;
+}
+
+std::string spell(const std::vector<AvailableKernel>& kernels) {
+    std::vector<std::string> names;
+    for (const AvailableKernel& kernel : kernels) {
+        names.push_back(
+            fmt::format("{} ({})", upstream_version(kernel.package_version), kernel.suite));
+    }
+    return fmt::format("{}", fmt::join(names, ", "));
+}
+
+/// The last match, which is the newest, as both lists are ordered.
+template <typename Kernels>
+auto newest_match(const std::string& spec, const Kernels& kernels) {
+    return std::find_if(kernels.rbegin(), kernels.rend(), [&spec](const auto& kernel) {
+        return matches(spec, kernel.release, kernel.package_version);
+    });
+}
+
+/// Where the modules of a kernel of the user's may be, most likely place first: as an installation
+/// tree beside the image, as the build tree that the image stands in, as installed here.
+fs::path find_modules(const fs::path& image, const std::string& release) {
+    const fs::path beside = image.parent_path();
+    for (const fs::path& place :
+         {beside / "lib/modules" / release, beside / "usr/lib/modules" / release,
+          beside / "modules" / release, beside / "modules"}) {
+        if (fs::is_directory(place)) {
+            return place;
+        }
+    }
+    // A build tree: modules.order is written at its top, the bzImage in arch/x86/boot.
+    for (const fs::path& top : {beside, beside / "../../.."}) {
+        if (fs::exists(top / "modules.order")) {
+            return fs::canonical(top);
+        }
+    }
+    return if_there(fs::path("/lib/modules") / release);
+}
+
+fs::path find_config(const fs::path& image, const std::string& release) {
+    const fs::path beside = image.parent_path();
+    for (const fs::path& place :
+         {beside / ("config-" + release), beside / ".config", beside / "../../../.config"}) {
+        if (fs::exists(place)) {
+            return fs::canonical(place);
+        }
+    }
+    return {};
+}
+
+}  // namespace
+
+KernelStore::KernelStore(fs::path root) : root_(std::move(root)) {}
+
+std::vector<Kernel> KernelStore::list() const {
+    std::vector<Kernel> found;
+    std::error_code none;  // no directory yet: no kernels
+    for (const fs::directory_entry& entry : fs::directory_iterator(kernels(), none)) {
+        if (auto kernel = read_kernel(entry.path())) {
+            found.push_back(std::move(*kernel));
+        }
+    }
+    std::sort(found.begin(), found.end(), [](const Kernel& left, const Kernel& right) {
+        const auto order = compare_debian_versions(left.package_version, right.package_version);
+        return order != 0 ? order < 0 : left.release < right.release;
+    });
+    return found;
+}
+
+Kernel KernelStore::resolve(const std::string& spec, const Progress& progress,
+                            std::stop_token stop) {
+    if (spec.find('/') != std::string::npos) {
+        return resolve_file(spec);
+    }
+    const std::vector<Kernel> cached = list();
+    if (const auto found = newest_match(spec, cached); found != cached.rend()) {
+        return *found;
+    }
+    return fetch(spec, progress, std::move(stop));
+}
+
+Kernel KernelStore::fetch(const std::string& spec, const Progress& progress, std::stop_token stop) {
+    // Two processes share one apt state, and the second wants what the first is just fetching.
+    const FileLock lock(root_ / "kernels.lock", [&progress] {
+        if (progress) {
+            progress("another skbtrail is fetching a kernel; waiting for it");
+        }
+    });
+    AptState apt(root_ / "apt", progress, stop);
+    apt.update();
+    const std::vector<AvailableKernel> known = apt.kernels();
+    if (known.empty()) {
+        throw Error(fmt::format(
+            "There is no kernel {} in {}, and no list of kernels could be fetched from the Debian "
+            "mirror. Check the network, or give the path of a kernel of your own.",
+            spec, kernels().string()));
+    }
+    const auto wanted = newest_match(spec, known);
+    if (wanted == known.rend()) {
+        throw Error(fmt::format(
+            "No kernel {} is known. The Debian mirror has: {}. A path (with a slash) to a bzImage "
+            "or vmlinux of your own works too.",
+            spec, spell(known)));
+    }
+    if (const auto cached = read_kernel(kernels() / wanted->release);
+        cached && cached->package_version == wanted->package_version) {
+        return *cached;
+    }
+    const ScratchDirectory scratch(kernels());
+    return install(*wanted, apt.download(*wanted, scratch.path()), scratch.path(), progress, stop);
+}
+
+Kernel KernelStore::install(const AvailableKernel& kernel, const std::vector<fs::path>& packages,
+                            const fs::path& scratch, const Progress& progress,
+                            std::stop_token stop) {
+    if (progress) {
+        progress("unpacking " + kernel.release);
+    }
+    const fs::path tree = scratch / "tree";
+    const fs::path result = scratch / "kernel";
+    for (const fs::path& package : packages) {
+        unpack(package, tree, stop);
+    }
+    fs::create_directories(result);
+    const fs::path modules = fs::path("lib/modules") / kernel.release;
+    const auto take = [&](const std::string& name) {
+        // Where they stand has changed with the years; newer packages keep all beside the modules.
+        return move_first({tree / "boot" / (name + "-" + kernel.release), tree / modules / name,
+                           tree / "usr" / modules / name},
+                          result / name);
+    };
+    take("config");
+    take("System.map");
+    if (!take("vmlinuz")) {
+        throw Error(fmt::format(
+            "The packages of {} hold no kernel image where one is known to be. This release of "
+            "Debian's packages is newer than this skbtrail; choose an older kernel.",
+            kernel.release));
+    }
+    move_first({tree / modules, tree / "usr" / modules}, result / "modules");
+    const BootImage image =
+        read_boot_image(read_file(result / "vmlinuz"), "the kernel of " + kernel.package);
+    write_file_atomically(result / "vmlinux", image.vmlinux);
+    write_kernel(result, kernel, image.build_id);
+
+    const fs::path place = kernels() / kernel.release;
+    fs::remove_all(place);  // an incomplete one, or one of another version
+    fs::rename(result, place);
+    return *read_kernel(place);
+}
+
+Kernel KernelStore::resolve_file(const std::string& spec) {
+    constexpr std::string_view option = ",modules=";
+    const std::size_t comma = spec.find(option);
+    const fs::path path = fs::absolute(spec.substr(0, comma));
+    if (!fs::is_regular_file(path)) {
+        throw Error(fmt::format(
+            "There is no kernel image {}. Give a bzImage or a vmlinux, or a version such as 6.12.",
+            path.string()));
+    }
+    const std::string file = read_file(path);
+    const BootImage image = read_boot_image(file, path.string());
+    Kernel kernel;
+    kernel.release = image.release;
+    kernel.vmlinux = path;
+    kernel.build_id = image.build_id;
+    if (image.vmlinux.size() != file.size()) {
+        // Unpacked from a bzImage: kept, so that QEMU has a file to start from.
+        const fs::path place = kernels() / "own" / (content_hash(file) + ".vmlinux");
+        if (!fs::exists(place)) {
+            fs::create_directories(place.parent_path());
+            write_file_atomically(place, image.vmlinux);
+        }
+        kernel.vmlinux = place;
+    }
+    if (comma == std::string::npos) {
+        kernel.modules = find_modules(path, image.release);
+    } else {
+        kernel.modules = fs::absolute(spec.substr(comma + option.size()));
+        if (!fs::is_directory(kernel.modules)) {
+            throw Error(
+                fmt::format("There is no directory of modules {}.", kernel.modules.string()));
+        }
+    }
+    kernel.config = find_config(path, image.release);
+    return kernel;
+}
+
+std::vector<AvailableKernel> KernelStore::available(const Progress& progress,
+                                                    std::stop_token stop) {
+    const FileLock lock(root_ / "kernels.lock");
+    AptState apt(root_ / "apt", progress, std::move(stop));
+    apt.update();
+    return apt.kernels();
+}
+
+void KernelStore::remove(const std::string& release) {
+    const FileLock lock(root_ / "kernels.lock");
+    const auto cached = list();
+    if (std::none_of(cached.begin(), cached.end(),
+                     [&](const Kernel& kernel) { return kernel.release == release; })) {
+        throw Error(fmt::format("There is no kernel {} in {}.", release, kernels().string()));
+    }
+    fs::remove_all(kernels() / release);
+}
+
+std::uintmax_t KernelStore::size(const std::string& release) const {
+    std::uintmax_t bytes = 0;
+    std::error_code gone;  // removed meanwhile by another process: what is left counts
+    for (const fs::directory_entry& entry :
+         fs::recursive_directory_iterator(kernels() / release, gone)) {
+        if (entry.is_regular_file(gone)) {
+            bytes += entry.file_size(gone);
+        }
+    }
+    return bytes;
+}
+
+fs::path KernelStore::plan_path(const Kernel& kernel) const {
+    const fs::path directory = root_ / "plans";
+    std::error_code error;
+    fs::create_directories(directory, error);
+    if (error) {
+        throw Error(fmt::format(
+            "Could not make {}: {}. Set SKBTRAIL_CACHE to a directory you can write to.",
+            directory.string(), error.message()));
+    }
+    const std::string name = kernel.build_id.empty() ? kernel.release : kernel.build_id;
+    return directory / (name + ".plan");
+}
+
+Kernel resolve_kernel(const std::string& spec, const Progress& progress) {
+    return KernelStore().resolve(spec, progress);
+}
+
+}  // namespace skbtrail::guest
