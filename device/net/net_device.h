@@ -1,0 +1,97 @@
+// The virtio network device (virtio 1.3, 5.1): queue pairs between a driver and a wire.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "device/event_loop.h"
+#include "device/net/features.h"
+#include "device/net/net_queue.h"
+#include "device/net/receive_queue.h"
+#include "device/net/ring_events.h"
+#include "device/net/transmit_queue.h"
+#include "device/virtio_device.h"
+#include "device/wire/wire.h"
+
+namespace skbtrail::device {
+
+struct NetDeviceOptions {
+    Features features = 0;  ///< to offer; default_features() is the usual set
+    unsigned queue_pairs = 1;
+    std::array<std::byte, 6> mac{};  ///< in the configuration space, with feature_mac
+};
+
+/// What the device offers unless told otherwise: everything but what only a wire with offloads
+/// can carry, and what only a front end that reads our configuration space can use.
+Features default_features(bool wire_takes_offloads);
+
+class NetDevice final : public VirtioDevice, public NetworkControl {
+  public:
+    /// Attaches itself to the wire. Loop, wire and events (nullptr: none) must outlive it.
+    NetDevice(EventLoop& loop, Wire& wire, const NetDeviceOptions& options, RingEventLog* events,
+              FrameTap tap);
+    ~NetDevice() override;
+    NetDevice(const NetDevice&) = delete;
+    NetDevice& operator=(const NetDevice&) = delete;
+
+    std::uint64_t offered_features() const override { return options_.features; }
+    Result<> set_features(std::uint64_t features) override;
+    unsigned queue_count() const override { return 2 * options_.queue_pairs; }
+    unsigned queue_pairs() const override { return options_.queue_pairs; }
+
+    void set_memory(std::shared_ptr<const GuestMemory> memory) override;
+    Result<> set_ring_size(unsigned queue, std::uint32_t size) override;
+    Result<> set_ring_addresses(unsigned queue, const RingAddresses& addresses) override;
+    Result<> set_ring_base(unsigned queue, std::uint32_t next_available) override;
+    Result<std::uint32_t> stop_ring(unsigned queue) override;
+    Result<> set_ring_kick(unsigned queue, UniqueFd fd) override;
+    Result<> set_ring_call(unsigned queue, UniqueFd fd) override;
+    Result<> set_ring_error(unsigned queue, UniqueFd fd) override;
+    Result<> set_ring_enabled(unsigned queue, bool enabled) override;
+
+    std::uint8_t status() const override { return status_; }
+    void set_status(std::uint8_t status) override;
+    Result<> read_config(std::uint32_t offset, std::span<std::byte> to) const override;
+    Result<> write_config(std::uint32_t offset, std::span<const std::byte> from,
+                          bool migration) override;
+    void disable_queues() override;
+    void reset() override;
+
+    Result<> announce(std::span<const std::byte, 6> mac) override;
+    Result<> set_mtu(std::uint64_t mtu) override;
+
+    /// Queue by virtqueue number: even receive, odd transmit. Throws std::out_of_range.
+    const NetQueue& queue(unsigned index) const;
+    /// One line a queue, for the log.
+    std::vector<std::string> describe_counters() const;
+
+  private:
+    Result<NetQueue*> find_queue(unsigned index);
+    std::vector<NetQueue*> queues() const;
+    bool any_running() const;
+    /// Before a queue stops: what is done is shown, what was promised is forgotten.
+    void settle(NetQueue& queue);
+    bool deliver(const Frame& frame);
+
+    struct Pair {
+        Pair(EventLoop& loop, unsigned first, RingEventLog* events, const FrameTap& tap,
+             std::function<void()> on_buffers, Wire& wire);
+
+        ReceiveQueue receive;
+        TransmitQueue transmit;
+    };
+
+    Wire& wire_;
+    NetDeviceOptions options_;
+    Features negotiated_ = 0;
+    std::uint8_t status_ = 0;
+    std::uint16_t mtu_ = 1500;
+    std::vector<std::unique_ptr<Pair>> pairs_;
+    EventLoop::Hook finish_batches_;
+};
+
+}  // namespace skbtrail::device

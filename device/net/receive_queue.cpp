@@ -1,0 +1,158 @@
+#include "device/net/receive_queue.h"
+
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "device/net/checksum.h"
+#include "device/net/header.h"
+
+namespace skbtrail::device {
+
+ReceiveQueue::ReceiveQueue(EventLoop& loop, unsigned index, RingEventLog* events, FrameTap tap,
+                           std::function<void()> on_buffers)
+    : NetQueue(loop, index, "receive", events, [this] { woken(); }),
+      tap_(std::move(tap)),
+      on_buffers_(std::move(on_buffers)) {}
+
+ReceiveQueue::Outcome ReceiveQueue::deliver(const Frame& frame) {
+    if (virtqueue().ring() == nullptr || !virtqueue().enabled()) {
+        ++count().dropped_not_ready;
+        return Outcome::dropped;
+    }
+    if (frame.bytes.size() > max_frame_bytes || frame.bytes.size() < min_frame_bytes) {
+        ++count().dropped_size;
+        return Outcome::dropped;
+    }
+    const std::optional<Frame> adapted = adapt(frame);
+    if (!adapted) {
+        ++count().dropped_offload;
+        return Outcome::dropped;
+    }
+    return write(*adapted);
+}
+
+std::optional<Frame> ReceiveQueue::adapt(const Frame& frame) {
+    Frame adapted = frame;
+    const FrameOffload& offload = frame.offload;
+    const bool takes_segments =
+        (offload.gso_type == gso_tcp4 && (negotiated() & feature_guest_tso4) != 0) ||
+        (offload.gso_type == gso_tcp6 && (negotiated() & feature_guest_tso6) != 0);
+    if (offload.gso_type != gso_none && !takes_segments) {
+        return std::nullopt;
+    }
+    if ((negotiated() & feature_guest_csum) != 0) {
+        return adapted;
+    }
+    if (offload.needs_checksum) {
+        completed_.assign(frame.bytes.begin(), frame.bytes.end());
+        if (!complete_checksum(completed_, offload)) {
+            return std::nullopt;
+        }
+        adapted.bytes = completed_;
+    }
+    adapted.offload = FrameOffload{};
+    return adapted;
+}
+
+ReceiveQueue::Outcome ReceiveQueue::write(const Frame& frame) {
+    SplitRing* const ring = virtqueue().ring();
+    const bool mergeable = (negotiated() & feature_mrg_rxbuf) != 0;
+    const std::size_t header_bytes = net_header_bytes(negotiated());
+    const std::size_t total = header_bytes + frame.bytes.size();
+
+    taken_.clear();
+    std::size_t room = 0;
+    const auto put_all_back = [&] {
+        for (auto chain = taken_.rbegin(); chain != taken_.rend(); ++chain) {
+            ring->put_back(std::move(*chain));
+        }
+        taken_.clear();
+    };
+    while (room < total) {
+        if (!taken_.empty() && (!mergeable || taken_.size() == ring->size())) {
+            // No amount of waiting makes it fit.
+            put_all_back();
+            ++count().dropped_size;
+            return Outcome::dropped;
+        }
+        auto chain = ring->take();
+        if (!chain) {
+            return break_queue(std::move(chain.error()));
+        }
+        if (!*chain) {
+            const auto more = ring->ask_for_kicks();
+            if (!more) {
+                return break_queue(std::move(more.error()));
+            }
+            if (*more) {
+                continue;
+            }
+            put_all_back();
+            starved_ = true;
+            ++count().refused;
+            return Outcome::no_buffers;
+        }
+        Chain& fresh = **chain;
+        if (fresh.readable_bytes() > 0) {
+            return break_queue({RingFaultKind::wrong_direction,
+                                fmt::format("chain at head {} has device-readable buffers, in a "
+                                            "receive queue",
+                                            fresh.head())});
+        }
+        if (taken_.empty() && fresh.writable_bytes() < header_bytes) {
+            return break_queue({RingFaultKind::chain_too_short,
+                                fmt::format("chain at head {} has {} bytes, and the header alone "
+                                            "is {}",
+                                            fresh.head(), fresh.writable_bytes(), header_bytes)});
+        }
+        room += fresh.writable_bytes();
+        taken_.push_back(std::move(fresh));
+    }
+
+    const NetHeaderBytes header =
+        make_receive_header(frame.offload, static_cast<std::uint16_t>(taken_.size()));
+    scatter(taken_.front().writable(), 0, std::span(header).first(header_bytes));
+    std::size_t done = 0;
+    std::size_t skip = header_bytes;
+    for (Chain& chain : taken_) {
+        const std::size_t copied = scatter(chain.writable(), skip, frame.bytes.subspan(done));
+        const auto written = static_cast<std::uint32_t>(skip + copied);
+        done += copied;
+        skip = 0;
+        note_taken(chain);
+        complete(std::move(chain), written, written);
+    }
+    taken_.clear();
+    ++count().frames;
+    count().bytes += frame.bytes.size();
+    if (tap_) {
+        tap_(FrameDirection::to_guest, frame.bytes);
+    }
+    if (uncompleted_batch() >= batch_limit) {
+        finish_batch();
+    }
+    return Outcome::delivered;
+}
+
+void ReceiveQueue::woken() {
+    if (SplitRing* const ring = virtqueue().ring(); ring != nullptr) {
+        ring->refuse_kicks();
+    }
+    if (std::exchange(starved_, false)) {
+        on_buffers_();
+    }
+}
+
+ReceiveQueue::Outcome ReceiveQueue::break_queue(RingFault fault) {
+    taken_.clear();
+    finish_batch();
+    // finish_batch() may have found a reason of its own.
+    if (virtqueue().ring() != nullptr) {
+        virtqueue().fault(std::move(fault));
+    }
+    ++count().dropped_not_ready;
+    return Outcome::dropped;
+}
+
+}  // namespace skbtrail::device

@@ -1,0 +1,52 @@
+// Towards the guest: frames from the wire into the buffers that the driver has given.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "device/net/net_queue.h"
+#include "device/wire/wire.h"
+
+namespace skbtrail::device {
+
+class ReceiveQueue : public NetQueue {
+  public:
+    enum class Outcome {
+        delivered,   ///< in the guest's memory; the driver sees it after finish_batch()
+        no_buffers,  ///< nothing was touched; on_buffers is called when the driver gives some
+        dropped,     ///< counted
+    };
+
+    /// `on_buffers` is called from the loop when the driver has given buffers after a frame was
+    /// refused.
+    ReceiveQueue(EventLoop& loop, unsigned index, RingEventLog* events, FrameTap tap,
+                 std::function<void()> on_buffers);
+
+    /// Writes one frame with its header, over several chains if MRG_RXBUF was negotiated and one
+    /// is too small (virtio 1.3, 5.1.6.3 and 5.1.6.4).
+    Outcome deliver(const Frame& frame);
+
+    /// The queue was stopped: nobody waits for buffers of its old ring.
+    void forget_refusals() noexcept { starved_ = false; }
+
+  private:
+    /// The frame as this driver can take it: checksums completed where it did not negotiate to do
+    /// without. None when it cannot be made so.
+    std::optional<Frame> adapt(const Frame& frame);
+    Outcome write(const Frame& frame);
+    void woken();
+    Outcome break_queue(RingFault fault);
+
+    /// A batch is shown to the driver when the loop is done with what was ready, or at this size.
+    static constexpr std::size_t batch_limit = 64;
+
+    FrameTap tap_;
+    std::function<void()> on_buffers_;
+    bool starved_ = false;              ///< a frame was refused and no buffers have come since
+    std::vector<Chain> taken_;          ///< for one deliver(); kept for its capacity
+    std::vector<std::byte> completed_;  ///< a frame whose checksum adapt() completed
+};
+
+}  // namespace skbtrail::device

@@ -1,0 +1,128 @@
+#include "device/net/transmit_queue.h"
+
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "device/net/checksum.h"
+#include "device/net/header.h"
+
+namespace skbtrail::device {
+
+TransmitQueue::TransmitQueue(EventLoop& loop, unsigned index, RingEventLog* events, Wire& wire,
+                             FrameTap tap)
+    : NetQueue(loop, index, "transmit", events, [this] { process(); }),
+      wire_(wire),
+      tap_(std::move(tap)),
+      frame_(max_frame_bytes),
+      continue_(loop.add_timer([this] { process(); })) {}
+
+void TransmitQueue::process() {
+    SplitRing* ring = virtqueue().ring();
+    if (ring == nullptr) {
+        return;
+    }
+    ring->refuse_kicks();
+    for (std::size_t handled = 0; handled < turn_budget;) {
+        std::size_t taken = 0;
+        if (!process_burst(taken)) {
+            return;
+        }
+        handled += taken;
+        if (taken == burst) {
+            continue;
+        }
+        // The ring looked empty: ask for a kick, and look again before relying on one.
+        const auto more = ring->ask_for_kicks();
+        if (!more) {
+            virtqueue().fault(more.error());
+            return;
+        }
+        if (!*more) {
+            return;
+        }
+        ring->refuse_kicks();
+    }
+    continue_.arm(EventLoop::Clock::now());
+}
+
+bool TransmitQueue::process_burst(std::size_t& taken) {
+    SplitRing& ring = *virtqueue().ring();
+    while (taken < burst) {
+        auto chain = ring.take();
+        tl::expected<void, RingFault> handled;
+        if (!chain) {
+            handled = tl::make_unexpected(std::move(chain.error()));
+        } else if (!*chain) {
+            break;
+        } else {
+            note_taken(**chain);
+            handled = handle(**chain);
+        }
+        if (!handled) {
+            finish_batch();  // what was sent before is the driver's again
+            if (virtqueue().ring() != nullptr) {
+                virtqueue().fault(std::move(handled.error()));
+            }
+            return false;
+        }
+        const std::uint32_t length = (*chain)->readable_bytes();
+        complete(std::move(**chain), 0, length);
+        ++taken;
+    }
+    finish_batch();
+    return virtqueue().ring() != nullptr;
+}
+
+tl::expected<void, RingFault> TransmitQueue::handle(const Chain& chain) {
+    const std::size_t header_bytes = net_header_bytes(negotiated());
+    if (chain.writable_bytes() > 0) {
+        return ring_fault(RingFaultKind::wrong_direction,
+                          fmt::format("chain at head {} has device-writable buffers, in a transmit "
+                                      "queue",
+                                      chain.head()));
+    }
+    if (chain.readable_bytes() < header_bytes) {
+        return ring_fault(RingFaultKind::chain_too_short,
+                          fmt::format("chain at head {} has {} bytes, and the header alone is {}",
+                                      chain.head(), chain.readable_bytes(), header_bytes));
+    }
+    if (!virtqueue().enabled()) {
+        ++count().dropped_not_ready;
+        return {};
+    }
+    const std::size_t frame_bytes = chain.readable_bytes() - header_bytes;
+    if (frame_bytes > max_frame_bytes || frame_bytes < min_frame_bytes) {
+        ++count().dropped_size;
+        return {};
+    }
+    NetHeaderBytes header{};
+    gather(chain.readable(), 0, std::span(header).first(header_bytes));
+    auto offload = parse_transmit_header(header, frame_bytes, negotiated());
+    if (!offload) {
+        return ring_fault(
+            RingFaultKind::bad_header,
+            fmt::format("chain at head {}: {}", chain.head(), offload.error().message));
+    }
+    const std::span frame = std::span(frame_).first(frame_bytes);
+    gather(chain.readable(), header_bytes, frame);
+    send(frame, *offload);
+    return {};
+}
+
+void TransmitQueue::send(std::span<std::byte> frame, const FrameOffload& offload) {
+    Frame sent{frame, offload};
+    if (offload.needs_checksum && !wire_.takes_offloads()) {
+        // The place was checked with the header.
+        complete_checksum(frame, offload);
+        sent.offload = FrameOffload{};
+    }
+    ++count().frames;
+    count().bytes += frame.size();
+    if (tap_) {
+        tap_(FrameDirection::from_guest, frame);
+    }
+    wire_.transmit(sent);
+}
+
+}  // namespace skbtrail::device

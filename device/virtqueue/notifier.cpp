@@ -1,0 +1,112 @@
+#include "device/virtqueue/notifier.h"
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace skbtrail::device {
+
+namespace {
+
+enum class Kind { event_fd, pipe, other };
+
+Kind kind_of(int fd) {
+    struct stat status{};
+    if (::fstat(fd, &status) != 0) {
+        return Kind::other;
+    }
+    if (S_ISFIFO(status.st_mode)) {
+        return Kind::pipe;
+    }
+    // Eventfds have no file type; the name tells them from other anonymous files. Where there is
+    // no /proc to ask, the missing type has to do: writing to the others fails harmlessly.
+    if ((status.st_mode & S_IFMT) != 0) {
+        return Kind::other;
+    }
+    std::array<char, 64> name{};
+    const auto length =
+        ::readlink(fmt::format("/proc/self/fd/{}", fd).c_str(), name.data(), name.size());
+    if (length < 0) {
+        return Kind::event_fd;
+    }
+    const std::string_view target(name.data(), static_cast<std::size_t>(length));
+    return target == "anon_inode:[eventfd]" ? Kind::event_fd : Kind::other;
+}
+
+/// Checks the descriptor and makes it non-blocking, for its other owners too: they share the
+/// open file. Front ends create theirs like that anyway.
+Result<Kind> prepare(int fd) {
+    const Kind kind = kind_of(fd);
+    if (kind == Kind::other) {
+        return failure("the descriptor is neither an eventfd nor a pipe");
+    }
+    const int flags = ::fcntl(fd, F_GETFL);
+    if (flags < 0 || ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0) {
+        return failure(
+            fmt::format("the descriptor cannot be made non-blocking: {}", std::strerror(errno)));
+    }
+    return kind;
+}
+
+void drain_pipe(int fd) {
+    std::array<std::byte, 512> ignored;
+    while (::read(fd, ignored.data(), ignored.size()) > 0) {
+    }
+}
+
+}  // namespace
+
+Result<KickSource> KickSource::watch(UniqueFd fd, EventLoop& loop, std::function<void()> on_kick) {
+    const auto kind = prepare(fd.get());
+    if (!kind) {
+        return tl::make_unexpected(kind.error());
+    }
+    KickSource source;
+    try {
+        // Edge-triggered, and an eventfd is never read: each write is an edge of its own, whatever
+        // the counter says, so a kick costs one system call and a hang-up cannot spin.
+        source.watch_ = loop.add_fd(fd.get(), EPOLLIN | EPOLLET,
+                                    [number = fd.get(), is_pipe = *kind == Kind::pipe,
+                                     callback = std::move(on_kick)](std::uint32_t events) {
+                                        if ((events & EPOLLIN) == 0) {
+                                            return;
+                                        }
+                                        if (is_pipe) {
+                                            drain_pipe(number);
+                                        }
+                                        callback();
+                                    });
+    } catch (const std::system_error& error) {
+        return failure(error.what());
+    }
+    source.fd_ = std::move(fd);
+    return source;
+}
+
+Result<CallTarget> CallTarget::adopt(UniqueFd fd) {
+    if (const auto kind = prepare(fd.get()); !kind) {
+        return tl::make_unexpected(kind.error());
+    }
+    CallTarget target;
+    target.fd_ = std::move(fd);
+    return target;
+}
+
+bool CallTarget::signal() noexcept {
+    if (!fd_) {
+        return false;
+    }
+    const std::uint64_t one = 1;
+    return ::write(fd_.get(), &one, sizeof one) == sizeof one || errno == EAGAIN;
+}
+
+}  // namespace skbtrail::device

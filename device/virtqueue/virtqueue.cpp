@@ -1,0 +1,198 @@
+#include "device/virtqueue/virtqueue.h"
+
+#include <bit>
+#include <limits>
+#include <utility>
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+namespace skbtrail::device {
+
+Virtqueue::Virtqueue(EventLoop& loop, std::string name, WakeCallback on_wake)
+    : loop_(loop), name_(std::move(name)), on_wake_(std::move(on_wake)) {}
+
+Result<> Virtqueue::set_size(std::uint32_t size) {
+    if (state_ == State::running) {
+        return failure(name_ + ": its size cannot change while it runs");
+    }
+    if (size == 0 || size > max_ring_size || !std::has_single_bit(size)) {
+        return failure(fmt::format("{}: {} entries: must be a power of two up to {}", name_, size,
+                                   max_ring_size));
+    }
+    size_ = size;
+    return {};
+}
+
+Result<> Virtqueue::set_addresses(const RingAddresses& addresses) {
+    if (state_ == State::running) {
+        // Front ends repeat the addresses to switch dirty logging.
+        if (addresses_ == addresses) {
+            return {};
+        }
+        return failure(name_ + ": its addresses cannot change while it runs");
+    }
+    const auto previous = std::exchange(addresses_, addresses);
+    // Opened for the sake of the answer: whether this ring could run.
+    if (size_ && !memory_->regions().empty()) {
+        if (const auto ring = open_ring(base_); !ring) {
+            addresses_ = previous;
+            return failure(fmt::format("{}: {}", name_, ring.error().message));
+        }
+    }
+    return {};
+}
+
+Result<> Virtqueue::set_base(std::uint32_t next_available) {
+    if (state_ == State::running) {
+        return failure(name_ + ": its index cannot change while it runs");
+    }
+    if (next_available > std::numeric_limits<std::uint16_t>::max()) {
+        return failure(fmt::format("{}: {} is no index of a split ring, which has 16 bits", name_,
+                                   next_available));
+    }
+    base_ = static_cast<std::uint16_t>(next_available);
+    return {};
+}
+
+Result<> Virtqueue::set_kick(UniqueFd fd) {
+    if (!fd) {
+        return failure(name_ +
+                       ": a ring without a kick descriptor has to be polled, and this NIC "
+                       "does not: it sleeps when there is nothing to do");
+    }
+    auto kick = KickSource::watch(std::move(fd), loop_, [this] { kicked(); });
+    if (!kick) {
+        return failure(fmt::format("{}: kick: {}", name_, kick.error().message));
+    }
+    kick_ = std::move(*kick);
+    if (state_ == State::stopped) {
+        try_start();
+    } else if (state_ == State::running) {
+        on_wake_(Wake::start);  // a kick through the descriptor before this one may be lost
+    }
+    return {};
+}
+
+Result<> Virtqueue::set_call(UniqueFd fd) {
+    if (!fd) {
+        call_ = CallTarget();
+        return {};
+    }
+    auto target = CallTarget::adopt(std::move(fd));
+    if (!target) {
+        return failure(fmt::format("{}: call: {}", name_, target.error().message));
+    }
+    call_ = std::move(*target);
+    // The driver may have been promised a call through the descriptor before this one; one too
+    // many is harmless.
+    if (state_ == State::running) {
+        call_.signal();
+    }
+    return {};
+}
+
+Result<> Virtqueue::set_error(UniqueFd fd) {
+    if (!fd) {
+        error_ = CallTarget();
+        return {};
+    }
+    auto target = CallTarget::adopt(std::move(fd));
+    if (!target) {
+        return failure(fmt::format("{}: error: {}", name_, target.error().message));
+    }
+    error_ = std::move(*target);
+    return {};
+}
+
+void Virtqueue::set_memory(std::shared_ptr<const GuestMemory> memory) {
+    memory_ = std::move(memory);
+    if (state_ != State::running) {
+        return;
+    }
+    auto moved = open_ring(ring_->next_available());
+    if (!moved) {
+        fault(std::move(moved.error()));
+        return;
+    }
+    ring_.emplace(std::move(*moved));
+}
+
+std::uint16_t Virtqueue::stop() {
+    if (ring_) {
+        base_ = ring_->next_available();
+    }
+    if (state_ == State::running) {
+        spdlog::debug("{}: stopped at index {}", name_, base_);
+    }
+    ring_.reset();
+    fault_.reset();
+    kick_ = KickSource();
+    state_ = State::stopped;
+    return base_;
+}
+
+void Virtqueue::reset() {
+    stop();
+    enabled_ = false;
+    size_.reset();
+    addresses_.reset();
+    base_ = 0;
+    features_ = {};
+    memory_ = std::make_shared<GuestMemory>();
+    call_ = CallTarget();
+    error_ = CallTarget();
+}
+
+void Virtqueue::fault(RingFault fault) {
+    spdlog::error("{} stopped, {}: {}", name_, to_string(fault.kind), fault.message);
+    state_ = State::broken;
+    fault_ = std::move(fault);
+    // Kept watched, a driver that goes on kicking would only keep us awake.
+    kick_ = KickSource();
+    error_.signal();
+}
+
+tl::expected<SplitRing, RingFault> Virtqueue::open_ring(std::uint16_t next_available) const {
+    return SplitRing::open(memory_, *addresses_, *size_, features_, next_available);
+}
+
+void Virtqueue::try_start() {
+    if (!size_ || !addresses_ || memory_->regions().empty()) {
+        return;
+    }
+    auto ring = open_ring(base_);
+    if (ring && ring->next_used() != base_) {
+        // A back end that completes in order, as network devices do, stands where its used index
+        // does. A front end whose last back end died knows less than the ring does, and chains
+        // between the two would never be returned.
+        spdlog::warn(
+            "{}: the front end says to go on at index {}, the ring stands at {}: "
+            "going on at {}",
+            name_, base_, ring->next_used(), ring->next_used());
+        ring = open_ring(ring->next_used());
+    }
+    if (!ring) {
+        fault(std::move(ring.error()));
+        return;
+    }
+    ring_.emplace(std::move(*ring));
+    state_ = State::running;
+    spdlog::debug("{}: started, {} entries, at index {}{}", name_, *size_, ring_->next_available(),
+                  enabled_ ? "" : ", disabled");
+    // Chains may be waiting that the driver will not kick for again: it did so before the front
+    // end came to us.
+    on_wake_(Wake::start);
+}
+
+void Virtqueue::kicked() {
+    if (state_ == State::stopped) {
+        try_start();
+        return;
+    }
+    if (state_ == State::running) {
+        on_wake_(Wake::kick);
+    }
+}
+
+}  // namespace skbtrail::device

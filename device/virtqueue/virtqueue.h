@@ -1,0 +1,107 @@
+// One virtqueue of a device: what the front end has said about it, and its ring while it runs.
+//
+//              size, addresses, memory and a kick descriptor are there
+//   stopped ───────────────────────────────────────────────────────────► running
+//      ▲ ▲                        stop()                                   │ │
+//      │ └─────────────────────────────────────────────────────────────────┘ │
+//      │                stop()                                fault()        │
+//      └─────────────────────────────── broken ◄─────────────────────────────┘
+//
+// Enabled or not is apart from that: a disabled queue runs, without effect on the outside
+// (vhost-user, "Ring states").
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "device/event_loop.h"
+#include "device/memory/guest_memory.h"
+#include "device/result.h"
+#include "device/unique_fd.h"
+#include "device/virtqueue/notifier.h"
+#include "device/virtqueue/split_ring.h"
+
+namespace skbtrail::device {
+
+class Virtqueue {
+  public:
+    enum class State { stopped, running, broken };
+    /// Why the device should look at the ring.
+    enum class Wake {
+        kick,   ///< the driver says so
+        start,  ///< the ring, or its kick descriptor, is new: kicks may have gone elsewhere
+    };
+    using WakeCallback = std::function<void(Wake)>;
+
+    /// `name` is for logs: "queue 1 (transmit)". `on_wake` is called while the queue runs.
+    Virtqueue(EventLoop& loop, std::string name, WakeCallback on_wake);
+    Virtqueue(const Virtqueue&) = delete;
+    Virtqueue& operator=(const Virtqueue&) = delete;
+
+    // What the front end configures. Each fails with a sentence when the value cannot be or when
+    // the queue is running and must not be changed under its driver.
+
+    Result<> set_size(std::uint32_t size);
+    Result<> set_addresses(const RingAddresses& addresses);
+    /// The index to go on at. Also refused above 65535.
+    Result<> set_base(std::uint32_t next_available);
+    /// Starts the queue if everything else is there, else it starts with the first kick that
+    /// finds it complete. A descriptor of -1 asks for polling, which is refused.
+    Result<> set_kick(UniqueFd fd);
+    /// A descriptor of -1: the driver polls.
+    Result<> set_call(UniqueFd fd);
+    Result<> set_error(UniqueFd fd);
+
+    /// For the next start.
+    void set_features(RingFeatures features) noexcept { features_ = features; }
+    /// A running queue goes on in the new memory; it breaks when its ring is not there.
+    void set_memory(std::shared_ptr<const GuestMemory> memory);
+    void set_enabled(bool enabled) noexcept { enabled_ = enabled; }
+
+    /// Ends a running or broken queue, drops the kick descriptor and returns the index of the
+    /// next chain that was not processed. The base is set to it, so a start goes on there.
+    std::uint16_t stop();
+    /// Forgets everything that the front end has said.
+    void reset();
+
+    State state() const noexcept { return state_; }
+    bool enabled() const noexcept { return enabled_; }
+    const std::string& name() const noexcept { return name_; }
+    /// The ring, while the queue is running.
+    SplitRing* ring() noexcept { return state_ == State::running ? &*ring_ : nullptr; }
+    /// The typed reason, while the queue is broken.
+    const std::optional<RingFault>& broken_by() const noexcept { return fault_; }
+
+    /// Wakes the driver.
+    bool call() noexcept { return call_.signal(); }
+    /// Breaks the queue: logged, told to the front end through the error descriptor; nothing
+    /// touches the ring any more until it is started again.
+    void fault(RingFault fault);
+
+  private:
+    void try_start();
+    void kicked();
+    tl::expected<SplitRing, RingFault> open_ring(std::uint16_t next_available) const;
+
+    EventLoop& loop_;
+    std::string name_;
+    WakeCallback on_wake_;
+
+    State state_ = State::stopped;
+    bool enabled_ = false;
+    std::optional<std::uint32_t> size_;
+    std::optional<RingAddresses> addresses_;
+    std::uint16_t base_ = 0;
+    RingFeatures features_;
+    std::shared_ptr<const GuestMemory> memory_ = std::make_shared<GuestMemory>();
+    KickSource kick_;
+    CallTarget call_;
+    CallTarget error_;
+    std::optional<SplitRing> ring_;
+    std::optional<RingFault> fault_;
+};
+
+}  // namespace skbtrail::device
