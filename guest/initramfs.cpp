@@ -1,0 +1,204 @@
+#include "guest/initramfs.h"
+
+#include <algorithm>
+#include <chrono>
+#include <sstream>
+
+#include <fmt/format.h>
+
+#include "guest/content_hash.h"
+#include "guest/cpio.h"
+#include "guest/elf_image.h"
+#include "guest/error.h"
+#include "guest/modules.h"
+#include "guest/process.h"
+
+namespace skbtrail::guest {
+namespace fs = std::filesystem;
+
+namespace {
+
+/// Changes whenever what is put together here changes for the same input.
+constexpr int layout_version = 1;
+/// A run's file that nobody used for so long is removed; QEMU reads it once, at the start.
+constexpr auto keep_unused = std::chrono::hours(24 * 7);
+
+/// The program's bytes. A guest has no libraries, so one that wants them fails there with nothing
+/// but "not found": better said here.
+std::string read_static_program(const fs::path& path, const std::string& advice) {
+    if (!fs::exists(path)) {
+        throw Error(
+            fmt::format("The guest needs {}, which is not there: {}.", path.string(), advice));
+    }
+    std::string image = read_file(path);
+    if (needs_loader(image)) {
+        throw Error(fmt::format("{} needs shared libraries, which a guest does not have: {}.",
+                                path.string(), advice));
+    }
+    return image;
+}
+
+std::vector<std::string> applets(const fs::path& busybox) {
+    Command command;
+    command.arguments = {busybox.string(), "--list"};
+    const ProcessResult result = run_process(command);
+    if (!result.succeeded()) {
+        throw Error("Could not ask busybox for its commands: " + describe(command, result) + ".");
+    }
+    std::vector<std::string> names;
+    std::istringstream lines(result.output);
+    for (std::string name; std::getline(lines, name);) {
+        if (name != "busybox" && name.find('/') == std::string::npos) {
+            names.push_back(name);
+        }
+    }
+    return names;
+}
+
+std::string module_path(const Module& module) {
+    return "/modules/" + module.name + ".ko";
+}
+
+std::vector<std::string> module_paths(const std::vector<Module>& modules) {
+    std::vector<std::string> paths;
+    for (const Module& module : modules) {
+        paths.push_back(module_path(module));
+    }
+    return paths;
+}
+
+/// What the stream itself needs, where a kernel has it as modules; Debian's cloud kernels have it
+/// built in.
+std::vector<Module> early_modules(const ModuleTree& tree) {
+    std::vector<std::string> names;
+    for (const char* name : {"virtio_pci", "virtio_console"}) {
+        if (tree.knows(name)) {
+            names.emplace_back(name);
+        }
+    }
+    return tree.closure(names);
+}
+
+/// Everything in the base part, read once: its hash is that of its input, so that an unchanged part
+/// is found without being built.
+struct Base {
+    std::string init;
+    std::string collector;
+    std::string busybox;
+    std::vector<std::string> applets;
+    std::vector<Module> modules;
+
+    std::string key() const {
+        std::string text = fmt::format("layout {}\n", layout_version);
+        for (const std::string* program : {&init, &collector, &busybox}) {
+            text += content_hash(*program) + "\n";
+        }
+        for (const Module& module : modules) {
+            text += module.name + " " + content_hash(module.image) + "\n";
+        }
+        return content_hash(text);
+    }
+
+    std::string archive() const {
+        CpioArchive archive;
+        archive.add_file("/init", init, 0755);
+        archive.add_file("/bin/skbtrail-collect", collector, 0755);
+        archive.add_file("/bin/busybox", busybox, 0755);
+        for (const std::string& applet : applets) {
+            archive.add_link("/bin/" + applet, "busybox");
+        }
+        for (const char* path : {"/sbin", "/usr/bin", "/usr/sbin"}) {
+            archive.add_link(path, "/bin");
+        }
+        for (const Module& module : modules) {
+            archive.add_file(module_path(module), module.image, 0644);
+        }
+        for (const char* path : {"/proc", "/sys", "/dev", "/run", "/etc", "/root"}) {
+            archive.add_directory(path);
+        }
+        archive.add_directory("/tmp", 01777);
+        // Before devtmpfs is mounted there is this one device: the kernel opens it for PID 1.
+        archive.add_device("/dev/console", 5, 1, 0600);
+        archive.add_file("/etc/passwd", "root:x:0:0:root:/root:/bin/sh\n", 0644);
+        archive.add_file("/etc/group", "root:x:0:\n", 0644);
+        archive.add_file("/etc/hosts", "127.0.0.1 localhost\n::1 localhost\n", 0644);
+        return archive.bytes();
+    }
+};
+
+std::string run_archive(const InitramfsRequest& request, const JobSpec& job) {
+    CpioArchive archive;
+    archive.add_file("/job.json", to_json_text(job), 0644);
+    for (const GuestFile& file : request.files) {
+        archive.add_file(file.destination, read_file(file.source), file.mode);
+    }
+    return archive.bytes();
+}
+
+/// The kernel looks for the next archive at a multiple of four bytes.
+void pad(std::string& bytes) {
+    bytes.resize((bytes.size() + 3) / 4 * 4, '\0');
+}
+
+void touch(const fs::path& path) {
+    std::error_code ignored;  // a cache on a read-only disk still serves
+    fs::last_write_time(path, fs::file_time_type::clock::now(), ignored);
+}
+
+void remove_unused(const fs::path& directory) {
+    std::error_code ignored;  // another process may be doing the same
+    const auto now = fs::file_time_type::clock::now();
+    for (const fs::directory_entry& entry : fs::directory_iterator(directory, ignored)) {
+        if (now - entry.last_write_time(ignored) > keep_unused) {
+            fs::remove_all(entry.path(), ignored);
+        }
+    }
+}
+
+}  // namespace
+
+fs::path build_initramfs(const InitramfsRequest& request, const fs::path& cache) {
+    const ModuleTree tree(request.kernel.modules);
+    const std::vector<Module> early = early_modules(tree);
+    std::vector<Module> later = tree.closure(request.modules);
+    std::erase_if(later, [&early](const Module& module) {
+        return std::any_of(early.begin(), early.end(),
+                           [&module](const Module& loaded) { return loaded.name == module.name; });
+    });
+    JobSpec job = request.job;
+    job.early_modules = module_paths(early);
+    job.modules = module_paths(later);
+
+    Base base;
+    base.init = read_static_program(request.init, "build skbtrail-init (part of this project)");
+    base.collector =
+        read_static_program(request.collector, "build skbtrail-collect (part of this project)");
+    base.busybox = read_static_program(request.busybox, "install the package busybox-static");
+    base.modules = early;
+    base.modules.insert(base.modules.end(), later.begin(), later.end());
+
+    const fs::path directory = cache / "initramfs";
+    const std::string base_key = base.key();
+    const fs::path base_path = directory / ("base-" + base_key + ".cpio");
+    std::string bytes;
+    if (fs::exists(base_path)) {
+        bytes = read_file(base_path);
+    } else {
+        base.applets = applets(request.busybox);
+        bytes = base.archive();
+        pad(bytes);
+        write_file_atomically(base_path, bytes);
+    }
+    touch(base_path);
+
+    const std::string run_part = run_archive(request, job);
+    const fs::path path = directory / (content_hash(base_key + "\n" + run_part) + ".cpio");
+    if (!fs::exists(path)) {
+        remove_unused(directory);
+        write_file_atomically(path, bytes + run_part);
+    }
+    touch(path);
+    return path;
+}
+
+}  // namespace skbtrail::guest
