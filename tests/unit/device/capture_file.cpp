@@ -1,0 +1,184 @@
+// Captures, read back with libpcap.
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/matchers/catch_matchers_string.hpp>
+#include <fmt/format.h>
+#include <pcap/pcap.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "device/capture.h"
+
+namespace skbtrail::device {
+
+using Catch::Matchers::ContainsSubstring;
+
+namespace {
+
+struct Folder {
+    std::filesystem::path path =
+        std::filesystem::temp_directory_path() / fmt::format("skbtrail-capture-{}", ::getpid());
+    Folder() { std::filesystem::create_directory(path); }
+    ~Folder() { std::filesystem::remove_all(path); }
+    Folder(const Folder&) = delete;
+    Folder& operator=(const Folder&) = delete;
+    std::string file(const std::string& name) const { return (path / name).string(); }
+};
+
+struct Packet {
+    std::int64_t nanoseconds;
+    std::vector<std::byte> bytes;
+};
+
+/// Every packet of the file. Fails the test when the file ends in the middle of one.
+std::vector<Packet> read_back(const std::string& path) {
+    std::array<char, PCAP_ERRBUF_SIZE> error{};
+    const std::unique_ptr<pcap_t, void (*)(pcap_t*)> pcap(
+        ::pcap_open_offline_with_tstamp_precision(path.c_str(), PCAP_TSTAMP_PRECISION_NANO,
+                                                  error.data()),
+        [](pcap_t* handle) {
+            if (handle != nullptr) {
+                ::pcap_close(handle);
+            }
+        });
+    INFO(error.data());
+    REQUIRE(pcap);
+    CHECK(::pcap_datalink(pcap.get()) == DLT_EN10MB);
+    std::vector<Packet> packets;
+    pcap_pkthdr* header = nullptr;
+    const u_char* data = nullptr;
+    int result = 0;
+    while ((result = ::pcap_next_ex(pcap.get(), &header, &data)) == 1) {
+        const auto bytes = std::as_bytes(std::span(data, header->caplen));
+        packets.push_back({header->ts.tv_sec * std::int64_t{1'000'000'000} + header->ts.tv_usec,
+                           {bytes.begin(), bytes.end()}});
+        CHECK(header->len == header->caplen);
+    }
+    INFO(::pcap_geterr(pcap.get()));
+    CHECK(result == PCAP_ERROR_BREAK);  // the end of the file, in libpcap's words
+    return packets;
+}
+
+std::vector<std::byte> frame(std::size_t size, int mark) {
+    return std::vector<std::byte>(size, std::byte(mark));
+}
+
+std::int64_t wall_clock() {
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(
+               std::chrono::system_clock::now().time_since_epoch())
+        .count();
+}
+
+}  // namespace
+
+TEST_CASE("frames of both directions are read back, with nanoseconds", "[capture]") {
+    const Folder folder;
+    const std::string path = folder.file("both.pcap");
+    const auto before = wall_clock();
+    {
+        Capture capture(path);
+        capture.record(Capture::Direction::from_guest, frame(60, 1));
+        capture.record(Capture::Direction::to_guest, frame(1514, 2));
+        capture.record(Capture::Direction::to_guest, frame(65549, 3));
+        capture.record(Capture::Direction::from_guest, {});
+        CHECK(capture.recorded() == 4);
+        CHECK_FALSE(capture.stopped());
+    }
+    const auto after = wall_clock();
+    const auto packets = read_back(path);
+    REQUIRE(packets.size() == 4);
+    CHECK(packets[0].bytes == frame(60, 1));
+    CHECK(packets[1].bytes == frame(1514, 2));
+    CHECK(packets[2].bytes == frame(65549, 3));
+    CHECK(packets[3].bytes.empty());
+    std::int64_t last = before;
+    for (const auto& packet : packets) {
+        CHECK(packet.nanoseconds >= last);
+        last = packet.nanoseconds;
+    }
+    CHECK(last <= after);
+}
+
+TEST_CASE("a flushed capture can be read while it grows", "[capture]") {
+    const Folder folder;
+    const std::string path = folder.file("growing.pcap");
+    Capture capture(path);
+    CHECK(read_back(path).empty());  // the header is there from the start
+    capture.record(Capture::Direction::from_guest, frame(60, 1));
+    capture.flush();
+    CHECK(read_back(path).size() == 1);
+    capture.flush();
+    CHECK(read_back(path).size() == 1);
+    // More than the buffer holds.
+    for (int i = 0; i < 1000; ++i) {
+        capture.record(Capture::Direction::from_guest, frame(1514, 1));
+    }
+    capture.flush();
+    CHECK(read_back(path).size() == 1001);
+}
+
+TEST_CASE("an older file is emptied first", "[capture]") {
+    const Folder folder;
+    const std::string path = folder.file("old.pcap");
+    std::ofstream(path) << std::string(10'000, 'x');
+    Capture(path).record(Capture::Direction::from_guest, frame(60, 1));
+    CHECK(read_back(path).size() == 1);
+}
+
+TEST_CASE("a path that cannot be written is told with its reason", "[capture]") {
+    CHECK_THROWS_WITH(
+        Capture("/nowhere/at/all.pcap"),
+        ContainsSubstring("cannot write the capture \"/nowhere/at/all.pcap\": No such "
+                          "file or directory"));
+    const Folder folder;
+    CHECK_THROWS_WITH(Capture(folder.path.string()), ContainsSubstring("Is a directory"));
+    if (std::filesystem::exists("/dev/full")) {
+        CHECK_THROWS_WITH(Capture("/dev/full"), ContainsSubstring("No space left on device"));
+    }
+}
+
+TEST_CASE("when the disk is full the capture stops at a whole frame and the NIC lives",
+          "[capture]") {
+    const Folder folder;
+    const std::string path = folder.file("full.pcap");
+    // A limit on the size of files stands for a disk's; the signal it sends is not a disk's habit.
+    struct LimitedFiles {
+        rlimit before{};
+        sighandler_t handler = std::signal(SIGXFSZ, SIG_IGN);
+        explicit LimitedFiles(rlim_t bytes) {
+            ::getrlimit(RLIMIT_FSIZE, &before);
+            rlimit limited = before;
+            limited.rlim_cur = bytes;
+            ::setrlimit(RLIMIT_FSIZE, &limited);
+        }
+        ~LimitedFiles() {
+            ::setrlimit(RLIMIT_FSIZE, &before);
+            std::signal(SIGXFSZ, handler);
+        }
+    };
+    Capture capture(path);
+    {
+        const LimitedFiles limited(100'000);
+        for (int i = 0; i < 300; ++i) {
+            capture.record(Capture::Direction::from_guest, frame(1000, i));
+            if (i % 10 == 9) {
+                capture.flush();
+            }
+        }
+    }
+    CHECK(capture.stopped());
+    CHECK(capture.recorded() == 90);  // 24 + 90 × 1016 bytes; ten more do not fit
+    CHECK(capture.lost() == 210);
+    const auto packets = read_back(path);
+    CHECK(packets.size() == 90);
+    // It stays stopped, and says nothing more.
+    capture.record(Capture::Direction::from_guest, frame(1000, 1));
+    capture.flush();
+    CHECK(capture.lost() == 211);
+}
+
+}  // namespace skbtrail::device
