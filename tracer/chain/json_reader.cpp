@@ -102,6 +102,10 @@ class Builder : public nlohmann::json_sax<json> {
                 sentence.remove_prefix(colon + 2);
             }
         }
+        // Errors without a place carry the library's own number: "[json.exception.…] sentence".
+        if (sentence.starts_with('[') && sentence.find("] ") != std::string_view::npos) {
+            sentence.remove_prefix(sentence.find("] ") + 2);
+        }
         const bool ended = text_.find_first_not_of(" \t\r\n", position) == std::string_view::npos;
         throw FormatError(fmt::format("line {}, column {}: this is not JSON: {}{}", line, column,
                                       sentence,
@@ -277,6 +281,10 @@ JsonObject::JsonObject(const JsonValue& value) : value_(value) {
         value_.fail(fmt::format("expected an object, found {}", describe(value_.json())));
     }
     asked_.reserve(24);
+}
+
+bool JsonObject::has(std::string_view key) const {
+    return value_.json().get_ref<const json::object_t&>().contains(key);
 }
 
 std::optional<JsonValue> JsonObject::find(std::string_view key) {

@@ -82,6 +82,10 @@ class JsonObject {
     /// Fails unless `value` is an object.
     explicit JsonObject(const JsonValue& value);
 
+    /// Whether there is such a member; does not count as asking for it.
+    bool has(std::string_view key) const;
+
+    /// Ask for each member once.
     std::optional<JsonValue> find(std::string_view key);
     /// Fails when there is no such member.
     JsonValue required(std::string_view key);

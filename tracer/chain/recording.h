@@ -152,6 +152,9 @@ struct Observed {
     std::vector<std::string> traced;  ///< functions that the tree can contain, sorted
     std::vector<std::string> probed;  ///< those of them whose sk_buffs are recorded, sorted
     std::vector<Unavailable> unavailable;
+    /// Kernel options that were looked at: "CONFIG_NETFILTER" → "y", "m", "n" (also where it is not
+    /// set) or a value. An option that is not here is not known.
+    std::map<std::string, std::string> config;
     /// What the host knows: "lab", "accelerator", "qemu", "nic", "vcpus" …
     std::map<std::string, std::string> host;
 };

@@ -209,6 +209,7 @@ void write_observed(JsonWriter& writer, const Observed& observed) {
                                unavailable_members.text("function", unavailable.function);
                                unavailable_members.text("reason", unavailable.reason);
                            });
+    members.optional_map("config", observed.config);
     members.optional_map("host", observed.host);
 }
 
@@ -401,6 +402,7 @@ Observed read_observed(const JsonValue& value) {
     object.optional("traced", observed.traced);
     object.optional("probed", observed.probed);
     observed.unavailable = read_optional_array(object, "unavailable", read_unavailable);
+    object.optional("config", observed.config);
     object.optional("host", observed.host);
     object.finish();
     return observed;

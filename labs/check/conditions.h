@@ -1,0 +1,26 @@
+// Conditions on the system that was observed.
+#pragma once
+
+#include <string>
+
+#include "labs/check/expectation.h"
+#include "tracer/chain/recording.h"
+
+namespace skbtrail::labs {
+
+/// Whether conditions hold.
+struct ConditionAnswer {
+    enum class Truth {
+        yes,
+        no,
+        unknown,  ///< the recording does not say
+    };
+    Truth truth = Truth::yes;
+    std::string reason;  ///< of `no` and `unknown`: which condition, and what the recording says
+};
+
+/// Compares `when` with what `observed` says of the kernel and the interfaces. An option of the
+/// kernel, or a feature, of which the recording says nothing makes the answer unknown.
+ConditionAnswer holds(const Conditions& when, const chain::Observed& observed);
+
+}  // namespace skbtrail::labs

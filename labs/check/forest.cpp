@@ -1,0 +1,135 @@
+#include "labs/check/forest.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "tracer/chain/names.h"
+
+namespace skbtrail::labs {
+namespace {
+
+/// Edges that lead to the same packet: the bytes moved or got another owner, nothing else.
+bool keeps_identity(const chain::PacketEdge& edge) {
+    return edge.kind == "expand_head" || edge.kind == "clone";
+}
+
+/// Packet → the smallest id of its class.
+std::map<chain::PacketId, PacketClass> classify(const chain::Recording& recording) {
+    std::map<chain::PacketId, PacketClass> parent;
+    for (const chain::Packet& packet : recording.packets) parent[packet.id] = packet.id;
+    const auto root = [&](PacketClass id) {
+        while (parent.at(id) != id) {
+            parent[id] = parent.at(parent.at(id));
+            id = parent.at(id);
+        }
+        return id;
+    };
+    for (const chain::Packet& packet : recording.packets) {
+        for (const chain::PacketEdge& edge : packet.edges) {
+            if (!keeps_identity(edge) || !parent.contains(edge.packet)) continue;
+            const PacketClass a = root(packet.id);
+            const PacketClass b = root(edge.packet);
+            parent[std::max(a, b)] = std::min(a, b);
+        }
+    }
+    for (const chain::Packet& packet : recording.packets) parent[packet.id] = root(packet.id);
+    return parent;
+}
+
+}  // namespace
+
+NameTable::NameTable(const std::map<std::string, std::vector<std::string>>& aliases,
+                     NoiseFilter noise)
+    : noise_(std::move(noise)) {
+    for (const auto& [name, others] : aliases) {
+        for (const std::string& other : others) canonical_[other] = name;
+    }
+}
+
+NameId NameTable::id(std::string_view function) {
+    if (const auto known = ids_.find(function); known != ids_.end()) return known->second;
+    const std::string_view base = chain::base_name(function);
+    const auto alias = canonical_.find(base);
+    const std::string text = alias == canonical_.end() ? std::string(base) : alias->second;
+    NameId id = 0;
+    if (const auto known = ids_.find(text); known != ids_.end()) {
+        id = known->second;
+    } else {
+        id = static_cast<NameId>(names_.size());
+        names_.push_back({text, noise_.is_noise(text)});
+        ids_.emplace(text, id);
+    }
+    ids_.emplace(function, id);
+    return id;
+}
+
+Tree::Tree(const chain::Chain& chain, NameTable& names,
+           const std::map<chain::PacketId, PacketClass>& classes)
+    : chain_(&chain) {
+    add(chain.root, 0, chain.cpu, names, classes);
+}
+
+void Tree::add(const chain::Call& call, NodeId parent, unsigned cpu, NameTable& names,
+               const std::map<chain::PacketId, PacketClass>& classes) {
+    const auto id = static_cast<NodeId>(nodes_.size());
+    const NameId name = names.id(call.function);
+    nodes_.push_back({&call, parent, 0, name});
+    by_name_[name].push_back(id);
+    cpus_.insert(call.cpu.value_or(cpu));
+    if (!call.incomplete.empty()) incomplete_.push_back(id);
+    for (const chain::SkbGeometry& skb : call.skbs) {
+        const auto packet = skb.packet ? classes.find(*skb.packet) : classes.end();
+        if (packet == classes.end()) continue;
+        auto& places = packets_[packet->second];
+        if (places.empty() || places.back() != id) places.push_back(id);
+    }
+    for (const chain::Call& below : call.calls) add(below, id, cpu, names, classes);
+    nodes_[id].end = static_cast<NodeId>(nodes_.size());
+}
+
+const std::vector<NodeId>& Tree::calls_of(NameId name) const {
+    static const std::vector<NodeId> none;
+    const auto found = by_name_.find(name);
+    return found == by_name_.end() ? none : found->second;
+}
+
+bool Tree::takes(NodeId node, PacketClass packet) const {
+    const auto found = packets_.find(packet);
+    return found != packets_.end() &&
+           std::binary_search(found->second.begin(), found->second.end(), node);
+}
+
+bool Tree::handles(NodeId node, PacketClass packet) const {
+    const auto found = packets_.find(packet);
+    if (found == packets_.end()) return false;
+    const auto place = std::lower_bound(found->second.begin(), found->second.end(), node);
+    return place != found->second.end() && *place < nodes_[node].end;
+}
+
+std::vector<std::string> Tree::path(NodeId node) const {
+    std::vector<std::string> result = {nodes_[node].call->function};
+    while (node != 0) {
+        node = nodes_[node].parent;
+        result.push_back(nodes_[node].call->function);
+    }
+    std::reverse(result.begin(), result.end());
+    return result;
+}
+
+Forest::Forest(const chain::Recording& recording, NameTable& names)
+    : classes_(classify(recording)) {
+    trees_.reserve(recording.chains.size());
+    for (const chain::Chain& chain : recording.chains) {
+        trees_.emplace_back(chain, names, classes_);
+    }
+}
+
+std::vector<chain::PacketId> Forest::members(PacketClass packet) const {
+    std::vector<chain::PacketId> result;
+    for (const auto& [id, its_class] : classes_) {
+        if (its_class == packet) result.push_back(id);
+    }
+    return result;
+}
+
+}  // namespace skbtrail::labs

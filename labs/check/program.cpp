@@ -1,0 +1,61 @@
+#include "labs/check/program.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "labs/check/conditions.h"
+
+namespace skbtrail::labs {
+
+bool PatternList::names(NameId name) const {
+    return std::binary_search(named.begin(), named.end(), name);
+}
+
+Program::Program(const ExpectedChain& expected, const chain::Observed& observed, NameTable& names)
+    : observed_(observed), names_(names) {
+    if (expected.calls) calls_ = add_list(*expected.calls);
+}
+
+const PatternList* Program::add_list(const std::vector<Step>& steps) {
+    PatternList list;
+    for (const Step& step : steps) {
+        const ConditionAnswer answer = holds(step.when, observed_);
+        if (answer.truth == ConditionAnswer::Truth::no) continue;
+        if (answer.truth == ConditionAnswer::Truth::unknown && unknown_.empty()) {
+            unknown_ = fmt::format("{}: {}", step.place, answer.reason);
+        }
+        if (const Pattern* pattern = add_pattern(step, list.named)) {
+            list.patterns.push_back(pattern);
+        }
+    }
+    std::sort(list.named.begin(), list.named.end());
+    lists_.push_back(std::move(list));
+    return &lists_.back();
+}
+
+const Pattern* Program::add_pattern(const Step& step, std::vector<NameId>& named) {
+    Pattern pattern;
+    pattern.step = &step;
+    if (step.kind == Step::Kind::call) {
+        pattern.name = names_.id(step.call);
+        named.push_back(pattern.name);
+        if (step.calls) pattern.calls = add_list(*step.calls);
+    }
+    for (const std::vector<Step>& alternative : step.alternatives) {
+        const PatternList* list = add_list(alternative);
+        // Conditions have removed all of it: then it is no alternative, rather than an empty one.
+        if (list->patterns.empty() && !alternative.empty()) continue;
+        pattern.alternatives.push_back(list);
+        // What "somewhere" looks for stands at any depth, not in this list.
+        if (step.kind != Step::Kind::somewhere) {
+            named.insert(named.end(), list->named.begin(), list->named.end());
+        }
+    }
+    if (!step.alternatives.empty() && pattern.alternatives.empty()) return nullptr;
+    pattern.id = static_cast<std::uint32_t>(patterns_.size());
+    patterns_.push_back(std::move(pattern));
+    return &patterns_.back();
+}
+
+}  // namespace skbtrail::labs
