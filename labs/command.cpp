@@ -1,0 +1,79 @@
+#include "labs/command.h"
+
+#include <filesystem>
+#include <system_error>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "labs/runner/failure.h"
+
+namespace skbtrail::labs {
+
+namespace fs = std::filesystem;
+
+int exit_status(Outcome outcome) {
+    switch (outcome) {
+        case Outcome::passed:
+        case Outcome::skipped:
+            return exit_passed;
+        case Outcome::diverged:
+            return exit_diverged;
+        case Outcome::not_judgeable:
+            break;
+    }
+    return exit_could_not;
+}
+
+std::string recording_file(const std::string& named) {
+    std::error_code error;
+    const fs::path path =
+        fs::is_directory(named, error) ? fs::path(named) / "recording.json" : fs::path(named);
+    if (!fs::exists(path, error)) {
+        throw CannotRun(fmt::format(
+            "there is no recording at {}. `skbtrail run LAB` makes one, in a directory below "
+            "skbtrail-results; name that directory, or its recording.json.",
+            path.string()));
+    }
+    return path.string();
+}
+
+void add_labs_option(CLI::App& command, std::vector<std::string>& directories) {
+    command
+        .add_option("--labs", directories,
+                    "Also look for labs in the folders of this directory; may be given again")
+        ->type_name("DIR");
+}
+
+void add_look_options(CLI::App& command, LookOptions& look) {
+    command.add_option("--colour,--color", look.colour, "auto, always or never")
+        ->check(CLI::IsMember({"auto", "always", "never"}))
+        ->type_name("WHEN")
+        ->capture_default_str();
+    command.add_option("--width", look.width, "Columns to use; by default the terminal's")
+        ->check(CLI::Range(40U, 1000U))
+        ->type_name("N");
+}
+
+ShowOptions show_options(const LookOptions& look) {
+    auto options = terminal_options(STDOUT_FILENO);
+    if (look.colour != "auto") {
+        options.colour = look.colour == "always";
+    }
+    if (look.width != 0) {
+        options.width = look.width;
+    }
+    return options;
+}
+
+std::string printable(const std::string& text) {
+    std::string clean;
+    for (const char character : text) {
+        const auto byte = static_cast<unsigned char>(character);
+        clean += (byte >= 0x20 && byte != 0x7f) || character == '\n' ? character : ' ';
+    }
+    return clean;
+}
+
+}  // namespace skbtrail::labs

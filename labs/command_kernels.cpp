@@ -1,0 +1,92 @@
+// skbtrail kernels: the kernels to boot.
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "guest/kernel_store.h"
+#include "labs/command.h"
+
+namespace skbtrail::labs {
+namespace {
+
+void say(std::string_view line) {
+    fmt::print(stderr, "{}\n", line);
+}
+
+std::string mebibytes(std::uintmax_t bytes) {
+    return fmt::format("{} MiB", (bytes + (1 << 19)) >> 20);
+}
+
+int list(bool available) {
+    guest::KernelStore store;
+    const auto kernels = store.list();
+    for (const auto& kernel : kernels) {
+        fmt::print("{:<36}  {:>8}  {} {}\n", kernel.release, mebibytes(store.size(kernel.release)),
+                   kernel.package_version, kernel.suite);
+    }
+    if (kernels.empty()) {
+        fmt::print(
+            "There is no kernel in {} yet; `skbtrail kernels fetch 6.12` gets one, and so "
+            "does `skbtrail run`.\n",
+            guest::cache_root().string());
+    }
+    if (available) {
+        fmt::print("\nOn the mirror:\n");
+        for (const auto& kernel : store.available(say)) {
+            fmt::print("{:<36}  {} {}\n", kernel.release, kernel.package_version, kernel.suite);
+        }
+    }
+    return exit_passed;
+}
+
+int fetch(const std::string& wanted) {
+    guest::KernelStore store;
+    const auto kernel = store.fetch(wanted, say);
+    fmt::print("{}  {}\n", kernel.release, kernel.vmlinux.string());
+    return exit_passed;
+}
+
+int remove(const std::vector<std::string>& releases) {
+    guest::KernelStore store;
+    for (const auto& release : releases) {
+        store.remove(release);
+        fmt::print("removed {}\n", release);
+    }
+    return exit_passed;
+}
+
+}  // namespace
+
+void add_kernels_command(CLI::App& app, Action& chosen) {
+    auto* command = app.add_subcommand("kernels", "List, fetch or remove the kernels to boot");
+    command->footer(
+        "Kernels come from Debian's suites (bookworm to sid), are checked against its signatures,\n"
+        "and unpacked below the cache directory ($SKBTRAIL_CACHE, else ~/.cache/skbtrail). They "
+        "are never\n"
+        "installed on this machine.");
+    command->require_subcommand(1);
+
+    auto* listing = command->add_subcommand("list", "Show the kernels in the cache");
+    auto available = std::make_shared<bool>(false);
+    listing->add_flag("--available", *available, "Also ask the mirror which there are");
+    listing->callback([available, &chosen] { chosen = [available] { return list(*available); }; });
+
+    auto* fetching = command->add_subcommand("fetch", "Get the newest kernel of a version");
+    auto wanted = std::make_shared<std::string>();
+    fetching->add_option("version", *wanted, "A version (6.12) or an exact release")
+        ->required()
+        ->type_name("VERSION");
+    fetching->callback([wanted, &chosen] { chosen = [wanted] { return fetch(*wanted); }; });
+
+    auto* removing = command->add_subcommand("remove", "Remove kernels from the cache");
+    auto releases = std::make_shared<std::vector<std::string>>();
+    removing->add_option("release", *releases, "Exact releases, as `kernels list` shows them")
+        ->required()
+        ->type_name("RELEASE");
+    removing->callback([releases, &chosen] { chosen = [releases] { return remove(*releases); }; });
+}
+
+}  // namespace skbtrail::labs

@@ -1,0 +1,189 @@
+// skbtrail run: a lab in a guest, recorded and judged.
+#include <algorithm>
+#include <cstdio>
+#include <iostream>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "labs/check/expectation_json.h"
+#include "labs/command.h"
+#include "labs/runner/lab.h"
+#include "labs/runner/phases.h"
+#include "labs/runner/progress_view.h"
+#include "labs/runner/run.h"
+#include "labs/runner/watch.h"
+#include "labs/show/show.h"
+
+namespace skbtrail::labs {
+namespace {
+
+struct Arguments {
+    std::string lab;
+    std::vector<std::string> lab_directories;
+    RunOptions run;
+    std::string expectation;
+    double deadline_scale = 1.0;
+    bool quiet = false;
+    bool verbose = false;
+    LookOptions look;
+};
+
+ProgressView::Style progress_style(const Arguments& arguments) {
+    ProgressView::Style style;
+    style.quiet = arguments.quiet;
+    style.verbose = arguments.verbose;
+    style.live = ::isatty(STDERR_FILENO) == 1;
+    winsize size{};
+    if (style.live && ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
+        style.columns = size.ws_col;
+    }
+    return style;
+}
+
+/// The chains that the lab wants seen, as far as the verdict found them.
+void show_chains(const Lab& lab, const RunResult& result, const ShowOptions& options) {
+    for (const auto& name : lab.show) {
+        const auto& verdicts = result.verdict.chains;
+        const auto found = std::find_if(verdicts.begin(), verdicts.end(),
+                                        [&](const auto& verdict) { return verdict.name == name; });
+        if (found == verdicts.end() || found->chains.empty()) {
+            continue;
+        }
+        const auto& chains = result.recording.chains;
+        const auto chain = std::find_if(chains.begin(), chains.end(), [&](const auto& candidate) {
+            return candidate.id == found->chains.front();
+        });
+        if (chain == chains.end()) {
+            continue;
+        }
+        auto only = options;
+        if (!found->packets.empty()) {
+            only.packet = found->packets.front();
+        }
+        std::cout << name << "\n";
+        show_chain(std::cout, result.recording, *chain, only);
+        std::cout << "\n";
+    }
+}
+
+void tell_failure(const RunFailed& failure) {
+    if (failure.phase().empty()) {
+        fmt::print(stderr, "\nskbtrail: {}\n", printable(failure.what()));
+    } else {
+        fmt::print(stderr, "\nskbtrail: the run failed in phase \"{}\": {}\n", failure.phase(),
+                   printable(failure.what()));
+    }
+    for (const auto& evidence : failure.evidence()) {
+        fmt::print(stderr, "\nThe last lines of {} ({}):\n", evidence.title,
+                   evidence.file.string());
+        for (const auto& line : evidence.lines) {
+            fmt::print(stderr, "    {}\n", line);
+        }
+    }
+    if (!failure.directory().empty()) {
+        fmt::print(stderr, "\nAll that was recorded of this run is in {}\n",
+                   failure.directory().string());
+    }
+}
+
+int run(const Arguments& arguments) {
+    const auto lab = load_lab(find_lab(arguments.lab, lab_directories(arguments.lab_directories)));
+    // Before anything is booted: a typo in an expectation should not cost a boot.
+    const auto expectation = load_expectation(
+        arguments.expectation.empty() ? lab.expectation().string() : arguments.expectation);
+
+    // A closed pipe behind us is an error of that write, not the end of the run.
+    ::signal(SIGPIPE, SIG_IGN);
+    const SignalWatch signals;
+    ProgressView view(stderr, progress_style(arguments));
+    PhaseLog phases([] { return std::chrono::steady_clock::now(); },
+                    [&](const PhaseEvent& event) { view.show(event); }, arguments.deadline_scale);
+    try {
+        const auto result =
+            run_lab(lab, expectation, arguments.run, phases, signals, [&] { view.tick(); });
+        view.clear();
+        const auto options = show_options(arguments.look);
+        show_chains(lab, result, options);
+        show_verdict(std::cout, result.verdict, options);
+        std::cout << "\n"
+                  << timings_table(phases.timings(), phases.elapsed()) << "\nresults in "
+                  << result.directory.string() << "\n";
+        return exit_status(result.verdict.outcome);
+    } catch (const RunFailed& failure) {
+        view.clear();
+        tell_failure(failure);
+        return exit_could_not;
+    }
+}
+
+}  // namespace
+
+void add_run_command(CLI::App& app, Action& chosen) {
+    auto* command = app.add_subcommand("run", "Boot a lab's guest, record it, and judge it");
+    command->footer(
+        "The guest is a real Debian kernel whose network card is skbtrail-nic. What the kernel "
+        "did\n"
+        "with the lab's packets is recorded and compared with what the lab expects.\n"
+        "\n"
+        "Examples:\n"
+        "  skbtrail run ping-receive                  with the kernel the lab was written for\n"
+        "  skbtrail run ping-receive --kernel 6.16    with another of Debian's\n"
+        "  skbtrail run ping-receive --kernel ./arch/x86/boot/bzImage,modules=./staging\n"
+        "                                             with your own build\n"
+        "  skbtrail show skbtrail-results/DIRECTORY   look at what was recorded\n"
+        "\n"
+        "Exit status: 0 passed, 1 the kernel did something else, 2 could not run or judge.");
+    auto arguments = std::make_shared<Arguments>();
+    auto& run_options = arguments->run;
+    command->add_option("lab", arguments->lab, "The lab's name; `skbtrail list` shows them")
+        ->required()
+        ->type_name("LAB");
+    command
+        ->add_option("-k,--kernel", run_options.kernel,
+                     "A version (6.12), an exact release, or the path of your own bzImage or "
+                     "vmlinux[,modules=DIR]; by default the lab's")
+        ->type_name("KERNEL");
+    command
+        ->add_option("-o,--output", run_options.output,
+                     "Result directory; by default a new one below ./skbtrail-results")
+        ->type_name("DIR");
+    command
+        ->add_option("--expect", arguments->expectation,
+                     "Judge by this expectation instead of the lab's")
+        ->type_name("FILE")
+        ->check(CLI::ExistingFile);
+    add_labs_option(*command, arguments->lab_directories);
+    command
+        ->add_option("--accelerator", run_options.accelerator,
+                     "auto (KVM if it is proved to work, else emulation), kvm or tcg")
+        ->check(CLI::IsMember({"auto", "kvm", "tcg"}))
+        ->type_name("WHICH")
+        ->capture_default_str();
+    command
+        ->add_option("--connect", run_options.uri,
+                     "libvirt URI; by default libvirt's driver runs inside this program, without "
+                     "any daemon")
+        ->type_name("URI");
+    command->add_option("--qemu", run_options.qemu, "The QEMU to run; by default from PATH")
+        ->type_name("PROGRAM")
+        ->envname("SKBTRAIL_QEMU");
+    command->add_option("--append", run_options.append, "Added to the guest kernel's command line")
+        ->type_name("TEXT");
+    command
+        ->add_option("--deadline-scale", arguments->deadline_scale,
+                     "Give every phase so many times its time, on a slow or busy machine")
+        ->check(CLI::Range(0.001, 1000.0))
+        ->type_name("FACTOR")
+        ->envname("SKBTRAIL_DEADLINE_SCALE");
+    command->add_flag("--keep", run_options.keep_logs,
+                      "Keep QEMU's and libvirt's logs in the result directory in any case");
+    command->add_flag("-q,--quiet", arguments->quiet, "Show no phases");
+    command->add_flag("-v,--verbose", arguments->verbose, "Show also what the lab's scripts write");
+    add_look_options(*command, arguments->look);
+    command->callback([arguments, &chosen] { chosen = [arguments] { return run(*arguments); }; });
+}
+
+}  // namespace skbtrail::labs

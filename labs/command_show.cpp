@@ -1,0 +1,122 @@
+// skbtrail show: a recording for a person.
+#include <algorithm>
+#include <iostream>
+#include <optional>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "labs/command.h"
+#include "labs/runner/failure.h"
+#include "labs/show/show.h"
+#include "tracer/chain/recording_json.h"
+
+namespace skbtrail::labs {
+namespace {
+
+struct Arguments {
+    std::string recording;
+    std::optional<chain::ChainId> chain;
+    std::optional<chain::PacketId> packet;
+    bool all = false;
+    bool full = false;
+    bool no_geometry = false;
+    LookOptions look;
+};
+
+/// Whether `call` or one below it handles the packet.
+bool handles(const chain::Call& call, chain::PacketId packet) {
+    return std::any_of(call.skbs.begin(), call.skbs.end(),
+                       [&](const auto& skb) { return skb.packet == packet; }) ||
+           std::any_of(call.calls.begin(), call.calls.end(),
+                       [&](const auto& child) { return handles(child, packet); });
+}
+
+bool wanted(const Arguments& arguments, const chain::Chain& chain) {
+    if (arguments.chain && chain.id != *arguments.chain) {
+        return false;
+    }
+    return !arguments.packet || handles(chain.root, *arguments.packet);
+}
+
+void show_overview(const chain::Recording& recording, const ShowOptions& options) {
+    show_observed(std::cout, recording, options);
+    std::cout << "\n";
+    show_packets(std::cout, recording, options);
+    std::cout << "\n";
+    show_chain_list(std::cout, recording, options);
+    std::cout << "\n";
+    show_losses(std::cout, recording.losses, options);
+    std::cout << "\nA packet's way: --packet ID. One chain: --chain ID. All of them: --all.\n";
+}
+
+void show_chains(const Arguments& arguments, const chain::Recording& recording,
+                 const ShowOptions& options) {
+    bool any = false;
+    for (const auto& chain : recording.chains) {
+        if (wanted(arguments, chain)) {
+            if (any) {
+                std::cout << "\n";
+            }
+            any = true;
+            show_chain(std::cout, recording, chain, options);
+        }
+    }
+    if (any) {
+        return;
+    }
+    throw CannotRun(fmt::format(
+        "no chain of {} is what you asked for{}{}. Without --chain and --packet it lists what "
+        "there is.",
+        arguments.recording,
+        arguments.chain ? fmt::format(": it has no chain {}", *arguments.chain) : "",
+        arguments.packet ? fmt::format("{} packet {}", arguments.chain ? " with" : ": none handles",
+                                       *arguments.packet)
+                         : ""));
+}
+
+int show(const Arguments& arguments) {
+    const auto recording = chain::load_recording(recording_file(arguments.recording));
+    auto options = show_options(arguments.look);
+    options.fold = !arguments.full;
+    options.geometry = !arguments.no_geometry;
+    options.packet = arguments.packet;
+    if (arguments.chain || arguments.packet || arguments.all) {
+        show_chains(arguments, recording, options);
+    } else {
+        show_overview(recording, options);
+    }
+    return exit_passed;
+}
+
+}  // namespace
+
+void add_show_command(CLI::App& app, Action& chosen) {
+    auto* command = app.add_subcommand("show", "Show what a recording holds");
+    command->footer(
+        "Without options: what was observed, the packets, the chains. A chain is shown as a tree "
+        "of\n"
+        "calls; where a call is given an sk_buff, you see where head, data, tail and end stand.\n"
+        "\n"
+        "Examples:\n"
+        "  skbtrail show skbtrail-results/DIRECTORY\n"
+        "  skbtrail show skbtrail-results/DIRECTORY --packet 2\n"
+        "  skbtrail show recording.json --chain 5 --full | less -R");
+    auto arguments = std::make_shared<Arguments>();
+    command
+        ->add_option("recording", arguments->recording, "A recording, or a run's result directory")
+        ->required()
+        ->type_name("RECORDING");
+    command->add_option("-c,--chain", arguments->chain, "Show this chain")->type_name("ID");
+    command->add_option("-p,--packet", arguments->packet, "Show the chains that handle this packet")
+        ->type_name("ID");
+    command->add_flag("-a,--all", arguments->all, "Show every chain");
+    command->add_flag("-f,--full", arguments->full,
+                      "Fold nothing: locks, memory and timers too, and calls without a packet");
+    command->add_flag("--no-geometry", arguments->no_geometry,
+                      "Leave out where head, data, tail and end stand");
+    add_look_options(*command, arguments->look);
+    command->callback([arguments, &chosen] { chosen = [arguments] { return show(*arguments); }; });
+}
+
+}  // namespace skbtrail::labs

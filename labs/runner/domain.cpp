@@ -1,0 +1,129 @@
+#include "labs/runner/domain.h"
+
+#include <array>
+#include <sstream>
+#include <string_view>
+
+#include <fmt/format.h>
+#include <pugixml.hpp>
+
+#include "labs/runner/failure.h"
+
+namespace skbtrail::labs {
+namespace {
+
+/// A feature that libvirt can switch: an attribute of <driver><host/> (what the device may do for
+/// the guest's frames) or <driver><guest/> (what the guest may be sent).
+struct SwitchableFeature {
+    std::string_view name;
+    const char* side;
+    const char* attribute;
+};
+
+constexpr std::array switchable_features{
+    SwitchableFeature{"csum", "host", "csum"},
+    SwitchableFeature{"host_tso4", "host", "tso4"},
+    SwitchableFeature{"host_tso6", "host", "tso6"},
+    SwitchableFeature{"host_ecn", "host", "ecn"},
+    SwitchableFeature{"host_ufo", "host", "ufo"},
+    SwitchableFeature{"mrg_rxbuf", "host", "mrg_rxbuf"},
+    SwitchableFeature{"guest_csum", "guest", "csum"},
+    SwitchableFeature{"guest_tso4", "guest", "tso4"},
+    SwitchableFeature{"guest_tso6", "guest", "tso6"},
+    SwitchableFeature{"guest_ecn", "guest", "ecn"},
+    SwitchableFeature{"guest_ufo", "guest", "ufo"},
+};
+
+pugi::xml_node child_or_new(pugi::xml_node parent, const char* name) {
+    const auto child = parent.child(name);
+    return child ? child : parent.append_child(name);
+}
+
+void set_attribute(pugi::xml_node node, const char* name, const std::string& value) {
+    auto attribute = node.attribute(name);
+    if (!attribute) {
+        attribute = node.append_attribute(name);
+    }
+    attribute.set_value(value.c_str());
+}
+
+/// The places of the template.
+class Template {
+  public:
+    explicit Template(const std::string& text) {
+        const auto result = document_.load_buffer(text.data(), text.size());
+        if (!result) {
+            throw CannotRun(fmt::format("the domain template is not XML: {} at byte {}",
+                                        result.description(), result.offset));
+        }
+    }
+
+    pugi::xml_node at(const char* path) const {
+        const auto found = document_.select_node(path).node();
+        if (!found) {
+            throw CannotRun(fmt::format("the domain template has no {}", path));
+        }
+        return found;
+    }
+
+    void text(const char* path, const std::string& value) const {
+        at(path).text().set(value.c_str());
+    }
+
+    std::string print() const {
+        std::ostringstream out;
+        document_.save(out, "  ", pugi::format_default | pugi::format_no_declaration);
+        return std::move(out).str();
+    }
+
+  private:
+    pugi::xml_document document_;
+};
+
+void set_features(pugi::xml_node driver, const std::map<std::string, bool>& features) {
+    for (const auto& feature : switchable_features) {
+        const auto wanted = features.find(std::string(feature.name));
+        if (wanted != features.end()) {
+            set_attribute(child_or_new(driver, feature.side), feature.attribute,
+                          wanted->second ? "on" : "off");
+        }
+    }
+}
+
+}  // namespace
+
+const char* to_string(Accelerator accelerator) {
+    return accelerator == Accelerator::kvm ? "kvm" : "tcg";
+}
+
+std::string domain_xml(const DomainSpec& spec, const std::string& domain_template) {
+    const Template domain(domain_template);
+    set_attribute(domain.at("/domain"), "type",
+                  spec.accelerator == Accelerator::kvm ? "kvm" : "qemu");
+    domain.text("/domain/name", spec.name);
+    domain.text("/domain/memory", std::to_string(spec.memory_mib));
+    domain.text("/domain/vcpu", std::to_string(spec.vcpus));
+    domain.text("/domain/os/kernel", spec.kernel.string());
+    domain.text("/domain/os/initrd", spec.initramfs.string());
+    domain.text("/domain/os/cmdline", spec.command_line);
+    if (spec.emulator) {
+        child_or_new(domain.at("/domain/devices"), "emulator").text().set(spec.emulator->c_str());
+    }
+    set_attribute(domain.at("//interface[@type='vhostuser']/mac"), "address", spec.mac);
+    set_attribute(domain.at("//interface[@type='vhostuser']/source"), "path",
+                  spec.nic_socket.string());
+    set_features(domain.at("//interface[@type='vhostuser']/driver"), spec.features);
+    set_attribute(domain.at("//channel/source"), "path", spec.stream_socket.string());
+    set_attribute(domain.at("//serial/source"), "path", spec.console.string());
+    return domain.print();
+}
+
+std::string kernel_command_line() {
+    // tsc, timer and mitigations: a quarter of the boot under TCG. nokaslr: addresses compare
+    // between boots. panic=-1: reboot at once, which ends the domain. quiet would hide what a
+    // failed boot said last.
+    return "console=ttyS0 panic=-1 tsc=reliable no_timer_check mitigations=off nokaslr "
+           "cryptomgr.notests";
+}
+
+}  // namespace skbtrail::labs

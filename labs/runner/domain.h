@@ -1,0 +1,43 @@
+// The virtual machine of a run, as libvirt's domain XML.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+
+namespace skbtrail::labs {
+
+enum class Accelerator { tcg, kvm };
+
+/// "tcg" or "kvm".
+const char* to_string(Accelerator accelerator);
+
+/// What a run decides about its virtual machine. Everything else is in qemu-configs/domain.xml.
+struct DomainSpec {
+    std::string name;  ///< short: it becomes part of socket paths
+    Accelerator accelerator = Accelerator::tcg;
+    unsigned memory_mib = 512;
+    unsigned vcpus = 1;
+    std::optional<std::filesystem::path> emulator;  ///< libvirt's choice when there is none
+    std::filesystem::path kernel;
+    std::filesystem::path initramfs;
+    std::string command_line;
+    std::string mac;
+    std::filesystem::path nic_socket;     ///< skbtrail-nic listens here
+    std::filesystem::path stream_socket;  ///< we listen here; QEMU connects
+    std::filesystem::path console;        ///< file that gets the serial console
+    /// Device features by the NIC's names ("mrg_rxbuf"): those that libvirt can switch are switched
+    /// in QEMU too, so that neither end offers what the lab excludes.
+    std::map<std::string, bool> features;
+};
+
+/// Fills the template (the text of qemu-configs/domain.xml). Throws CannotRun when the template
+/// lacks a place that has to be filled.
+std::string domain_xml(const DomainSpec& spec, const std::string& domain_template);
+
+/// The guest kernel's command line: quick under emulation, quiet on the way, all said on the
+/// serial console, and at a panic over at once.
+std::string kernel_command_line();
+
+}  // namespace skbtrail::labs

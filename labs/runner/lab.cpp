@@ -1,0 +1,272 @@
+#include "labs/runner/lab.h"
+
+#include <algorithm>
+#include <ranges>
+#include <set>
+#include <system_error>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
+
+#include "labs/runner/data_files.h"
+#include "labs/runner/failure.h"
+#include "tracer/chain/json_reader.h"
+#include "tracer/chain/suggest.h"
+
+namespace skbtrail::labs {
+namespace {
+
+namespace fs = std::filesystem;
+using chain::JsonObject;
+using chain::JsonValue;
+
+constexpr unsigned longest_deadline_s = 24 * 3600;
+constexpr unsigned most_memory_mib = 65536;
+constexpr unsigned least_memory_mib = 128;
+constexpr unsigned most_vcpus = 64;
+
+/// Fails unless the number is in [low, high].
+unsigned bounded(const JsonValue& value, unsigned low, unsigned high) {
+    const auto number = value.get<unsigned>();
+    if (number < low || number > high) {
+        value.fail(fmt::format("{} is out of range: {} to {}", number, low, high));
+    }
+    return number;
+}
+
+/// Fails unless the value names a file of the lab's own folder: a name, not a path.
+std::string file_name(const JsonValue& value) {
+    auto name = value.get<std::string>();
+    if (name.empty() || name == "." || name == ".." || name.find('/') != std::string::npos) {
+        value.fail(fmt::format("\"{}\" is not the name of a file in the lab's folder", name));
+    }
+    return name;
+}
+
+std::string not_empty(const JsonValue& value) {
+    auto text = value.get<std::string>();
+    if (text.empty()) {
+        value.fail("must not be empty");
+    }
+    return text;
+}
+
+/// An option of --wire as text; a comma would end it.
+std::string wire_option(const JsonValue& value) {
+    std::string text;
+    if (value.json().is_boolean()) {
+        text = value.get<bool>() ? "true" : "false";
+    } else if (value.json().is_number_integer()) {
+        text = std::to_string(value.get<std::int64_t>());
+    } else {
+        text = not_empty(value);
+    }
+    if (text.find(',') != std::string::npos) {
+        value.fail("must not have a comma in it: it becomes a part of the NIC's --wire option");
+    }
+    return text;
+}
+
+LabWire parse_wire(const JsonValue& value) {
+    LabWire wire;
+    JsonObject object(value);
+    wire.kind = not_empty(object.required("kind"));
+    // Which options a kind of wire has is the NIC's to know, and to complain about.
+    for (const auto& [key, member] : value.json().items()) {
+        const auto option = object.find(key);
+        if (key == "file") {
+            file_name(*option);
+        }
+        if (key != "kind") {
+            wire.options[key] = wire_option(*option);
+        }
+    }
+    return wire;
+}
+
+LabStep parse_step(const JsonValue& value) {
+    LabStep step;
+    JsonObject object(value);
+    step.name = not_empty(object.required("name"));
+    step.run = file_name(object.required("run"));
+    object.optional("record", step.record);
+    if (const auto deadline = object.find("deadline_s")) {
+        step.deadline = std::chrono::seconds(bounded(*deadline, 1, longest_deadline_s));
+    }
+    object.finish();
+    return step;
+}
+
+std::vector<LabStep> parse_steps(const JsonValue& value) {
+    std::vector<LabStep> steps;
+    std::set<std::string> names;
+    std::size_t recorded = 0;
+    for (std::size_t index = 0; index < value.size(); ++index) {
+        const auto element = value.element(index);
+        steps.push_back(parse_step(element));
+        recorded += steps.back().record ? 1 : 0;
+        if (!names.insert(steps.back().name).second) {
+            element.fail(fmt::format("there are two steps called \"{}\"", steps.back().name));
+        }
+    }
+    if (recorded != 1) {
+        value.fail(fmt::format(
+            "{} steps have \"record\": true; exactly one must, it is what the recording shows",
+            recorded));
+    }
+    return steps;
+}
+
+void parse_kernel(const JsonValue& value, Lab& lab) {
+    JsonObject object(value);
+    if (const auto version = object.find("default")) {
+        lab.kernel = not_empty(*version);
+    }
+    object.optional("needs", lab.kernel_needs);
+    object.finish();
+}
+
+/// Whether a file is there that lab.json names.
+void require_file(const Lab& lab, const std::string& name, std::string_view named_by) {
+    std::error_code error;
+    if (!fs::is_regular_file(lab.folder / name, error)) {
+        throw CannotRun(fmt::format("the lab {} names the file {} ({}), which is not in {}",
+                                    lab.name, name, named_by, lab.folder.string()));
+    }
+}
+
+}  // namespace
+
+const LabStep& Lab::recorded_step() const {
+    return *std::find_if(steps.begin(), steps.end(), [](const auto& step) { return step.record; });
+}
+
+std::string Lab::wire_argument() const {
+    std::string argument = wire.kind;
+    for (const auto& [key, value] : wire.options) {
+        argument += fmt::format(",{}={}", key, key == "file" ? (folder / value).string() : value);
+    }
+    return argument;
+}
+
+Lab parse_lab(std::string_view json, const fs::path& folder) {
+    const auto document = chain::parse_json(json);
+    const JsonValue root(document);
+    auto object =
+        chain::open_document(root, {.format = "skbtrail-lab", .version = 1, .name = "a lab"});
+    Lab lab;
+    lab.folder = folder;
+    lab.name = folder.filename().string();
+    lab.title = not_empty(object.required("title"));
+    object.optional("about", lab.about);
+    if (const auto kernel = object.find("kernel")) {
+        parse_kernel(*kernel, lab);
+    }
+    if (const auto nic = object.find("nic")) {
+        JsonObject members(*nic);
+        members.optional("features", lab.nic_features);
+        members.finish();
+    }
+    lab.wire = parse_wire(object.required("wire"));
+    if (const auto vcpus = object.find("vcpus")) {
+        lab.vcpus = bounded(*vcpus, 1, most_vcpus);
+    }
+    if (const auto memory = object.find("memory_mib")) {
+        lab.memory_mib = bounded(*memory, least_memory_mib, most_memory_mib);
+    }
+    object.optional("modules", lab.modules);
+    object.optional("sysctls", lab.sysctls);
+    lab.steps = parse_steps(object.required("steps"));
+    object.optional("show", lab.show);
+    object.finish();
+    return lab;
+}
+
+Lab load_lab(const fs::path& given) {
+    const auto folder = fs::canonical(given);
+    const auto file = folder / "lab.json";
+    const auto text = chain::read_file(file.string());
+    auto lab = [&] {
+        try {
+            return parse_lab(text, folder);
+        } catch (const chain::FormatError& error) {
+            throw chain::FormatError(fmt::format("{}: {}", file.string(), error.what()));
+        }
+    }();
+    for (const auto& step : lab.steps) {
+        require_file(lab, step.run, fmt::format("step \"{}\"", step.name));
+    }
+    if (const auto script = lab.wire.options.find("file"); script != lab.wire.options.end()) {
+        require_file(lab, script->second, "the wire's");
+    }
+    if (folder.string().find(',') != std::string::npos) {
+        throw CannotRun(fmt::format(
+            "the lab's folder {} has a comma in its path, which the NIC's --wire option cannot "
+            "carry: move it",
+            folder.string()));
+    }
+    return lab;
+}
+
+std::vector<fs::path> lab_directories(const std::vector<std::string>& named) {
+    std::vector<fs::path> directories(named.begin(), named.end());
+    for (const auto& directory : data_directories()) {
+        directories.push_back(directory / "labs");
+    }
+    return directories;
+}
+
+std::map<std::string, fs::path> list_labs(const std::vector<fs::path>& directories) {
+    std::map<std::string, fs::path> labs;
+    for (const auto& directory : directories) {
+        std::error_code error;
+        for (const auto& entry : fs::directory_iterator(directory, error)) {
+            if (fs::exists(entry.path() / "lab.json", error)) {
+                labs.emplace(entry.path().filename().string(), entry.path());
+            }
+        }
+    }
+    return labs;
+}
+
+fs::path find_lab(const std::string& name, const std::vector<fs::path>& directories) {
+    if (name.find('/') != std::string::npos || name == "." || name == "..") {
+        throw CannotRun(fmt::format(
+            "\"{}\" is a path; a lab is called by its name. `skbtrail list` shows the names; "
+            "`--labs DIR` adds the labs that are folders of DIR.",
+            name));
+    }
+    const auto labs = list_labs(directories);
+    if (const auto found = labs.find(name); found != labs.end()) {
+        return found->second;
+    }
+    std::vector<std::string_view> names;
+    for (const auto& [known, folder] : labs) {
+        names.push_back(known);
+    }
+    const auto places = fmt::format(
+        "{}", fmt::join(directories |
+                            std::views::transform([](const auto& path) { return path.string(); }),
+                        ", "));
+    if (names.empty()) {
+        throw CannotRun(fmt::format(
+            "there is no lab \"{}\", and no other lab either (looked in {})", name, places));
+    }
+    throw CannotRun(fmt::format("there is no lab \"{}\"{}; there are: {} (looked in {})", name,
+                                chain::did_you_mean(name, names), fmt::join(names, ", "), places));
+}
+
+std::vector<std::string> missing_needs(const Lab& lab, std::string_view kernel_config) {
+    std::vector<std::string> missing;
+    const std::string text = fmt::format("\n{}\n", kernel_config);
+    for (const auto& need : lab.kernel_needs) {
+        if (text.find(fmt::format("\n{}=y\n", need)) == std::string::npos &&
+            text.find(fmt::format("\n{}=m\n", need)) == std::string::npos) {
+            missing.push_back(need);
+        }
+    }
+    return missing;
+}
+
+}  // namespace skbtrail::labs

@@ -1,0 +1,76 @@
+// A lab: a folder of data that says what to boot, what to do in the guest, and what is expected of
+// the recording. Adding one changes no C++.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace skbtrail::labs {
+
+/// One script of a lab, run in the guest.
+struct LabStep {
+    std::string name;
+    std::string run;      ///< file of the lab's folder
+    bool record = false;  ///< exactly one step of a lab is recorded
+    std::chrono::seconds deadline{60};
+};
+
+/// What the NIC is plugged into, as skbtrail-nic's --wire takes it.
+struct LabWire {
+    std::string kind;
+    /// Its options. The value of "file" is a file of the lab's folder.
+    std::map<std::string, std::string> options;
+};
+
+/// lab.json, and where it is.
+struct Lab {
+    std::string name;  ///< the folder's
+    std::filesystem::path folder;
+    std::string title;
+    std::string about;
+    std::string kernel = "6.12";            ///< the version it was written for
+    std::vector<std::string> kernel_needs;  ///< CONFIG_… that must be y or m
+    std::map<std::string, bool> nic_features;
+    LabWire wire;
+    unsigned vcpus = 1;
+    unsigned memory_mib = 512;
+    std::vector<std::string> modules;
+    std::map<std::string, std::string> sysctls;
+    std::vector<LabStep> steps;
+    std::vector<std::string> show;  ///< chains of the expectation to show when it was judged
+
+    std::filesystem::path expectation() const { return folder / "expect.json"; }
+    const LabStep& recorded_step() const;
+    /// "script,file=/…/wire.json,uplink=nat": what --wire gets.
+    std::string wire_argument() const;
+};
+
+/// Reads the text of a lab.json. Throws chain::FormatError, which names the place and, for a typo,
+/// what was probably meant.
+Lab parse_lab(std::string_view json, const std::filesystem::path& folder);
+
+/// Reads the lab in `folder`, and checks that the files it names are there. Throws
+/// chain::FormatError (with the file's name) or CannotRun.
+Lab load_lab(const std::filesystem::path& folder);
+
+/// Folders that hold labs: `named` (--labs), then the shipped ones.
+std::vector<std::filesystem::path> lab_directories(const std::vector<std::string>& named);
+
+/// The folder of the lab called `name`; of two with the same name the first directory's. Throws
+/// CannotRun: no such lab (which there are; did you mean), or a path instead of a name.
+std::filesystem::path find_lab(const std::string& name,
+                               const std::vector<std::filesystem::path>& directories);
+
+/// All labs by name. A folder is a lab if it holds a lab.json.
+std::map<std::string, std::filesystem::path> list_labs(
+    const std::vector<std::filesystem::path>& directories);
+
+/// Those of lab.kernel_needs that the kernel's configuration (the text of its config file) does
+/// not have as y or m.
+std::vector<std::string> missing_needs(const Lab& lab, std::string_view kernel_config);
+
+}  // namespace skbtrail::labs

@@ -1,0 +1,119 @@
+#include "labs/runner/ring_join.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include <fmt/format.h>
+
+#include "tracer/chain/format_error.h"
+#include "tracer/chain/names.h"
+#include "tracer/chain/recording_json.h"
+
+namespace skbtrail::labs {
+namespace {
+
+/// A packet at the moment at which the driver has it.
+struct Transmission {
+    chain::Nanoseconds time = 0;
+    chain::PacketId packet = 0;
+    chain::Address physical = 0;  ///< of its first byte
+    std::uint32_t length = 0;
+};
+
+bool hands_to_ring(const chain::Call& call) {
+    return call.module == "virtio_net" && chain::base_name(call.function) == "start_xmit";
+}
+
+void collect(const chain::Call& call, chain::Address page_offset,
+             std::vector<Transmission>& found) {
+    if (hands_to_ring(call) && !call.skbs.empty() && call.skbs.front().packet) {
+        const auto& skb = call.skbs.front();
+        found.push_back({call.start, *skb.packet,
+                         skb.head + static_cast<chain::Address>(skb.data) - page_offset, skb.len});
+    }
+    for (const auto& child : call.calls) {
+        collect(child, page_offset, found);
+    }
+}
+
+bool carries(const chain::RingEvent& event, const Transmission& transmission) {
+    const auto total = std::accumulate(
+        event.descriptors.begin(), event.descriptors.end(), std::uint64_t{0},
+        [](std::uint64_t sum, const auto& descriptor) { return sum + descriptor.length; });
+    // The chain carries the virtio header too, of 10 to 20 bytes.
+    return total >= transmission.length &&
+           std::any_of(event.descriptors.begin(), event.descriptors.end(),
+                       [&](const auto& descriptor) {
+                           return transmission.physical >= descriptor.address &&
+                                  transmission.physical - descriptor.address < descriptor.length;
+                       });
+}
+
+/// The event that gives the descriptor chain of `available` back.
+chain::RingEvent* completion_of(std::vector<chain::RingEvent>& events, std::size_t available) {
+    for (std::size_t later = available + 1; later < events.size(); ++later) {
+        auto& event = events[later];
+        if (event.queue == events[available].queue && event.event == "used" &&
+            event.head == events[available].head) {
+            return &event;
+        }
+    }
+    return nullptr;
+}
+
+}  // namespace
+
+std::vector<chain::RingEvent> parse_ring_events(std::string_view text) {
+    std::vector<chain::RingEvent> events;
+    std::size_t number = 0;
+    while (!text.empty()) {
+        const auto end = text.find('\n');
+        if (end == std::string_view::npos) {
+            break;
+        }
+        ++number;
+        try {
+            events.push_back(chain::parse_ring_event(text.substr(0, end)));
+        } catch (const chain::FormatError& error) {
+            throw chain::FormatError(fmt::format("line {}: {}", number, error.what()));
+        }
+        text.remove_prefix(end + 1);
+    }
+    return events;
+}
+
+RingJoin join_ring_events(chain::Recording& recording) {
+    RingJoin result;
+    if (!recording.observed.page_offset) {
+        result.note = "the recording does not say where the kernel's direct map begins";
+        return result;
+    }
+    std::vector<Transmission> transmissions;
+    for (const auto& chain : recording.chains) {
+        collect(chain.root, *recording.observed.page_offset, transmissions);
+    }
+    std::sort(transmissions.begin(), transmissions.end(),
+              [](const auto& left, const auto& right) { return left.time < right.time; });
+    result.transmissions = transmissions.size();
+
+    auto& events = recording.ring_events;
+    for (auto transmission = transmissions.rbegin(); transmission != transmissions.rend();
+         ++transmission) {
+        // The last descriptor with this address that no later transmission has taken.
+        for (std::size_t index = events.size(); index-- > 0;) {
+            auto& event = events[index];
+            if (event.event == "available" && event.queue % 2 == 1 && !event.packet &&
+                carries(event, *transmission)) {
+                event.packet = transmission->packet;
+                if (auto* completion = completion_of(events, index)) {
+                    completion->packet = transmission->packet;
+                }
+                ++result.joined;
+                break;
+            }
+        }
+    }
+    return result;
+}
+
+}  // namespace skbtrail::labs
