@@ -47,21 +47,19 @@ std::string describe_features(Features features) {
     return fmt::format("{}", fmt::join(words, " "));
 }
 
-Result<Features> apply_feature_changes(Features features, std::string_view changes) {
+Result<FeatureChanges> parse_feature_changes(std::string_view text) {
     const auto& known = known_features();
-    Features asked_for = 0;
-    while (!changes.empty()) {
-        const std::size_t comma = changes.find(',');
-        const std::string_view item = changes.substr(0, comma);
-        changes = comma == std::string_view::npos ? "" : changes.substr(comma + 1);
+    FeatureChanges changes;
+    while (!text.empty()) {
+        const std::size_t comma = text.find(',');
+        const std::string_view item = text.substr(0, comma);
+        text = comma == std::string_view::npos ? "" : text.substr(comma + 1);
         if (item.size() < 2 || (item.front() != '+' && item.front() != '-')) {
             return failure(fmt::format(
                 "\"{}\" is not a change of features: write +NAME or -NAME, separated by commas",
                 item));
         }
-        const auto found = std::find_if(known.begin(), known.end(), [&](const FeatureName& one) {
-            return one.name == item.substr(1);
-        });
+        const auto found = std::ranges::find(known, item.substr(1), &FeatureName::name);
         if (found == known.end()) {
             std::vector<std::string_view> names;
             for (const FeatureName& one : known) {
@@ -70,19 +68,28 @@ Result<Features> apply_feature_changes(Features features, std::string_view chang
             return failure(fmt::format("there is no feature \"{}\"; known are {}", item.substr(1),
                                        fmt::join(names, ", ")));
         }
-        if (item.front() == '+') {
-            features |= found->bit;
-            asked_for |= found->bit;
-        } else {
-            features &= ~found->bit;
-            asked_for &= ~found->bit;
+        if (((changes.add | changes.remove) & found->bit) != 0) {
+            return failure(fmt::format("\"{}\" is there twice", found->name));
         }
+        (item.front() == '+' ? changes.add : changes.remove) |= found->bit;
     }
-    for (const FeatureName& one : known) {
+    return changes;
+}
+
+Result<Features> apply_feature_changes(Features features, const FeatureChanges& changes,
+                                       Features possible) {
+    if ((changes.add & ~possible) != 0) {
+        return failure(fmt::format(
+            "{} cannot be offered here: segments need a wire that carries them; mac and status "
+            "need --serve-config",
+            describe_features(changes.add & ~possible)));
+    }
+    features = (features | changes.add) & ~changes.remove;
+    for (const FeatureName& one : known_features()) {
         if ((features & one.bit) == 0 || (features & one.needs) == one.needs) {
             continue;
         }
-        if ((asked_for & one.bit) != 0) {
+        if ((changes.add & one.bit) != 0) {
             return failure(fmt::format("{} cannot be offered without {}", one.name,
                                        describe_features(one.needs)));
         }

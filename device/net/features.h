@@ -46,9 +46,18 @@ const std::vector<FeatureName>& known_features();
 /// Names of the bits in a set, separated by spaces; bits without a name as "bit 17".
 std::string describe_features(Features features);
 
-/// Applies a user's "+tso4,-mrg_rxbuf" to a set. Each item has a sign. Fails with a sentence that
-/// names the unknown word and the known ones. A feature whose need is turned off goes with it
-/// unless it was asked for with "+", which is an error.
-Result<Features> apply_feature_changes(Features features, std::string_view changes);
+/// What a user wants different from the usual set.
+struct FeatureChanges {
+    Features add = 0;
+    Features remove = 0;
+};
+
+/// Reads "+host_tso4,-mrg_rxbuf". Fails with a sentence that names the word and the known ones.
+Result<FeatureChanges> parse_feature_changes(std::string_view text);
+
+/// Applies them. A feature whose need is taken away goes with it, unless it was asked for: that is
+/// a failure, as is one that is not among `possible`.
+Result<Features> apply_feature_changes(Features features, const FeatureChanges& changes,
+                                       Features possible);
 
 }  // namespace skbtrail::device

@@ -32,11 +32,14 @@ constexpr std::uint64_t largest_mtu = 65535;
 
 }  // namespace
 
-Features default_features(bool wire_takes_offloads) {
+Features possible_features(const NetSurroundings& surroundings) {
     Features features = feature_version_1 | feature_event_idx | feature_indirect_desc |
                         feature_mrg_rxbuf | feature_csum | feature_guest_csum | feature_mtu;
-    if (wire_takes_offloads) {
+    if (surroundings.wire_takes_offloads) {
         features |= feature_host_tso4 | feature_host_tso6 | feature_guest_tso4 | feature_guest_tso6;
+    }
+    if (surroundings.serves_config) {
+        features |= feature_mac | feature_status;
     }
     return features;
 }

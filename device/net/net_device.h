@@ -20,14 +20,18 @@
 namespace skbtrail::device {
 
 struct NetDeviceOptions {
-    Features features = 0;  ///< to offer; default_features() is the usual set
+    Features features = 0;  ///< to offer; see possible_features()
     unsigned queue_pairs = 1;
     std::array<std::byte, 6> mac{};  ///< in the configuration space, with feature_mac
 };
 
-/// What the device offers unless told otherwise: everything but what only a wire with offloads
-/// can carry, and what only a front end that reads our configuration space can use.
-Features default_features(bool wire_takes_offloads);
+/// What surrounds a device and decides what it can offer.
+struct NetSurroundings {
+    bool wire_takes_offloads = false;
+    bool serves_config = false;  ///< the front end reads our configuration space
+};
+/// Everything that can be offered there. The device offers all of it unless told otherwise.
+Features possible_features(const NetSurroundings& surroundings);
 
 class NetDevice final : public VirtioDevice, public NetworkControl {
   public:

@@ -1,0 +1,155 @@
+#include "device/nic.h"
+
+#include <cerrno>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <spdlog/spdlog.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "device/wire/factory.h"
+
+namespace skbtrail::device {
+
+namespace {
+
+template <typename T>
+T or_throw(Result<T> result) {
+    if (!result) {
+        throw std::runtime_error(result.error().message);
+    }
+    return std::move(*result);
+}
+
+/// Tells whoever started us that front ends can connect now.
+void announce_ready(int fd) {
+    constexpr std::string_view line = "ready\n";
+    if (::write(fd, line.data(), line.size()) != static_cast<ssize_t>(line.size())) {
+        throw std::runtime_error(fmt::format("cannot write to descriptor {} (--ready-fd): {}", fd,
+                                             std::generic_category().message(errno)));
+    }
+    // Who reads until the end of file need not wait for ours.
+    if (fd > STDERR_FILENO) {
+        ::close(fd);
+    }
+}
+
+}  // namespace
+
+Nic::Nic(const NicOptions& options, int parent) {
+    catch_signals();
+    if (options.exit_with_parent) {
+        parent_ = or_throw(ParentWatch::start(loop_, parent, [this] {
+            spdlog::info("the parent process has ended");
+            loop_.stop();
+        }));
+    }
+    wire_ = make_wire(options.wire, loop_);
+    if (!options.capture.empty()) {
+        capture_ = std::make_unique<Capture>(options.capture);
+    }
+    if (!options.events.empty()) {
+        events_ = std::make_unique<RingEventLog>(options.events);
+    }
+    make_device(options);
+    listener_.emplace(or_throw(vhost_user::Listener::open(options.socket)));
+    server_ = std::make_unique<vhost_user::Server>(
+        loop_, *listener_, *device_, *device_,
+        vhost_user::SessionOptions{.serve_config = options.serve_config},
+        [this, once = options.once] {
+            report();
+            if (once) {
+                loop_.stop();
+            }
+        });
+    flush_ = loop_.on_idle([this] {
+        if (capture_) {
+            capture_->flush();
+        }
+        if (events_) {
+            events_->flush();
+        }
+    });
+    spdlog::info("listening at {}, wire {}, offering {}", options.socket, wire_->describe(),
+                 describe_features(device_->offered_features()));
+    if (options.ready_fd) {
+        announce_ready(*options.ready_fd);
+    }
+}
+
+Nic::~Nic() {
+    // The server first: the session's end resets the device, which tells the wire.
+    server_.reset();
+    listener_.reset();
+}
+
+void Nic::make_device(const NicOptions& options) {
+    const Features possible = possible_features(
+        {.wire_takes_offloads = wire_->takes_offloads(), .serves_config = options.serve_config});
+    NetDeviceOptions device;
+    device.features = or_throw(apply_feature_changes(possible, options.features, possible));
+    if (options.mac) {
+        device.mac = *options.mac;
+    } else {
+        device.features &= ~feature_mac;
+    }
+    FrameTap tap;
+    if (capture_) {
+        tap = [this](FrameDirection direction, std::span<const std::byte> frame) {
+            capture_->record(direction == FrameDirection::from_guest
+                                 ? Capture::Direction::from_guest
+                                 : Capture::Direction::to_guest,
+                             frame);
+        };
+    }
+    device_ = std::make_unique<NetDevice>(loop_, *wire_, device, events_.get(), std::move(tap));
+}
+
+void Nic::catch_signals() {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    ::sigprocmask(SIG_BLOCK, &set, nullptr);
+    // A call descriptor may be a pipe whose reader is gone.
+    ::signal(SIGPIPE, SIG_IGN);
+    signals_.reset(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+    if (!signals_) {
+        throw std::system_error(errno, std::generic_category(), "signalfd");
+    }
+    signals_watch_ = loop_.add_fd(signals_.get(), EPOLLIN, [this](std::uint32_t) {
+        signalfd_siginfo info{};
+        if (::read(signals_.get(), &info, sizeof info) == sizeof info) {
+            spdlog::info("ended by {}", info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM");
+            loop_.stop();
+        }
+    });
+}
+
+void Nic::run() {
+    loop_.run();
+    // Of a front end that has left, the counters are reported already.
+    if (server_->serving()) {
+        report();
+    }
+}
+
+void Nic::report() const {
+    for (const std::string& line : device_->describe_counters()) {
+        spdlog::info("{}", line);
+    }
+    const WireCounters wire = wire_->counters();
+    spdlog::info(
+        "wire: from the guest {} frames, {} bytes, dropped {}; to the guest {} frames, {} "
+        "bytes, dropped {}, waiting {}",
+        wire.from_guest.frames, wire.from_guest.bytes, wire.from_guest.dropped,
+        wire.to_guest.frames, wire.to_guest.bytes, wire.to_guest.dropped, wire.waiting);
+}
+
+}  // namespace skbtrail::device

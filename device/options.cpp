@@ -1,0 +1,140 @@
+#include "device/options.h"
+
+#include <algorithm>
+#include <iterator>
+#include <sstream>
+#include <utility>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "device/net/features.h"
+#include "device/wire/factory.h"
+#include "device/wire/mac_address.h"
+
+namespace skbtrail::device {
+
+namespace {
+
+constexpr int usage_error = 64;  // EX_USAGE
+
+std::string footer() {
+    std::string features;
+    for (const FeatureName& feature : known_features()) {
+        features += fmt::format("  {:<14} {}\n", feature.name, feature.meaning);
+    }
+    return fmt::format(R"(
+A guest on this NIC, started by hand (the memory must be shared, or the NIC cannot see it):
+
+  skbtrail-nic --socket /tmp/nic.sock --wire nat &
+  qemu-system-x86_64 -machine q35,memory-backend=mem -m 512M \
+      -object memory-backend-memfd,id=mem,size=512M,share=on \
+      -chardev socket,id=c,path=/tmp/nic.sock \
+      -netdev vhost-user,id=n,chardev=c \
+      -device virtio-net-pci,netdev=n \
+      ...
+
+Wires, for --wire:
+{}
+Features, for --features (what the driver may accept; the log says what it did):
+{}
+Exit status: 0 ended by SIGTERM, SIGINT, --once or the parent's end; 2 could not start; 64 wrong
+command line.)",
+                       wire_help(), features);
+}
+
+std::optional<std::array<std::byte, 6>> parse_station(const std::string& text) {
+    const auto address = MacAddress::parse(text);
+    if (!address || address->is_group()) {
+        return std::nullopt;
+    }
+    std::array<std::byte, 6> bytes;
+    std::transform(address->octets.begin(), address->octets.end(), bytes.begin(),
+                   [](std::uint8_t octet) { return std::byte{octet}; });
+    return bytes;
+}
+
+}  // namespace
+
+std::variant<NicOptions, EarlyExit> parse_options(int argc, const char* const* argv) {
+    NicOptions options;
+    std::string mac;
+    std::string level = "info";
+    std::string features;
+    CLI::App app(
+        "The hardware of a virtual machine's network card: a vhost-user back end for virtio-net.\n"
+        "QEMU connects to its socket and leaves the card's rings to it; frames go to a wire.");
+    app.name("skbtrail-nic");
+    app.footer(footer);
+    app.set_version_flag("--version", std::string("skbtrail-nic " SKBTRAIL_VERSION));
+    app.get_formatter()->column_width(32);
+
+    app.add_option("--socket", options.socket,
+                   "Listen for a front end (QEMU) at this path; the file is made with mode 0600")
+        ->required()
+        ->type_name("PATH");
+    app.add_option("--wire", options.wire, "What the NIC is plugged into; see below [nat]")
+        ->type_name("KIND[,KEY=VALUE...]");
+    app.add_option("--features", features,
+                   "Offer features more (+) or less (-): \"-mrg_rxbuf,-event_idx\"")
+        ->type_name("+X,-Y");
+    app.add_option("--mac", mac,
+                   "MAC address in the configuration space; needs --serve-config. With QEMU, give "
+                   "it to -device instead")
+        ->type_name("ADDRESS");
+    app.add_flag("--serve-config", options.serve_config,
+                 "Let the front end read the configuration space from here (UML does; QEMU keeps "
+                 "its own and prints a warning)");
+    app.add_option("--capture", options.capture, "Write all frames to this file (pcap)")
+        ->type_name("FILE");
+    app.add_option("--events", options.events,
+                   "Write what happens at the rings to this file, one JSON object a line")
+        ->type_name("FILE");
+    app.add_option("--log-level", level, "What to say on stderr [info]")
+        ->check(CLI::IsMember({"debug", "info", "warning", "error", "off"}))
+        ->type_name("debug|info|warning|error|off");
+    app.add_option("--ready-fd", options.ready_fd,
+                   "Write \"ready\\n\" to this descriptor when front ends can connect")
+        ->check(CLI::NonNegativeNumber)
+        ->type_name("N");
+    app.add_flag("--exit-with-parent", options.exit_with_parent,
+                 "End when the process that started this one ends");
+    app.add_flag("--once", options.once, "End when the front end leaves");
+
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        if (error.get_exit_code() == 0) {
+            std::ostringstream text;
+            app.exit(error, text, text);
+            return EarlyExit{0, text.str()};
+        }
+        return EarlyExit{usage_error,
+                         fmt::format("skbtrail-nic: {}\nTry skbtrail-nic --help.\n", error.what())};
+    }
+    if (!mac.empty()) {
+        options.mac = parse_station(mac);
+        if (!options.mac) {
+            return EarlyExit{usage_error,
+                             fmt::format("skbtrail-nic: --mac: \"{}\" is not the address of one "
+                                         "station, like 52:54:00:12:34:56\n",
+                                         mac)};
+        }
+        if (!options.serve_config) {
+            return EarlyExit{usage_error,
+                             "skbtrail-nic: --mac has no effect without --serve-config; with QEMU, "
+                             "say -device virtio-net-pci,mac=ADDRESS\n"};
+        }
+    }
+    const auto changes = parse_feature_changes(features);
+    if (!changes) {
+        return EarlyExit{usage_error,
+                         fmt::format("skbtrail-nic: --features: {}\n", changes.error().message)};
+    }
+    options.features = *changes;
+    options.log_level = spdlog::level::from_str(level);
+    return options;
+}
+
+}  // namespace skbtrail::device

@@ -1,0 +1,40 @@
+// The command line of skbtrail-nic.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include <spdlog/common.h>
+
+#include "device/net/features.h"
+
+namespace skbtrail::device {
+
+struct NicOptions {
+    std::string socket;
+    std::string wire = "nat";
+    FeatureChanges features;
+    std::optional<std::array<std::byte, 6>> mac;
+    bool serve_config = false;
+    std::string capture;  ///< path; empty: none
+    std::string events;   ///< path; empty: none
+    spdlog::level::level_enum log_level = spdlog::level::info;
+    std::optional<int> ready_fd;
+    bool exit_with_parent = false;
+    bool once = false;
+};
+
+/// What to do instead of serving: print `message` and exit with `status` (0 for --help and
+/// --version, 64 for a command line that makes no sense).
+struct EarlyExit {
+    int status = 0;
+    std::string message;
+};
+
+/// Reads the command line. Checks words and ranges, not whether files can be opened.
+std::variant<NicOptions, EarlyExit> parse_options(int argc, const char* const* argv);
+
+}  // namespace skbtrail::device

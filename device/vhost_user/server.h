@@ -1,0 +1,62 @@
+// Serves front ends, one at a time, for as long as the NIC lives.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "device/event_loop.h"
+#include "device/unique_fd.h"
+#include "device/vhost_user/listener.h"
+#include "device/vhost_user/message_socket.h"
+#include "device/vhost_user/session.h"
+#include "device/virtio_device.h"
+
+namespace skbtrail::device::vhost_user {
+
+/// One connected front end: its socket and its session.
+class Connection {
+  public:
+    /// `on_end` is called once, from the loop, with a sentence about why, or an empty one when
+    /// the front end just left. It may destroy the connection.
+    Connection(EventLoop& loop, UniqueFd socket, VirtioDevice& device, NetworkControl& network,
+               SessionOptions options, std::function<void(std::string)> on_end);
+
+    /// Whether the front end has closed its end, noticed or not.
+    bool hung_up() const noexcept;
+
+  private:
+    void readable();
+
+    MessageSocket socket_;
+    Session session_;
+    std::function<void(std::string)> on_end_;
+    EventLoop::FdWatch watch_;
+};
+
+/// Accepts front ends. A second one while there is one is turned away.
+class Server {
+  public:
+    /// `on_left` is called after a front end has left and the device was reset.
+    Server(EventLoop& loop, Listener& listener, VirtioDevice& device, NetworkControl& network,
+           SessionOptions options, std::function<void()> on_left);
+
+    /// Whether a front end is connected.
+    bool serving() const noexcept { return connection_ != nullptr; }
+
+  private:
+    void accept();
+    void ended(const std::string& reason);
+
+    EventLoop& loop_;
+    Listener& listener_;
+    VirtioDevice& device_;
+    NetworkControl& network_;
+    SessionOptions options_;
+    std::function<void()> on_left_;
+    std::unique_ptr<Connection> connection_;
+    EventLoop::FdWatch watch_;
+    EventLoop::Timer retry_;  ///< accepts again after accepting has failed
+};
+
+}  // namespace skbtrail::device::vhost_user
