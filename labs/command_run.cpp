@@ -1,5 +1,6 @@
 // skbtrail run: a lab in a guest, recorded and judged.
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <iostream>
 
