@@ -9,8 +9,8 @@ namespace skbtrail::labs {
 
 struct ShowOptions {
     bool colour = false;
-    unsigned width = 100;  ///< columns; longer lines lose their tail, except those with findings
-    bool fold = true;      ///< leave out noise and what does not touch a packet, and say so
+    unsigned width = 100;  ///< columns that there are: for wrapping sentences and placing columns
+    bool fold = true;      ///< leave out noise and what is below calls without a packet; says so
     bool geometry = true;  ///< where head, data, tail and end stand
     /// Only the branches that handle this packet.
     std::optional<chain::PacketId> packet;

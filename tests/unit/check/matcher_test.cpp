@@ -1,0 +1,182 @@
+// Every keyword of the language, on lists as small as they can be: one expected chain from `root`,
+// one recorded chain, does it pass?
+#include <string>
+#include <vector>
+
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
+
+#include "labs/check/check.h"
+#include "labs/check/expectation_json.h"
+#include "tests/unit/recording_builder.h"
+
+using namespace skbtrail;
+using test::call;
+using test::CallBuilder;
+
+namespace {
+
+labs::Expectation expect_calls(const std::string& calls, const std::string& more = "") {
+    return labs::parse_expectation(
+        R"({"format":"skbtrail-expectation","version":1,"chains":[{"name":"c","root":"root",)"
+        R"("calls":)" +
+        calls + more + "}]}");
+}
+
+struct Case {
+    const char* calls;                ///< the expectation's list below the root
+    std::vector<CallBuilder> passes;  ///< below the root of the recording
+    std::vector<std::vector<CallBuilder>> fails;
+};
+
+labs::Outcome judge(const std::string& calls, const std::vector<CallBuilder>& below) {
+    const auto recording = test::RecordingBuilder().chain(call("root", below)).build();
+    return labs::check(recording, expect_calls(calls)).outcome;
+}
+
+std::string text_of(const std::vector<CallBuilder>& calls) {
+    std::string text;
+    for (const CallBuilder& c : calls) text += c.value().function + " ";
+    return text;
+}
+
+}  // namespace
+
+TEST_CASE("a list of calls is as the steps say") {
+    const Case c = GENERATE(values<Case>({
+        {R"([])", {}, {{call("a")}}},
+        {R"(["a"])",
+         {call("a")},
+         {{}, {call("b")}, {call("a"), call("a")}, {call("a"), call("b")}}},
+        {R"(["a","b"])",
+         {call("a"), call("b")},
+         {{call("b"), call("a")}, {call("a")}, {call("b")}}},
+        {R"(["..."])", {call("a"), call("b")}, {}},
+        {R"(["...","b"])", {call("a"), call("b")}, {{call("b"), call("a")}, {call("a")}}},
+        {R"(["...","b"])", {call("b"), call("a"), call("b")}, {{}}},
+        {R"(["a","...","b"])", {call("a"), call("b")}, {{call("b"), call("a")}}},
+        {R"(["a","...","a","b"])",
+         {call("a"), call("a"), call("c"), call("a"), call("b")},
+         {{call("a"), call("b")}}},
+        {R"([{"call":"a","optional":true},"b"])", {call("b")}, {{call("a")}, {}}},
+        {R"([{"call":"a","optional":true},"b"])",
+         {call("a"), call("b")},
+         {{call("a"), call("a"), call("b")}}},
+        {R"([{"call":"a","optional":true},"a"])", {call("a")}, {{}}},
+        {R"([{"call":"a","optional":true},"a"])",
+         {call("a"), call("a")},
+         {{call("a"), call("a"), call("a")}}},
+        {R"([{"call":"a","count":2}])", {call("a"), call("a")}, {{call("a")}}},
+        {R"([{"call":"a","count":{"min":1}}])", {call("a"), call("a"), call("a")}, {{}}},
+        {R"([{"call":"a","count":{"min":0}},"b"])", {call("b")}, {{call("a")}}},
+        {R"([{"call":"a","count":{"min":0}},"a","a"])",
+         {call("a"), call("a"), call("a")},
+         {{call("a")}}},
+        {R"([{"call":"a","count":{"min":2,"max":3}},"a","b"])",
+         {call("a"), call("a"), call("a"), call("b")},
+         {{call("a"), call("a"), call("b")},
+          {call("a"), call("a"), call("a"), call("a"), call("a"), call("b")}}},
+        {R"([{"any_of":["a","b"]}])", {call("b")}, {{}, {call("c")}, {call("a"), call("b")}}},
+        {R"([{"any_of":[["a","b"],["c"]]},"d"])",
+         {call("a"), call("b"), call("d")},
+         {{call("a"), call("d")}, {call("a"), call("c"), call("d")}}},
+        {R"([{"any_of":[["a"],["a","b"]]},"b"])",
+         {call("a"), call("b")},
+         {{call("a")}, {call("a"), call("b"), call("b"), call("b")}}},
+        {R"([{"any_of":["a",["b","c"]],"count":{"min":1}}])",
+         {call("b"), call("c"), call("a"), call("b"), call("c")},
+         {{}, {call("b")}, {call("a"), call("c")}}},
+        {R"([{"any_of":["a","b"],"count":{"min":2}}])",
+         {call("b"), call("a"), call("b")},
+         {{call("a")}}},
+        {R"([{"any_of":[[{"call":"a","optional":true}],"b"],"count":{"min":1}},"c"])",
+         {call("c")},
+         {{call("d"), call("c")}}},
+        {R"([{"any_of":["a","b"],"optional":true},"c"])", {call("c")}, {{call("a")}}},
+        {R"([{"unordered":["a","b","c"]}])",
+         {call("c"), call("a"), call("b")},
+         {{call("a"), call("b")}, {call("a"), call("b"), call("b"), call("c")}}},
+        {R"([{"unordered":["a",{"call":"b","optional":true}]}])", {call("a")}, {{call("b")}}},
+        {R"([{"unordered":["a","b","..."]},"z"])",
+         {call("x"), call("b"), call("y"), call("a"), call("x"), call("z")},
+         {{call("b"), call("z")}}},
+        {R"([{"unordered":["a",{"call":"b","count":{"min":2}}]}])",
+         {call("b"), call("b"), call("b"), call("a")},
+         {{call("b"), call("a")}, {call("b"), call("a"), call("b")}}},
+        {R"([{"unordered":[{"any_of":["a","b"]},"a"]}])",
+         {call("a"), call("b")},
+         {{call("b"), call("b")}}},
+        {R"([{"somewhere":"d"}])",
+         {call("a", {call("b", {call("d")})})},
+         {{}, {call("a", {call("b")})}}},
+        {R"(["a",{"somewhere":"d"},"z"])",
+         {call("a"), call("b"), call("c", {call("d")}), call("e"), call("z")},
+         {{call("a", {call("d")}), call("z")}, {call("a"), call("z", {call("d")})}}},
+        {R"([{"somewhere":["d","e"]}])",
+         {call("a", {call("d", {call("e")})})},
+         {{call("a", {call("e"), call("d")})}}},
+        {R"([{"somewhere":{"call":"d","calls":["e"]}}])",
+         {call("a", {call("d"), call("b", {call("d", {call("e")})})})},
+         {{call("a", {call("d"), call("e")})}}},
+        {R"([{"somewhere":{"any_of":["d","f"]}}])", {call("a", {call("f")})}, {{call("a")}}},
+        {R"([{"call":"a","calls":["b"]}])",
+         {call("a", {call("b", {call("c")})})},
+         {{call("a")}, {call("a"), call("b")}, {call("a", {call("b"), call("c")})}}},
+        {R"([{"call":"a","calls":[]}])", {call("a")}, {{call("a", {call("b")})}}},
+        {R"(["...",{"call":"a","calls":["b"]},"..."])",
+         {call("a"), call("a", {call("b")}), call("a")},
+         {{call("a"), call("a", {call("c")})}}},
+        {R"(["a"])", {call("a.isra.0")}, {{call("a.b")}}},
+        {R"(["a.constprop.0"])", {call("a.part.0.cold")}, {{call("b.part.0")}}},
+        {R"(["a"])", {call("_raw_spin_lock"), call("a"), call("kfree")}, {{call("kfree")}}},
+        {R"(["a","kfree"])", {call("a"), call("kfree")}, {{call("a")}}},
+        {R"([{"call":"a","when":{"kernel":">=7.0"}},"b"])", {call("b")}, {{call("a"), call("b")}}},
+        {R"([{"call":"a","when":{"kernel":["6.12"]}},"b"])", {call("a"), call("b")}, {{call("b")}}},
+        {R"([{"any_of":[{"call":"a","when":{"kernel":"<6.0"}},"b"]}])",
+         {call("b")},
+         {{call("a")}, {}}},
+    }));
+    INFO(c.calls);
+    CHECK(judge(c.calls, c.passes) == labs::Outcome::passed);
+    for (const auto& below : c.fails) {
+        INFO("recorded: " << text_of(below));
+        CHECK(judge(c.calls, below) == labs::Outcome::diverged);
+    }
+}
+
+TEST_CASE("a chain may come as often as the expectation says") {
+    const auto times = [](int n) {
+        test::RecordingBuilder builder;
+        for (int i = 0; i < n; ++i) builder.chain(call("root", {call("a")}));
+        builder.chain(call("root", {call("b")}));
+        return builder.build();
+    };
+    const auto outcome = [&](int n, const std::string& count) {
+        const auto expectation = expect_calls(R"(["a"])", ",\"count\":" + count);
+        return labs::check(times(n), expectation).outcome;
+    };
+    CHECK(outcome(2, "2") == labs::Outcome::passed);
+    CHECK(outcome(1, "2") == labs::Outcome::diverged);
+    CHECK(outcome(3, "2") == labs::Outcome::diverged);
+    CHECK(outcome(3, R"({"min":1})") == labs::Outcome::passed);
+    CHECK(outcome(0, R"({"min":0,"max":0})") == labs::Outcome::passed);
+    CHECK(outcome(1, R"({"min":0,"max":0})") == labs::Outcome::diverged);
+}
+
+TEST_CASE("a function goes by any of its names") {
+    const auto recording = test::RecordingBuilder().chain(call("root", {call("new_name")})).build();
+    const auto expectation = labs::parse_expectation(
+        R"({"format":"skbtrail-expectation","version":1,"aliases":{"old_name":["new_name"]},
+            "chains":[{"name":"c","root":"root","calls":["old_name"]}]})");
+    CHECK(labs::check(recording, expectation).outcome == labs::Outcome::passed);
+}
+
+TEST_CASE("an expectation can name more noise") {
+    const auto recording =
+        test::RecordingBuilder().chain(call("root", {call("a"), call("my_hook_7")})).build();
+    const auto expectation = labs::parse_expectation(
+        R"({"format":"skbtrail-expectation","version":1,"noise":["my_hook_*"],
+            "chains":[{"name":"c","root":"root","calls":["a"]}]})");
+    CHECK(labs::check(recording, expectation).outcome == labs::Outcome::passed);
+    CHECK(labs::check(recording, expect_calls(R"(["a"])")).outcome == labs::Outcome::diverged);
+}
