@@ -176,7 +176,13 @@ std::string to_json_text(const JobSpec& job) {
                            {"steps", steps},
                            {"collector", job.collector},
                            {"return_files", job.return_files}};
-    return document.dump(1) + "\n";
+    try {
+        return document.dump(1) + "\n";
+    } catch (const json::exception&) {
+        throw Error(
+            "The job cannot be written: a name or value in it is not UTF-8 text, which JSON "
+            "needs.");
+    }
 }
 
 JobSpec parse_job(std::string_view text) {
