@@ -325,7 +325,7 @@ class ChainCheck {
         divergence.came = fmt::format("none among {} packets", evidence_.recording.packets.size());
         divergence.cause = Cause::no_packet;
         divergence.explanation = no_packet_reason(selector);
-        divergence.next = "list what was recorded: skbtrail show RECORDING --packets";
+        divergence.next = "list what was recorded: skbtrail show RECORDING";
         divergence.place = expected_.place;
         missing(std::move(divergence), losses_.anywhere(true));
     }
@@ -357,7 +357,7 @@ class ChainCheck {
                                                          expected_.count.min);
         divergence.cause = Cause::no_chain;
         divergence.explanation = no_chain_reason(roots, divergence);
-        divergence.next = "list what was recorded: skbtrail show RECORDING --list";
+        divergence.next = "list what was recorded: skbtrail show RECORDING";
         divergence.place = expected_.place;
         missing(std::move(divergence), losses_.anywhere(about_packets_));
     }

@@ -52,12 +52,12 @@ class TreePrinter {
         add_call(root, "", "");
         print_header();
         print_lines();
-        if (folding_.noise() > 0) {
-            out_ << paint(
-                        fmt::format("{:>{}}  folded: {} calls of noise (locks, memory, timers …); "
-                                    "--all shows them",
-                                    "", duration_columns, folding_.noise()),
-                        Ink::dim, options_.colour)
+        if (const std::size_t noise = folding_.noise(); noise > 0) {
+            out_ << ink(fmt::format("{:>{}}  folded: {} call{} of noise (locks, memory, timers …); "
+                                    "--full shows {}",
+                                    "", duration_columns, noise, noise == 1 ? "" : "s",
+                                    noise == 1 ? "it" : "them"),
+                        Ink::dim)
                  << '\n';
         }
     }
