@@ -170,7 +170,8 @@ SplitRing::CallDecision SplitRing::decide_call() {
         decision.event = load<std::uint16_t>(available_ + RingParts::used_event(size_));
         // The first decision of a ring that goes on from elsewhere: what the driver knew about
         // the used index is unknown, so it is called.
-        decision.wanted = !decided_once_ || passes_event(decision.event, next_used_, decided_used_);
+        decision.first = !decided_once_;
+        decision.wanted = decision.first || passes_event(decision.event, next_used_, decided_used_);
     } else {
         const auto flags = load<std::uint16_t>(available_ + RingParts::available_flags);
         decision.wanted = (flags & available_no_interrupt) == 0;
