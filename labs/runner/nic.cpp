@@ -152,6 +152,8 @@ bool Nic::reap(int options) {
     } while (got < 0 && errno == EINTR);
     if (got == process_) {
         wait_status_ = status;
+    } else if (got < 0) {
+        wait_status_ = 0;  // somebody else has waited for it: it is no longer ours to signal
     }
     return wait_status_.has_value();
 }
@@ -179,8 +181,8 @@ void Nic::end() noexcept {
 }
 
 std::string Nic::last_words() const {
-    const auto lines = last_lines(options_.log, 5);
-    return lines.empty() ? std::string() : fmt::format(". It said: {}", fmt::join(lines, " | "));
+    const auto lines = last_lines(options_.log, 1);
+    return lines.empty() ? std::string() : fmt::format(". It said: {}", lines.back());
 }
 
 }  // namespace skbtrail::labs

@@ -17,7 +17,7 @@ std::string cut(const std::string& text, std::size_t columns) {
 
 void ProgressView::line(const std::string& text) {
     erase();
-    fmt::print(file_, "{}\n", text);
+    fmt::print(file_, "{}\n", std::string_view(text).substr(0, text.find_last_not_of(' ') + 1));
     std::fflush(file_);
 }
 
