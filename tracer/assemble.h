@@ -1,0 +1,34 @@
+// From matched events, trees and packets to the chains of a recording.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "tracer/capture.h"
+#include "tracer/chain/recording.h"
+#include "tracer/function_table.h"
+#include "tracer/merge.h"
+
+namespace skbtrail::tracer {
+
+/// What is assembled of a capture: everything of a recording but the circumstances and the losses
+/// that only the kernel's counters know.
+struct Assembled {
+    std::vector<chain::Chain> chains;
+    std::vector<chain::Packet> packets;
+    std::vector<chain::Loss> losses;
+};
+
+/// Assembles. `names` are threads' names by id where the events do not tell them.
+///
+/// A tree becomes a chain when it begins at a root (a poll of a NAPI instance, a socket's system
+/// call), was cut out of a chain, or carried a packet.
+Assembled assemble(const Capture& capture, const FunctionTable& functions, const Window& window,
+                   const std::vector<std::string>& drop_reasons,
+                   const std::map<std::uint32_t, std::string>& names);
+
+/// The threads that a capture needs names of.
+std::vector<std::uint32_t> threads_of(const Capture& capture);
+
+}  // namespace skbtrail::tracer

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * What the BPF programs tell the collector: shared between both, so plain C with fixed sizes.
+ */
+#ifndef SKBTRAIL_EVENT_H
+#define SKBTRAIL_EVENT_H
+
+#ifdef __cplusplus
+#include <cstdint>
+typedef std::uint64_t skbtrail_u64;
+typedef std::uint32_t skbtrail_u32;
+typedef std::uint16_t skbtrail_u16;
+typedef std::uint8_t skbtrail_u8;
+#else
+typedef unsigned long long skbtrail_u64;
+typedef unsigned int skbtrail_u32;
+typedef unsigned short skbtrail_u16;
+typedef unsigned char skbtrail_u8;
+#endif
+
+/* Bytes of a packet that are copied once, from its network header on. */
+#define SKBTRAIL_SNAP 96
+/* CPUs with counters of their own; those above share by their number's low bits. */
+#define SKBTRAIL_CPUS 1024
+/* Members of one list of sk_buffs that are recorded; the rest is counted. */
+#define SKBTRAIL_LIST_MEMBERS 32
+/* "No argument" in a cookie. */
+#define SKBTRAIL_NO_ARGUMENT 15
+
+/*
+ * The cookie of an attached function says where its sk_buffs are.
+ *
+ *  bits 0-3    argument that leads to sk_buffs (0-5 in registers, from 6 on the stack), 15: none
+ *  bits 4-7    how it leads there: enum skbtrail_shape
+ *  bits 8-11   a second argument that is a struct sk_buff *, 15: none
+ *  bits 12-15  argument whose plain value is wanted (a drop reason, a new head), 15: none
+ *  bits 16-    SKBTRAIL_COOKIE_*
+ */
+enum skbtrail_shape {
+    SKBTRAIL_SHAPE_SKB = 0,         /* struct sk_buff * */
+    SKBTRAIL_SHAPE_SKB_POINTER = 1, /* struct sk_buff ** */
+    SKBTRAIL_SHAPE_LIST = 2,        /* struct list_head *, members linked by skb->list */
+    SKBTRAIL_SHAPE_CHAIN = 3,       /* struct sk_buff *, more of them behind skb->next */
+};
+
+/* The thread's name is wanted: the function is the root of a chain. */
+#define SKBTRAIL_COOKIE_CONTEXT (1u << 16)
+/* The function gives back the data of its sk_buff: tell whether it is the last owner. */
+#define SKBTRAIL_COOKIE_RELEASES (1u << 17)
+/* The fields of the first sk_buff are not set yet when the function is entered. */
+#define SKBTRAIL_COOKIE_UNSET (1u << 18)
+
+/* Flags of an event. */
+#define SKBTRAIL_EVENT_CONTEXT (1u << 0)   /* the bytes are the thread's name */
+#define SKBTRAIL_EVENT_BYTES (1u << 1)     /* the bytes are the packet's from its network header on */
+#define SKBTRAIL_EVENT_LAST (1u << 2)      /* the call releases the last reference to the head */
+#define SKBTRAIL_EVENT_UNSET (1u << 3)     /* only `skb` is meaningful, its fields are not set */
+#define SKBTRAIL_EVENT_CLONED (1u << 4)    /* skb->cloned */
+
+/*
+ * One sk_buff that a function was given; a call with several gives several events with the same
+ * sequence, a call with none (a null pointer, an empty list) gives one with skb == 0.
+ */
+struct skbtrail_event {
+    skbtrail_u64 function; /* address of the function's symbol */
+    skbtrail_u64 time;     /* bpf_ktime_get_ns */
+    skbtrail_u64 sequence; /* calls seen on this CPU before this one */
+    skbtrail_u64 extra;    /* value of the argument that the cookie names */
+    skbtrail_u64 skb;
+    skbtrail_u64 head;
+    skbtrail_u64 data;
+    skbtrail_u32 tail, end, len, data_len;
+    skbtrail_u32 users;
+    skbtrail_u32 ifindex;
+    skbtrail_u32 cpu;
+    skbtrail_u32 tid;
+    skbtrail_u16 protocol; /* network order */
+    skbtrail_u16 mac_header, network_header, transport_header;
+    skbtrail_u8 argument;
+    skbtrail_u8 member; /* index in the list */
+    skbtrail_u8 flags;
+    skbtrail_u8 bytes_used; /* bytes that follow in skbtrail_long_event; 0: none, and it is short */
+    skbtrail_u32 bytes_index; /* the collector's own: where it keeps those bytes */
+};
+
+struct skbtrail_long_event {
+    struct skbtrail_event event;
+    skbtrail_u8 bytes[SKBTRAIL_SNAP];
+};
+
+/* Counters of one CPU. */
+struct skbtrail_cpu {
+    skbtrail_u64 calls;          /* calls seen: the sequence */
+    skbtrail_u64 reserve_failed; /* events that the full ring buffer refused */
+    skbtrail_u64 unreadable;     /* sk_buffs that could not be read */
+    skbtrail_u64 list_truncated; /* lists longer than SKBTRAIL_LIST_MEMBERS */
+};
+
+#endif

@@ -1,0 +1,229 @@
+#include "tracer/bpf/prober.h"
+
+#include <algorithm>
+#include <atomic>
+#include <bit>
+#include <cerrno>
+#include <cstdarg>
+#include <cstdio>
+#include <cstring>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "tracer/bpf/skb.skel.h"
+#include "tracer/failure.h"
+
+namespace skbtrail::tracer {
+
+namespace {
+
+/// libbpf's warnings, kept to explain a failure: it prints them otherwise.
+std::string& last_warnings() {
+    static std::string text;
+    return text;
+}
+
+int remember_warning(libbpf_print_level level, const char* format, va_list arguments) {
+    if (level != LIBBPF_WARN) return 0;
+    char line[1024];
+    const int length = std::vsnprintf(line, sizeof line, format, arguments);
+    auto& text = last_warnings();
+    if (length > 0 && text.size() < 4096) text += line;
+    return length;
+}
+
+std::string reason_of(int error) {
+    auto text = last_warnings();
+    while (!text.empty() && text.back() == '\n') text.pop_back();
+    if (text.empty()) return std::strerror(error);
+    return fmt::format("{} (libbpf: {})", std::strerror(error), text);
+}
+
+/// The start of struct bpf_link_info for a kprobe.multi link, whose count of misses is newer (6.7)
+/// than the headers of Debian 12.
+struct MultiLinkInfo {
+    __u32 type;
+    __u32 id;
+    __u32 program_id;
+    __u32 padding;
+    __u64 addresses;
+    __u32 count;
+    __u32 flags;
+    __u64 missed;
+    __u64 reserved[8];
+};
+
+struct DestroySkeleton {
+    void operator()(skb_bpf* skeleton) const { skb_bpf::destroy(skeleton); }
+};
+struct FreeRing {
+    void operator()(ring_buffer* ring) const { ring_buffer__free(ring); }
+};
+struct DestroyLink {
+    void operator()(bpf_link* link) const { bpf_link__destroy(link); }
+};
+
+}  // namespace
+
+struct Prober::State {
+    std::unique_ptr<skb_bpf, DestroySkeleton> skeleton;
+    std::vector<std::unique_ptr<bpf_link, DestroyLink>> links;
+    std::unique_ptr<ring_buffer, FreeRing> ring;
+    const Sink* sink = nullptr;
+
+    static int on_event(void* context, void* data, std::size_t size) {
+        const auto* state = static_cast<const State*>(context);
+        if (state->sink != nullptr) {
+            (*state->sink)({static_cast<const std::byte*>(data), size});
+        }
+        return 0;
+    }
+
+    /// Attaches probes [begin, end), halving where the kernel refuses.
+    void attach(const std::vector<Probe>& probes, std::size_t begin, std::size_t end,
+                std::vector<Refused>& refused) {
+        std::vector<unsigned long> addresses;
+        std::vector<__u64> cookies;
+        for (std::size_t i = begin; i < end; ++i) {
+            addresses.push_back(probes[i].address);
+            cookies.push_back(probes[i].cookie);
+        }
+        LIBBPF_OPTS(bpf_kprobe_multi_opts, options);
+        options.addrs = addresses.data();
+        options.cookies = cookies.data();
+        options.cnt = addresses.size();
+        auto* link =
+            bpf_program__attach_kprobe_multi_opts(skeleton->progs.on_entry, nullptr, &options);
+        if (link != nullptr) {
+            links.emplace_back(link);
+            return;
+        }
+        const int error = errno;
+        // Only "there is no such function" can be one function's fault.
+        const bool may_be_one = error == EINVAL || error == ENOENT || error == ESRCH;
+        if (end - begin == 1 && may_be_one) {
+            refused.push_back({begin, error});
+            return;
+        }
+        if (!may_be_one || refused.size() > 64) {
+            throw Failure(fmt::format("The BPF program cannot be attached to {} functions: {}.",
+                                      end - begin, reason_of(error)));
+        }
+        const auto middle = begin + (end - begin) / 2;
+        attach(probes, begin, middle, refused);
+        attach(probes, middle, end, refused);
+    }
+};
+
+Prober::Prober(const Options& options) : state_(std::make_unique<State>()) {
+    libbpf_set_print(remember_warning);
+    last_warnings().clear();
+    state_->skeleton.reset(skb_bpf::open());
+    if (!state_->skeleton) {
+        throw Failure(fmt::format("The BPF program cannot be opened: {}.", reason_of(errno)));
+    }
+    const auto bytes = std::bit_ceil(std::max<std::uint64_t>(options.ring_kib, 64) * 1024);
+    bpf_map__set_max_entries(state_->skeleton->maps.events, static_cast<__u32>(bytes));
+    state_->skeleton->rodata->page_offset_address = options.page_offset_address;
+    state_->skeleton->rodata->wakeup_bytes = bytes / 4;
+    if (const int error = skb_bpf::load(state_->skeleton.get()); error != 0) {
+        if (error == -EPERM) {
+            throw Failure(
+                "The kernel does not let this process load BPF programs. Recording needs root and "
+                "a kernel that is not locked down (see /sys/kernel/security/lockdown).");
+        }
+        throw Failure(
+            fmt::format("The BPF program cannot be loaded: {}. It needs Linux 6.2 or later with "
+                        "CONFIG_BPF_SYSCALL, CONFIG_BPF_EVENTS and CONFIG_DEBUG_INFO_BTF.",
+                        reason_of(-error)));
+    }
+    state_->ring.reset(ring_buffer__new(bpf_map__fd(state_->skeleton->maps.events),
+                                        &State::on_event, state_.get(), nullptr));
+    if (!state_->ring) {
+        throw Failure(fmt::format("The BPF ring buffer cannot be mapped: {}.", reason_of(errno)));
+    }
+}
+
+Prober::~Prober() = default;
+
+std::vector<Prober::Refused> Prober::attach(const std::vector<Probe>& probes) {
+    std::vector<Refused> refused;
+    last_warnings().clear();
+    try {
+        if (!probes.empty()) state_->attach(probes, 0, probes.size(), refused);
+    } catch (const Failure&) {
+        if (state_->links.empty() && errno == EOPNOTSUPP) {
+            throw Failure(
+                "This kernel cannot attach a BPF program to many functions at once (kprobe.multi): "
+                "it lacks CONFIG_FPROBE. Use a kernel that has it; Debian's have from 6.12 on.");
+        }
+        throw;
+    }
+    if (!probes.empty() && state_->links.empty()) {
+        throw Failure(
+            "This kernel attaches the BPF program to none of the functions (kprobe.multi): it "
+            "lacks CONFIG_FPROBE, or hides its addresses. Use a kernel that has it; Debian's have "
+            "from 6.12 on.");
+    }
+    return refused;
+}
+
+void Prober::switch_on() {
+    std::atomic_ref(state_->skeleton->bss->enabled).store(1, std::memory_order_release);
+}
+
+void Prober::switch_off() {
+    std::atomic_ref(state_->skeleton->bss->enabled).store(0, std::memory_order_release);
+}
+
+int Prober::poll_fd() const {
+    return ring_buffer__epoll_fd(state_->ring.get());
+}
+
+std::size_t Prober::drain(const Sink& sink) {
+    state_->sink = &sink;
+    const int count = ring_buffer__consume(state_->ring.get());
+    state_->sink = nullptr;
+    return count < 0 ? 0 : static_cast<std::size_t>(count);
+}
+
+const skbtrail_cpu& Prober::counters(unsigned cpu) const {
+    return state_->skeleton->bss->cpus[cpu % SKBTRAIL_CPUS];
+}
+
+Prober::Missed Prober::missed() const {
+    Missed missed;
+    bpf_prog_info program{};
+    __u32 size = sizeof program;
+    if (bpf_prog_get_info_by_fd(bpf_program__fd(state_->skeleton->progs.on_entry), &program,
+                                &size) == 0) {
+        missed.program = program.recursion_misses;
+    }
+    for (const auto& link : state_->links) {
+        MultiLinkInfo info{};
+        size = sizeof info;
+        if (bpf_obj_get_info_by_fd(bpf_link__fd(link.get()), &info, &size) == 0) {
+            missed.link += info.missed;
+        }
+    }
+    return missed;
+}
+
+std::optional<std::uint64_t> Prober::page_offset() const {
+    const auto value = state_->skeleton->bss->page_offset;
+    return value == 0 ? std::nullopt : std::optional<std::uint64_t>(value);
+}
+
+void Prober::keep() {
+    std::size_t number = 0;
+    for (const auto& link : state_->links) {
+        // Without a BPF file system the kernel detaches when the process ends: slower, not wrong.
+        bpf_link__pin(link.get(),
+                      fmt::format("/sys/fs/bpf/skbtrail-{}-{}", ::getpid(), number++).c_str());
+    }
+}
+
+}  // namespace skbtrail::tracer

@@ -1,0 +1,383 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Where the sk_buffs stand: one program on every function that takes an sk_buff.
+ *
+ * The cookie of the attachment says which argument leads to one (event.h). The program says nothing
+ * of calls and returns: that is function_graph's work, which loses nothing when a probe is hidden by
+ * the guard that all kprobe-type programs of a CPU share. What this program misses, the collector
+ * finds by comparing the two.
+ */
+#include "event.h"
+#include "kernel_types.h"
+/* these need the types */
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+
+char LICENSE[] SEC("license") = "GPL";
+
+/* Since Linux 6.2: reads through the pointer are plain loads, which give 0 where they fault. */
+extern void *bpf_rdonly_cast(const void *pointer, __u32 type) __ksym;
+
+struct {
+    __uint(type, BPF_MAP_TYPE_RINGBUF);
+    __uint(max_entries, 4 << 20); /* the collector sets it before the load */
+} events SEC(".maps");
+
+/*
+ * Heads whose packet was copied already. Only an economy: an entry too many costs a packet its
+ * header summary, one too few a second copy, so lost updates and evictions do no harm.
+ */
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 4096);
+    __type(key, __u64);
+    __type(value, __u8);
+} copied SEC(".maps");
+
+/* Where the kernel keeps the start of its direct map; 0: not known. Set before the load. */
+const volatile __u64 page_offset_address = 0;
+/* A reader is woken each time this many more bytes wait: a power of two. */
+const volatile __u64 wakeup_bytes = 1 << 20;
+
+/* Nothing is recorded while this is 0. */
+int enabled = 0;
+__u64 page_offset = 0;
+struct skbtrail_cpu cpus[SKBTRAIL_CPUS] = {};
+
+/* One call, as all its events have it in common. */
+struct call {
+    __u64 function;
+    __u64 time;
+    __u64 sequence;
+    __u64 extra;
+    __u32 cpu;
+    __u32 tid;
+    __u32 cookie;
+};
+
+static __always_inline struct skbtrail_cpu *counters(__u32 cpu)
+{
+    return &cpus[cpu & (SKBTRAIL_CPUS - 1)];
+}
+
+/*
+ * A wake-up is an interrupt in the middle of what is being watched, so the reader is woken only
+ * when the data that waits crosses a step.
+ */
+static __always_inline void submit(void *event)
+{
+    __u64 waiting = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA);
+    int crossed = waiting >= wakeup_bytes &&
+                  (waiting & (wakeup_bytes - 1)) < 2 * sizeof(struct skbtrail_event);
+
+    bpf_ringbuf_submit(event, crossed ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+}
+
+static __always_inline void fill(struct skbtrail_event *event, const struct call *call)
+{
+    __builtin_memset(event, 0, sizeof(*event));
+    event->function = call->function;
+    event->time = call->time;
+    event->sequence = call->sequence;
+    event->extra = call->extra;
+    event->cpu = call->cpu;
+    event->tid = call->tid;
+}
+
+/* An event of a call without an sk_buff: it is counted and matched all the same. */
+__noinline int emit_nothing(struct call *call)
+{
+    struct skbtrail_event *event;
+
+    if (!call)
+        return 0;
+    event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+    if (!event) {
+        counters(call->cpu)->reserve_failed++;
+        return 0;
+    }
+    fill(event, call);
+    event->argument = SKBTRAIL_NO_ARGUMENT;
+    submit(event);
+    return 0;
+}
+
+__noinline int emit_context(struct call *call)
+{
+    struct skbtrail_long_event *event;
+
+    if (!call)
+        return 0;
+    event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+    if (!event) {
+        counters(call->cpu)->reserve_failed++;
+        return 0;
+    }
+    fill(&event->event, call);
+    event->event.argument = SKBTRAIL_NO_ARGUMENT;
+    event->event.flags = SKBTRAIL_EVENT_CONTEXT;
+    event->event.bytes_used = 16;
+    bpf_get_current_comm(event->bytes, 16);
+    submit(event);
+    return 0;
+}
+
+static __always_inline void describe(struct skbtrail_event *event, const struct sk_buff *skb,
+                                     __u32 cookie)
+{
+    struct net_device *dev = skb->dev;
+
+    event->head = (__u64)skb->head;
+    event->data = (__u64)skb->data;
+    event->tail = skb->tail;
+    event->end = skb->end;
+    event->len = skb->len;
+    event->data_len = skb->data_len;
+    event->users = skb->users.refs.counter;
+    event->protocol = skb->protocol;
+    event->mac_header = skb->mac_header;
+    event->network_header = skb->network_header;
+    event->transport_header = skb->transport_header;
+    if (BPF_CORE_READ_BITFIELD(skb, cloned))
+        event->flags |= SKBTRAIL_EVENT_CLONED;
+    /* While a UDP socket queues it, skb->dev is scratch space: such a "pointer" reads as 0. */
+    if (dev) {
+        dev = bpf_rdonly_cast(dev, bpf_core_type_id_kernel(struct net_device));
+        event->ifindex = dev->ifindex;
+    }
+    if (cookie & SKBTRAIL_COOKIE_RELEASES) {
+        /* As skb_data_unref() decides: the low half counts all users, the high half payload. */
+        struct skb_shared_info *shared = bpf_rdonly_cast(
+            skb->head + skb->end, bpf_core_type_id_kernel(struct skb_shared_info));
+        int bias = BPF_CORE_READ_BITFIELD(skb, nohdr) ? (1 << 16) + 1 : 1;
+
+        if (!(event->flags & SKBTRAIL_EVENT_CLONED) || shared->dataref.counter == bias)
+            event->flags |= SKBTRAIL_EVENT_LAST;
+    }
+}
+
+/*
+ * Has the packet headers that a person would recognise it by? Then how many bytes of them lie in
+ * the linear buffer?
+ */
+static __always_inline __u32 headers_present(const struct sk_buff *skb)
+{
+    __u32 network = skb->network_header;
+    __u32 tail = skb->tail;
+
+    if (!skb->protocol || !network || network == 0xffff || tail <= network)
+        return 0;
+    return tail - network;
+}
+
+/* What an event says of its sk_buff. */
+static __always_inline void complete(struct skbtrail_event *event, const struct call *call,
+                                     const struct sk_buff *skb, __u64 address, __u32 place)
+{
+    __u64 head;
+
+    event->skb = address;
+    event->argument = place & 0xff;
+    event->member = place >> 8;
+    if ((call->cookie & SKBTRAIL_COOKIE_UNSET) && event->argument == (call->cookie & 0xf)) {
+        event->flags |= SKBTRAIL_EVENT_UNSET;
+        head = call->extra; /* the head that it is about to get: another packet begins */
+        if (head)
+            bpf_map_delete_elem(&copied, &head);
+        return;
+    }
+    describe(event, skb, call->cookie);
+    if (event->flags & SKBTRAIL_EVENT_LAST) {
+        head = event->head;
+        bpf_map_delete_elem(&copied, &head);
+    }
+}
+
+/* How many bytes of headers are to be copied now: none if the packet's were copied before. */
+static __always_inline __u32 to_copy(const struct call *call, const struct sk_buff *skb, __u32 place)
+{
+    __u64 head = (__u64)skb->head;
+    __u32 present;
+
+    if ((call->cookie & SKBTRAIL_COOKIE_UNSET) && (place & 0xff) == (call->cookie & 0xf))
+        return 0;
+    if (!head) {
+        counters(call->cpu)->unreadable++;
+        return 0;
+    }
+    present = headers_present(skb);
+    if (!present || bpf_map_lookup_elem(&copied, &head))
+        return 0;
+    return present > SKBTRAIL_SNAP ? SKBTRAIL_SNAP : present;
+}
+
+static __always_inline int emit_long(struct call *call, const struct sk_buff *skb, __u64 address,
+                                     __u32 place, __u32 size)
+{
+    struct skbtrail_long_event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+    __u64 head = (__u64)skb->head;
+    __u8 one = 1;
+
+    if (!event)
+        return -1;
+    fill(&event->event, call);
+    if (size <= SKBTRAIL_SNAP &&
+        !bpf_probe_read_kernel(event->bytes, size, (void *)(head + skb->network_header))) {
+        event->event.flags |= SKBTRAIL_EVENT_BYTES;
+        event->event.bytes_used = size;
+        bpf_map_update_elem(&copied, &head, &one, BPF_ANY);
+    }
+    complete(&event->event, call, skb, address, place);
+    submit(event);
+    return 0;
+}
+
+static __always_inline int emit_short(struct call *call, const struct sk_buff *skb, __u64 address,
+                                      __u32 place)
+{
+    struct skbtrail_event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+
+    if (!event)
+        return -1;
+    fill(event, call);
+    complete(event, call, skb, address, place);
+    submit(event);
+    return 0;
+}
+
+/* The event of one sk_buff. `place` holds the argument (low 8 bits) and the list member. */
+__noinline int emit_skb(struct call *call, __u64 address, __u32 place)
+{
+    const struct sk_buff *skb;
+    __u32 size;
+    int failed;
+
+    if (!call)
+        return 0;
+    if (!address)
+        return emit_nothing(call);
+    skb = bpf_rdonly_cast((void *)address, bpf_core_type_id_kernel(struct sk_buff));
+    size = to_copy(call, skb, place);
+    failed = size ? emit_long(call, skb, address, place, size)
+                  : emit_short(call, skb, address, place);
+    if (failed)
+        counters(call->cpu)->reserve_failed++;
+    return 0;
+}
+
+/*
+ * What the pointer at `address` points to, as a number: a pointer loaded through bpf_rdonly_cast
+ * stays a pointer for the verifier, which then may not be passed on or compared.
+ */
+static __always_inline __u64 follow(__u64 address)
+{
+    __u64 next = 0;
+
+    bpf_probe_read_kernel(&next, sizeof(next), (void *)address);
+    return next;
+}
+
+/* The members of a list, linked by skb->list, which is the first member of struct sk_buff. */
+__noinline int emit_list(struct call *call, __u64 address)
+{
+    __u64 at = follow(address);
+    int member;
+
+    if (!call)
+        return 0;
+    if (!at || at == address)
+        return emit_nothing(call);
+    for (member = 0; member < SKBTRAIL_LIST_MEMBERS; member++) {
+        if (!at || at == address)
+            return 0;
+        emit_skb(call, at, (call->cookie & 0xf) | member << 8);
+        at = follow(at);
+    }
+    if (at && at != address)
+        counters(call->cpu)->list_truncated++;
+    return 0;
+}
+
+/* An sk_buff and those behind its skb->next. */
+__noinline int emit_chain(struct call *call, __u64 address)
+{
+    int member;
+
+    if (!call)
+        return 0;
+    for (member = 0; member < SKBTRAIL_LIST_MEMBERS; member++) {
+        emit_skb(call, address, (call->cookie & 0xf) | member << 8);
+        if (!address)
+            return 0;
+        address = follow(address + bpf_core_field_offset(struct sk_buff, next));
+        if (!address)
+            return 0;
+    }
+    counters(call->cpu)->list_truncated++;
+    return 0;
+}
+
+/* The value of one argument: from `registers`, or from above the return address on the stack. */
+static __always_inline __u64 argument(const volatile __u64 *registers, __u64 stack, __u32 which)
+{
+    /* sixteen entries, so that a mask proves the bound */
+    __u64 value = registers[which & 15];
+
+    if (which > 5 && which != SKBTRAIL_NO_ARGUMENT)
+        bpf_probe_read_kernel(&value, sizeof(value), (void *)(stack + 8 * (which - 5)));
+    return value;
+}
+
+SEC("kprobe.multi")
+int on_entry(struct pt_regs *ctx)
+{
+    /*
+     * All registers are read here, whether wanted or not: a read behind a branch on the cookie
+     * would become a load from the context at an offset that varies, which the verifier refuses.
+     */
+    volatile __u64 registers[16] = {ctx->di, ctx->si, ctx->dx, ctx->cx, ctx->r8, ctx->r9};
+    __u64 stack = ctx->sp;
+    __u64 cookie, first;
+    __u32 which;
+    struct call call = {};
+
+    if (!enabled)
+        return 0;
+    cookie = bpf_get_attach_cookie(ctx);
+    call.cookie = cookie;
+    call.function = bpf_get_func_ip(ctx);
+    call.time = bpf_ktime_get_ns();
+    call.cpu = bpf_get_smp_processor_id();
+    call.tid = (__u32)bpf_get_current_pid_tgid();
+    call.sequence = counters(call.cpu)->calls++;
+    call.extra = argument(registers, stack, cookie >> 12 & 0xf);
+
+    if (!page_offset && page_offset_address)
+        bpf_probe_read_kernel(&page_offset, sizeof(page_offset), (void *)page_offset_address);
+
+    if (cookie & SKBTRAIL_COOKIE_CONTEXT)
+        return emit_context(&call);
+    which = cookie & 0xf;
+    if (which == SKBTRAIL_NO_ARGUMENT)
+        return emit_nothing(&call);
+    first = argument(registers, stack, which);
+    switch (cookie >> 4 & 0xf) {
+    case SKBTRAIL_SHAPE_SKB_POINTER:
+        if (bpf_probe_read_kernel(&first, sizeof(first), (void *)first))
+            first = 0;
+        emit_skb(&call, first, which);
+        break;
+    case SKBTRAIL_SHAPE_LIST:
+        emit_list(&call, first);
+        break;
+    case SKBTRAIL_SHAPE_CHAIN:
+        emit_chain(&call, first);
+        break;
+    default:
+        emit_skb(&call, first, which);
+    }
+    which = cookie >> 8 & 0xf;
+    if (which != SKBTRAIL_NO_ARGUMENT)
+        emit_skb(&call, argument(registers, stack, which), which);
+    return 0;
+}

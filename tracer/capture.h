@@ -1,0 +1,60 @@
+// What was read from the kernel while the command ran: records and events as they came, per CPU.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <span>
+#include <vector>
+
+#include "tracer/bpf/event.h"
+#include "tracer/ftrace/format.h"
+
+namespace skbtrail::tracer {
+
+/// Bytes that came with an event: the start of a packet, or a thread's name.
+using EventBytes = std::array<std::uint8_t, SKBTRAIL_SNAP>;
+
+struct CpuCapture {
+    std::vector<GraphRecord> records;     ///< in order of time
+    std::vector<skbtrail_event> events;   ///< as the BPF program handed them over
+    std::uint64_t lost_before_pages = 0;  ///< as the pages themselves count it
+    std::uint64_t pages_after_loss = 0;   ///< pages marked as following a loss
+    std::uint64_t damaged_pages = 0;
+    std::uint64_t foreign_records = 0;     ///< of other events, or of a form not understood
+    std::uint64_t records_over_limit = 0;  ///< not kept: the memory limit was reached
+    std::uint64_t events_over_limit = 0;
+};
+
+/// Collects pages and events up to a limit of memory.
+class Capture {
+  public:
+    /// `limit` in bytes.
+    explicit Capture(std::size_t limit) : limit_(limit) {}
+
+    /// Takes one page of a CPU's buffer.
+    void add_page(unsigned cpu, std::span<const std::byte> page, const GraphDecoder& decoder);
+
+    /// Takes one event of the BPF ring buffer; false when it is not one (too short).
+    bool add_event(std::span<const std::byte> bytes);
+
+    [[nodiscard]] const std::map<unsigned, CpuCapture>& cpus() const { return cpus_; }
+    std::map<unsigned, CpuCapture>& cpus() { return cpus_; }
+
+    /// The bytes of an event; empty when it has none.
+    [[nodiscard]] std::span<const std::uint8_t> bytes_of(const skbtrail_event& event) const;
+
+    /// Bytes of memory taken, about.
+    [[nodiscard]] std::size_t size() const { return size_; }
+    [[nodiscard]] std::uint64_t malformed_events() const { return malformed_events_; }
+
+  private:
+    std::size_t limit_;
+    std::size_t size_ = 0;
+    std::map<unsigned, CpuCapture> cpus_;
+    std::vector<EventBytes> bytes_;
+    std::uint64_t malformed_events_ = 0;
+};
+
+}  // namespace skbtrail::tracer

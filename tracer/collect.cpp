@@ -1,0 +1,306 @@
+#include "tracer/collect.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <map>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tracer/assemble.h"
+#include "tracer/bpf/prober.h"
+#include "tracer/capture.h"
+#include "tracer/chain/recording_json.h"
+#include "tracer/command.h"
+#include "tracer/failure.h"
+#include "tracer/files.h"
+#include "tracer/ftrace/functions.h"
+#include "tracer/ftrace/trace_buffer.h"
+#include "tracer/function_table.h"
+#include "tracer/observed.h"
+#include "tracer/plan.h"
+#include "tracer/plan_compute.h"
+#include "tracer/reader.h"
+
+namespace skbtrail::tracer {
+
+namespace {
+
+class Stopwatch {
+  public:
+    [[nodiscard]] double seconds() const {
+        return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+    }
+
+  private:
+    std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+/// The clock of records and events.
+std::uint64_t now_ns() {
+    timespec now{};
+    ::clock_gettime(CLOCK_MONOTONIC, &now);
+    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U +
+           static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+void note(const std::string& text) {
+    fmt::print(stderr, "skbtrail-collect: {}\n", text);
+}
+
+void write_whole(const std::string& path, const std::string& text) {
+    std::ofstream file(path, std::ios::binary | std::ios::trunc);
+    file << text;
+    file.close();
+    if (!file) throw Failure(fmt::format("Cannot write {}: {}.", path, std::strerror(errno)));
+}
+
+/// Fails early: nobody wants to learn after the command that the recording cannot be written.
+void check_writable(const std::string& path) {
+    const Fd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
+    if (!fd) {
+        throw Failure(
+            fmt::format("The recording cannot be written to {}: {}.", path, std::strerror(errno)));
+    }
+}
+
+struct PlanInUse {
+    Plan plan;
+    bool computed = false;
+};
+
+PlanInUse get_plan(const Options& options, const std::string& tracefs,
+                   const std::vector<Module>& modules) {
+    Circumstances now;
+    now.collector = own_build_id();
+    now.build_id = kernel_build_id();
+    for (const auto& module : modules) now.modules.push_back({module.name, module.size});
+
+    if (!options.plan.empty()) {
+        if (const auto text = try_read_file(options.plan)) {
+            try {
+                auto plan = parse_plan(*text);
+                const auto why = why_unfit(plan, now);
+                if (why.empty()) return {std::move(plan), false};
+                note(fmt::format("the plan in {} is not used: {}", options.plan, why));
+            } catch (const Failure& failure) {
+                note(fmt::format("the plan in {} is not used: {}", options.plan, failure.what()));
+            }
+        } else if (options.plan != options.save_plan) {
+            note(fmt::format("there is no plan in {} yet: computing it", options.plan));
+        }
+    }
+    auto plan = compute_plan(tracefs);
+    plan.collector = std::move(now.collector);
+    plan.build_id = std::move(now.build_id);
+    plan.release = kernel_release();
+    return {std::move(plan), true};
+}
+
+void choose_functions(TraceBuffer& buffer, const Plan& plan) {
+    std::vector<std::uint32_t> records;
+    std::vector<std::string> names;
+    for (const auto& function : plan.functions) {
+        records.push_back(function.record);
+        names.push_back(function.name);
+    }
+    buffer.choose(records, names);
+}
+
+/// Attaches the probes; those that the kernel refuses become unavailable.
+void attach(Prober& prober, const Plan& plan, FunctionTable& functions,
+            std::vector<chain::Unavailable>& unavailable) {
+    std::vector<Probe> probes;
+    std::vector<FunctionId> ids;
+    for (FunctionId id = 0; id < plan.functions.size(); ++id) {
+        if (!plan.functions[id].cookie) continue;
+        probes.push_back({functions[id].symbol, *plan.functions[id].cookie});
+        ids.push_back(id);
+    }
+    for (const auto& refused : prober.attach(probes)) {
+        const auto id = ids[refused.index];
+        functions.not_probed(id);
+        unavailable.push_back(
+            {functions[id].name, fmt::format("the kernel refuses to attach BPF to it: {}",
+                                             std::strerror(refused.error))});
+    }
+}
+
+/// Names of the threads that still live; those that ended told theirs in their events.
+std::map<std::uint32_t, std::string> thread_names(const std::vector<std::uint32_t>& threads) {
+    std::map<std::uint32_t, std::string> names;
+    for (const auto tid : threads) {
+        if (const auto text = try_read_file(fmt::format("/proc/{}/comm", tid))) {
+            names[tid] = trim(*text);
+        }
+    }
+    return names;
+}
+
+/// Counters of the kernel, before or after the recording.
+struct KernelCounters {
+    std::vector<CpuStats> buffers;
+    Prober::Missed missed;
+};
+
+void add_kernel_losses(const KernelCounters& before, const KernelCounters& after,
+                       const Prober& prober, std::vector<chain::Loss>& losses) {
+    for (const auto& stats : after.buffers) {
+        losses.push_back({"ring_buffer_overrun", stats.cpu, stats.overrun,
+                          "entries and returns overwritten before they were read"});
+        losses.push_back({"ring_buffer_commit_overrun", stats.cpu, stats.commit_overrun,
+                          "entries and returns lost while an interrupt filled the buffer"});
+        losses.push_back({"ring_buffer_dropped", stats.cpu, stats.dropped,
+                          "entries and returns refused by a full buffer"});
+        const auto& counters = prober.counters(stats.cpu);
+        losses.push_back({"bpf_reserve_failed", stats.cpu, counters.reserve_failed,
+                          "events refused by the full BPF ring buffer"});
+        losses.push_back({"list_truncated", stats.cpu, counters.list_truncated,
+                          "lists of sk_buffs of which only the first 32 members were recorded"});
+    }
+    losses.push_back(
+        {"probe_missed", std::nullopt,
+         (after.missed.program - before.missed.program) + (after.missed.link - before.missed.link),
+         "calls that the kernel did not show to the BPF program, another one being "
+         "at work on that CPU"});
+}
+
+std::vector<std::string> sorted_unique(std::set<std::string> names) {
+    return {std::make_move_iterator(names.begin()), std::make_move_iterator(names.end())};
+}
+
+void describe_functions(const FunctionTable& functions, chain::Observed& observed) {
+    std::set<std::string> traced;
+    std::set<std::string> probed;
+    for (FunctionId id = 0; id < functions.size(); ++id) {
+        traced.insert(functions[id].name);
+        if (functions[id].probed) probed.insert(functions[id].name);
+    }
+    observed.traced = sorted_unique(std::move(traced));
+    observed.probed = sorted_unique(std::move(probed));
+}
+
+std::uint64_t write_recording(const chain::Recording& recording, const std::string& path) {
+    std::ofstream file(path, std::ios::binary | std::ios::trunc);
+    chain::write_json(recording, file);
+    file.flush();
+    const auto size = static_cast<std::int64_t>(file.tellp());
+    file.close();
+    if (!file) {
+        throw Failure(
+            fmt::format("The recording cannot be written to {}: {}.", path, std::strerror(errno)));
+    }
+    return size < 0 ? 0 : static_cast<std::uint64_t>(size);
+}
+
+}  // namespace
+
+void collect(const Options& options, StatusWriter& status) {
+    const Stopwatch preparing;
+    if (::geteuid() != 0) {
+        throw Failure(
+            "Recording needs root: the kernel lets nobody else trace it. Try: sudo "
+            "skbtrail-collect …");
+    }
+    check_writable(options.output);
+    const SignalGuard signals;
+    const auto tracefs = find_tracefs();
+    const auto modules = parse_modules(try_read_file("/proc/modules").value_or(""));
+    const auto [plan, computed] = get_plan(options, tracefs, modules);
+    for (const auto& text : plan.notes) note(text);
+    if (computed && !options.save_plan.empty()) write_whole(options.save_plan, to_text(plan));
+    status.prepared(preparing.seconds(), computed);
+
+    const Stopwatch attaching;
+    const auto text_start = read_text_start();
+    if (text_start == 0) {
+        throw Failure(
+            "The kernel hides the address of its text (_stext) from /proc/kallsyms. Allow root to "
+            "see it: sysctl kernel.kptr_restrict=1");
+    }
+    auto functions = place_functions(plan, text_start, modules);
+    const auto decoder = make_decoder(tracefs);
+    TraceBuffer buffer(tracefs, options.buffer_kib);
+    if (options.no_detach) buffer.keep();
+    choose_functions(buffer, plan);
+
+    Prober::Options prober_options;
+    prober_options.ring_kib = options.buffer_kib;
+    if (plan.page_offset_base) {
+        prober_options.page_offset_address =
+            text_start + static_cast<std::uint64_t>(*plan.page_offset_base);
+    }
+    Prober prober(prober_options);
+    chain::Recording recording;
+    auto& observed = recording.observed;
+    observed.unavailable = plan.unavailable;
+    // In this order ftrace calls the graph first and the program second, which the merge finds out
+    // by itself, but most quickly when it is so.
+    attach(prober, plan, functions, observed.unavailable);
+    buffer.enable();
+    describe_functions(functions, observed);
+    status.attached(observed.traced.size(), observed.probed.size(), attaching.seconds());
+    if (signals.end_requested()) {
+        throw Failure("Interrupted before the command began: nothing was recorded.");
+    }
+
+    Capture capture(options.memory_mib << 20U);
+    Window window;
+    KernelCounters before;
+    KernelCounters after;
+    {
+        Reader reader(buffer, prober, decoder, page_size(tracefs), capture, options.save_raw);
+        before.missed = prober.missed();
+        buffer.switch_on();
+        prober.switch_on();
+        window.begin = now_ns();
+        status.command_started();
+        observed.exit_status = run_command(options.command);
+        status.command_ended(*observed.exit_status);
+        window.end = now_ns();
+        prober.switch_off();
+        buffer.switch_off();
+        reader.finish();
+    }
+    after.buffers = buffer.stats();
+    after.missed = prober.missed();
+
+    observed.kernel_release = kernel_release();
+    observed.kernel_build_id = plan.build_id;
+    observed.machine = machine_name();
+    observed.collector_version = SKBTRAIL_VERSION;
+    observed.clock = "mono";
+    observed.started = static_cast<chain::Nanoseconds>(window.begin);
+    observed.ended = static_cast<chain::Nanoseconds>(window.end);
+    observed.command = options.command;
+    observed.page_offset = prober.page_offset();
+    observed.tree_method = "function_graph";
+    observed.identity_method = "kprobe.multi";
+    observed.interfaces = list_interfaces();
+
+    auto assembled =
+        assemble(capture, functions, window, plan.drop_reasons, thread_names(threads_of(capture)));
+    recording.chains = std::move(assembled.chains);
+    recording.packets = std::move(assembled.packets);
+    add_kernel_losses(before, after, prober, recording.losses);
+    std::move(assembled.losses.begin(), assembled.losses.end(),
+              std::back_inserter(recording.losses));
+    std::uint64_t lost = 0;
+    for (const auto& loss : recording.losses) lost += loss.count;
+
+    const auto bytes = write_recording(recording, options.output);
+    status.recording_written(bytes, recording.chains.size(), recording.packets.size(), lost);
+    if (options.no_detach) prober.keep();
+}
+
+}  // namespace skbtrail::tracer

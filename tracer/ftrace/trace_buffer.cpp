@@ -1,0 +1,297 @@
+#include "tracer/ftrace/trace_buffer.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tracer/failure.h"
+
+namespace skbtrail::tracer {
+
+namespace {
+
+constexpr std::string_view instance_prefix = "skbtrail-";
+
+std::vector<std::string> list_directory(const std::string& path) {
+    std::vector<std::string> names;
+    const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(path.c_str()), ::closedir);
+    if (!directory) return names;
+    while (const dirent* entry = ::readdir(directory.get())) {
+        const std::string_view name = entry->d_name;
+        if (name != "." && name != "..") names.emplace_back(name);
+    }
+    std::sort(names.begin(), names.end());
+    return names;
+}
+
+std::optional<unsigned> number_behind(std::string_view text, std::string_view prefix) {
+    if (!text.starts_with(prefix)) return std::nullopt;
+    text.remove_prefix(prefix.size());
+    unsigned value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+    return value;
+}
+
+/// The word in brackets of a file like trace_clock: "[local] global mono".
+std::string selected(std::string_view text) {
+    const auto begin = text.find('[');
+    const auto end = text.find(']', begin);
+    if (begin == std::string_view::npos || end == std::string_view::npos) {
+        return std::string(trim(text));
+    }
+    return std::string(text.substr(begin + 1, end - begin - 1));
+}
+
+/// Switches an instance off and removes it. Busy while somebody has one of its files open.
+void remove_instance(const std::string& path) {
+    try_write_file(path + "/tracing_on", "0");
+    try_write_file(path + "/current_tracer", "nop");
+    ::rmdir(path.c_str());
+}
+
+/// A collector that was killed could not remove its instance: its name carries its process id.
+void remove_left_behind(const std::string& instances) {
+    for (const auto& name : list_directory(instances)) {
+        const auto pid = number_behind(name, instance_prefix);
+        if (!pid || (::kill(static_cast<pid_t>(*pid), 0) == 0 || errno != ESRCH)) continue;
+        remove_instance(instances + "/" + name);
+    }
+}
+
+}  // namespace
+
+std::string find_tracefs() {
+    for (const auto line : split_lines(try_read_file("/proc/self/mounts").value_or(""))) {
+        const auto words = split_words(line);
+        if (words.size() > 2 && words[2] == "tracefs") {
+            std::string path(words[1]);
+            if (::access((path + "/available_tracers").c_str(), R_OK) != 0) {
+                throw Failure(fmt::format(
+                    "tracefs is mounted at {} but cannot be read: {}. Recording needs root.", path,
+                    std::strerror(errno)));
+            }
+            return path;
+        }
+    }
+    throw Failure(
+        "tracefs is not mounted, so the kernel cannot be asked to trace. Mount it: mount -t "
+        "tracefs "
+        "tracefs /sys/kernel/tracing (a kernel without CONFIG_FTRACE has none).");
+}
+
+GraphDecoder make_decoder(const std::string& tracefs) {
+    const auto format = [&tracefs](const char* event) {
+        return parse_format(read_file(tracefs + "/events/ftrace/" + event + "/format"));
+    };
+    return {format("funcgraph_entry"), format("funcgraph_exit")};
+}
+
+std::size_t page_size(const std::string& tracefs) {
+    EventFormat header;
+    header.text = try_read_file(tracefs + "/events/header_page").value_or("");
+    // "field: char data; offset:16; size:4080;": the data fills the page behind the header.
+    for (const auto line : split_lines(header.text)) {
+        if (line.find(" data;") == std::string_view::npos) continue;
+        const auto number = [line](std::string_view key) {
+            std::size_t value = 0;
+            if (const auto at = line.find(key); at != std::string_view::npos) {
+                std::from_chars(line.data() + at + key.size(), line.data() + line.size(), value);
+            }
+            return value;
+        };
+        const auto total = number("offset:") + number("size:");
+        if (total >= 4096 && total <= (1U << 20U)) return total;
+    }
+    return 4096;
+}
+
+CpuStats parse_stats(std::string_view text) {
+    CpuStats stats;
+    for (const auto line : split_lines(text)) {
+        const auto colon = line.find(": ");
+        if (colon == std::string_view::npos) continue;
+        std::uint64_t value = 0;
+        std::from_chars(line.data() + colon + 2, line.data() + line.size(), value);
+        const auto key = line.substr(0, colon);
+        if (key == "overrun") stats.overrun = value;
+        if (key == "commit overrun") stats.commit_overrun = value;
+        if (key == "dropped events") stats.dropped = value;
+    }
+    return stats;
+}
+
+TraceBuffer::TraceBuffer(const std::string& tracefs, std::uint64_t kib_per_cpu) {
+    create(tracefs);
+    try {
+        switch_off();
+        write_file(directory_ + "/trace_clock", "mono");
+        write_file(directory_ + "/buffer_size_kb", std::to_string(kib_per_cpu));
+        // Wake the reader when a quarter is full: often enough to be in time, and no interrupt of
+        // ours in a recording that fits.
+        try_write_file(directory_ + "/buffer_percent", "25");
+    } catch (...) {
+        restore();
+        throw;
+    }
+}
+
+void TraceBuffer::create(const std::string& tracefs) {
+    const auto tracers = read_file(tracefs + "/available_tracers");
+    const auto names = split_words(trim(tracers));
+    if (std::find(names.begin(), names.end(), "function_graph") == names.end()) {
+        throw Failure(
+            "This kernel has no function_graph tracer: it was built without "
+            "CONFIG_FUNCTION_GRAPH_TRACER. Use one that has it (Debian's have).");
+    }
+    const auto instances = tracefs + "/instances";
+    remove_left_behind(instances);
+    directory_ = fmt::format("{}/{}{}", instances, instance_prefix, ::getpid());
+    if (::mkdir(directory_.c_str(), 0700) != 0) {
+        if (errno == EPERM || errno == EACCES || errno == EROFS) {
+            throw Failure(fmt::format(
+                "A trace instance cannot be made in {}: {}. Recording needs root and a kernel that "
+                "is not locked down (see /sys/kernel/security/lockdown).",
+                instances, std::strerror(errno)));
+        }
+        throw Failure(fmt::format("A trace instance cannot be made in {}: {}.", instances,
+                                  std::strerror(errno)));
+    }
+    private_ = true;
+    const auto offered = try_read_file(directory_ + "/available_tracers").value_or("");
+    const auto here = split_words(trim(offered));
+    if (std::find(here.begin(), here.end(), "function_graph") != here.end()) return;
+
+    // Before Linux 6.11 an instance cannot have it.
+    ::rmdir(directory_.c_str());
+    private_ = false;
+    directory_ = tracefs;
+    const auto current = read_file(tracefs + "/current_tracer");
+    if (trim(current) != "nop") {
+        throw Failure(fmt::format(
+            "Another tracer ({}) is at work in {}, and this kernel has only one function_graph. "
+            "End it first: echo nop > {}/current_tracer",
+            trim(current), tracefs, tracefs));
+    }
+    for (const char* file :
+         {"tracing_on", "trace_clock", "buffer_size_kb", "buffer_percent", "set_ftrace_filter"}) {
+        save(file);
+    }
+}
+
+void TraceBuffer::save(const std::string& file) {
+    auto text = try_read_file(directory_ + "/" + file);
+    if (!text) return;
+    if (file == "trace_clock") *text = selected(*text);
+    if (file == "buffer_size_kb") *text = std::string(split_words(trim(*text)).front());
+    if (text->starts_with("####")) text->clear();  // "#### all functions enabled ####"
+    saved_.emplace_back(file, std::move(*text));
+}
+
+TraceBuffer::~TraceBuffer() {
+    pipes_.clear();
+    if (keep_) {
+        try_write_file(directory_ + "/tracing_on", "0");
+        return;
+    }
+    restore();
+}
+
+void TraceBuffer::restore() noexcept {
+    try {
+        if (private_) {
+            remove_instance(directory_);
+            return;
+        }
+        if (enabled_) try_write_file(directory_ + "/current_tracer", "nop");
+        for (const auto& [file, text] : saved_) {
+            try_write_file(directory_ + "/" + file, text.empty() ? "\n" : text);
+        }
+    } catch (const std::exception&) {
+        // No memory for a path: there is nothing left to do about it.
+    }
+}
+
+void TraceBuffer::choose(const std::vector<std::uint32_t>& records,
+                         const std::vector<std::string>& names) {
+    const auto path = directory_ + "/set_ftrace_filter";
+    {
+        const Fd fd(::open(path.c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC));
+        if (!fd) throw Failure(fmt::format("Cannot open {}: {}.", path, std::strerror(errno)));
+        // One number a write, since the kernel takes one word of each, and a blank behind it, which
+        // ends the word.
+        std::string word;
+        for (const auto record : records) {
+            word = std::to_string(record) + ' ';
+            if (::write(fd.get(), word.data(), word.size()) < 0) {
+                throw Failure(fmt::format("Cannot write record {} to {}: {}.", record, path,
+                                          std::strerror(errno)));
+            }
+        }
+    }
+    const auto text = read_file(path);
+    const auto lines = split_lines(text);
+    bool same = lines.size() == names.size();
+    for (std::size_t i = 0; same && i < lines.size(); ++i) {
+        same = lines[i].substr(0, lines[i].find(' ')) == names[i];
+    }
+    if (!same) {
+        throw Failure(fmt::format(
+            "The kernel chose other functions than asked for ({} of {}): its list of functions "
+            "changed since the plan was made. Remove the plan's file and start again.",
+            lines.size(), names.size()));
+    }
+}
+
+void TraceBuffer::enable() {
+    enabled_ = true;
+    write_file(directory_ + "/current_tracer", "function_graph");
+    open_pipes();  // not before: an open pipe keeps the tracer from being changed
+}
+
+void TraceBuffer::open_pipes() {
+    for (const auto& name : list_directory(directory_ + "/per_cpu")) {
+        const auto cpu = number_behind(name, "cpu");
+        if (!cpu) continue;
+        const auto path = directory_ + "/per_cpu/" + name + "/trace_pipe_raw";
+        Fd fd(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+        // A CPU that is off line has no buffer, and no events.
+        if (!fd && errno == ENODEV) continue;
+        if (!fd) {
+            throw Failure(fmt::format("Cannot open {}: {}.", path, std::strerror(errno)));
+        }
+        pipes_.push_back({*cpu, std::move(fd)});
+    }
+    std::sort(pipes_.begin(), pipes_.end(),
+              [](const Pipe& left, const Pipe& right) { return left.cpu < right.cpu; });
+}
+
+void TraceBuffer::switch_on() {
+    write_file(directory_ + "/tracing_on", "1");
+}
+
+void TraceBuffer::switch_off() {
+    write_file(directory_ + "/tracing_on", "0");
+}
+
+std::vector<CpuStats> TraceBuffer::stats() const {
+    std::vector<CpuStats> all;
+    for (const auto& pipe : pipes_) {
+        auto stats =
+            parse_stats(try_read_file(fmt::format("{}/per_cpu/cpu{}/stats", directory_, pipe.cpu))
+                            .value_or(""));
+        stats.cpu = pipe.cpu;
+        all.push_back(stats);
+    }
+    return all;
+}
+
+}  // namespace skbtrail::tracer

@@ -1,0 +1,88 @@
+// A trace buffer of our own: function_graph on chosen functions, per-CPU pages, and the state of
+// tracefs as it was found, afterwards.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tracer/chain/recording.h"
+#include "tracer/files.h"
+#include "tracer/ftrace/format.h"
+
+namespace skbtrail::tracer {
+
+/// Where tracefs is mounted. Throws Failure, which says how to mount it.
+std::string find_tracefs();
+
+/// The decoder for this kernel's records. Throws Failure.
+GraphDecoder make_decoder(const std::string& tracefs);
+
+/// Size of a page of the ring buffer in bytes, from events/header_page.
+std::size_t page_size(const std::string& tracefs);
+
+/// One CPU's counters, from per_cpu/cpuN/stats.
+struct CpuStats {
+    unsigned cpu = 0;
+    std::uint64_t overrun = 0;         ///< overwritten before they were read
+    std::uint64_t commit_overrun = 0;  ///< lost because an interrupt filled the buffer
+    std::uint64_t dropped = 0;         ///< refused, the buffer being full and not overwritten
+};
+CpuStats parse_stats(std::string_view text);
+
+/// The buffer. Since Linux 6.11 it is an instance of its own (tracefs/instances/), so nobody else's
+/// tracing is touched. Before that function_graph exists at the top only: its settings are saved
+/// and put back, and another tracer at work there is not disturbed but reported as a Failure.
+class TraceBuffer {
+  public:
+    /// Sets up the buffer, tracing switched off. Removes instances that a killed collector left.
+    /// Throws Failure.
+    TraceBuffer(const std::string& tracefs, std::uint64_t kib_per_cpu);
+
+    /// Puts everything back, unless keep() was called.
+    ~TraceBuffer();
+    TraceBuffer(const TraceBuffer&) = delete;
+    TraceBuffer& operator=(const TraceBuffer&) = delete;
+
+    /// Chooses the functions by their records, and checks with the kernel that these are the ones
+    /// meant: names are compared. Throws Failure.
+    void choose(const std::vector<std::uint32_t>& records, const std::vector<std::string>& names);
+
+    /// Patches the chosen functions. Slow: tens of microseconds each. Throws Failure.
+    void enable();
+
+    /// Lets records flow, or stops them. Quick. Throws Failure.
+    void switch_on();
+    void switch_off();
+
+    /// Leaves the functions patched when this object goes: the machine is about to power off.
+    void keep() { keep_ = true; }
+
+    /// One descriptor of trace_pipe_raw per CPU, non-blocking; there are some once it is enabled.
+    struct Pipe {
+        unsigned cpu = 0;
+        Fd fd;
+    };
+    [[nodiscard]] const std::vector<Pipe>& pipes() const { return pipes_; }
+
+    [[nodiscard]] std::vector<CpuStats> stats() const;
+
+    /// True when the buffer is an instance.
+    [[nodiscard]] bool is_private() const { return private_; }
+
+  private:
+    void create(const std::string& tracefs);
+    void open_pipes();
+    void save(const std::string& file);
+    void restore() noexcept;
+
+    std::string directory_;
+    bool private_ = false;
+    bool keep_ = false;
+    bool enabled_ = false;
+    std::vector<std::pair<std::string, std::string>> saved_;  ///< file and its text, top level only
+    std::vector<Pipe> pipes_;
+};
+
+}  // namespace skbtrail::tracer

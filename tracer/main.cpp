@@ -1,0 +1,39 @@
+// skbtrail-collect: records the way of every packet through the kernel while a command runs.
+#include <cstdio>
+#include <exception>
+#include <new>
+#include <string>
+#include <variant>
+
+#include <signal.h>
+
+#include "tracer/collect.h"
+#include "tracer/failure.h"
+#include "tracer/options.h"
+#include "tracer/status.h"
+
+int main(int argc, char** argv) {
+    using namespace skbtrail::tracer;
+    const auto parsed = parse_options(argc, argv);
+    if (const auto* exit = std::get_if<Exit>(&parsed)) {
+        std::fputs(exit->text.c_str(), exit->is_error ? stderr : stdout);
+        return exit->status;
+    }
+    const auto& options = std::get<Options>(parsed);
+    ::signal(SIGPIPE, SIG_IGN);  // a reader of the status lines may go away
+    StatusWriter status(options.status_fd);
+    std::string message;
+    try {
+        collect(options, status);
+        return exit_ok;
+    } catch (const Failure& failure) {
+        message = failure.what();
+    } catch (const std::bad_alloc&) {
+        message = "Out of memory. Record less, or give --memory-mib a smaller number.";
+    } catch (const std::exception& error) {
+        message = std::string("Unexpected: ") + error.what();
+    }
+    std::fprintf(stderr, "skbtrail-collect: %s\n", message.c_str());
+    status.error(message);
+    return exit_cannot_record;
+}

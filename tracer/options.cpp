@@ -1,0 +1,98 @@
+#include "tracer/options.h"
+
+#include <CLI/CLI.hpp>
+#include <fcntl.h>
+#include <fmt/format.h>
+
+namespace skbtrail::tracer {
+
+namespace {
+
+constexpr const char* description =
+    "Records the way of every packet through the kernel while a command runs.\n"
+    "\n"
+    "Each chain of calls that handles packets, from the poll of a NAPI instance or a\n"
+    "socket's system call down to the leaves, is recorded with its times, and at every\n"
+    "call that takes an sk_buff where its head, data, tail and end stand. What could not\n"
+    "be seen is counted in the recording.\n";
+
+constexpr const char* footer =
+    "\n"
+    "Example:\n"
+    "  skbtrail-collect --output ping.json -- ping -c 1 192.0.2.1\n"
+    "then look at it with: skbtrail show ping.json\n"
+    "\n"
+    "The first start on a kernel reads its symbols and types for a second or two. Keep\n"
+    "what it found, and the next start is quick:\n"
+    "  skbtrail-collect --plan plan --save-plan plan --output ping.json -- ping …\n"
+    "\n"
+    "Needs root, Linux 6.12 or later (function_graph, kprobe.multi, BTF), and tracefs.\n"
+    "Other tracing on the machine is left alone.\n"
+    "\n"
+    "Exit status: 0 recorded, whatever the command's status was (the recording has it);\n"
+    "2 could not record; 64 wrong usage.\n";
+
+}  // namespace
+
+std::variant<Options, Exit> parse_options(int argc, const char* const* argv) {
+    Options options;
+    CLI::App app(description, "skbtrail-collect");
+    app.footer(footer);
+    app.set_version_flag("--version", std::string("skbtrail-collect ") + SKBTRAIL_VERSION);
+    app.option_defaults()->take_last();
+    app.add_option("-o,--output", options.output, "File to write the recording to (JSON)")
+        ->required()
+        ->type_name("FILE");
+    app.add_option("--plan", options.plan,
+                   "Use the plan in FILE if it fits this kernel and its modules")
+        ->type_name("FILE");
+    app.add_option("--save-plan", options.save_plan,
+                   "Write the plan to FILE when it had to be computed")
+        ->type_name("FILE");
+    app.add_option("--status-fd", options.status_fd,
+                   "Tell on descriptor N what happens, one JSON object a line")
+        ->type_name("N")
+        ->check(CLI::NonNegativeNumber);
+    app.add_option("--buffer-kib", options.buffer_kib,
+                   "Trace buffer per CPU, and BPF ring buffer, in KiB")
+        ->type_name("N")
+        ->capture_default_str()
+        ->check(CLI::Range(std::uint64_t{64}, std::uint64_t{1} << 20U));
+    app.add_option("--memory-mib", options.memory_mib,
+                   "Keep at most N MiB of records; what comes later is counted as lost")
+        ->type_name("N")
+        ->capture_default_str()
+        ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 20U));
+    app.add_flag("--no-detach", options.no_detach,
+                 "Leave the kernel patched at the end: for a machine about to power off");
+    app.add_option("--save-raw", options.save_raw,
+                   "Also keep the kernel's raw pages and events in DIRECTORY, for tests")
+        ->type_name("DIRECTORY")
+        ->check(CLI::ExistingDirectory);
+    app.add_option("command", options.command, "The command to watch, and its arguments")
+        ->required()
+        ->type_name("COMMAND…");
+    app.positionals_at_end();
+
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::Success& wanted) {
+        return Exit{exit_ok,
+                    wanted.get_name() == "CallForVersion" ? app.version() + "\n" : app.help(),
+                    false};
+    } catch (const CLI::ParseError& error) {
+        return Exit{
+            exit_usage,
+            fmt::format("skbtrail-collect: {}\nTry: skbtrail-collect --help\n", error.what()),
+            true};
+    }
+    if (options.status_fd >= 0 && ::fcntl(options.status_fd, F_GETFD) < 0) {
+        return Exit{exit_usage,
+                    fmt::format("skbtrail-collect: --status-fd {}: that descriptor is not open\n",
+                                options.status_fd),
+                    true};
+    }
+    return options;
+}
+
+}  // namespace skbtrail::tracer

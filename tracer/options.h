@@ -1,0 +1,38 @@
+// The command line of skbtrail-collect.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace skbtrail::tracer {
+
+struct Options {
+    std::string output;
+    std::string plan;       ///< file to read; empty: none
+    std::string save_plan;  ///< file to write a plan to that had to be computed
+    int status_fd = -1;
+    std::uint64_t buffer_kib = 4096;  ///< of trace buffer per CPU, and of BPF ring buffer
+    std::uint64_t memory_mib = 64;    ///< of raw records kept
+    bool no_detach = false;
+    std::string save_raw;  ///< directory for raw pages and events
+    std::vector<std::string> command;
+};
+
+/// What to do instead of recording: print a text and end.
+struct Exit {
+    int status = 0;
+    std::string text;
+    bool is_error = false;
+};
+
+inline constexpr int exit_ok = 0;
+inline constexpr int exit_cannot_record = 2;
+inline constexpr int exit_usage = 64;
+
+/// Parses the command line.
+std::variant<Options, Exit> parse_options(int argc, const char* const* argv);
+
+}  // namespace skbtrail::tracer

@@ -1,0 +1,185 @@
+#include "tracer/tree.h"
+
+#include <algorithm>
+#include <queue>
+#include <unordered_map>
+
+#include "tracer/policy.h"
+
+namespace skbtrail::tracer {
+
+namespace {
+
+/// Rank of an interrupt state: a call of a higher rank than its caller interrupted it.
+int rank_of(std::uint8_t flags) {
+    if ((flags & flag_nmi) != 0) return 3;
+    if ((flags & flag_hardirq) != 0) return 2;
+    return (flags & flag_softirq) != 0 ? 1 : 0;
+}
+
+/// One thread's open calls. The idle threads of all CPUs have pid 0, and each its own.
+struct Thread {
+    std::vector<NodeId> open;
+    std::uint32_t overrun = 0;
+    bool overrun_known = false;
+};
+
+std::uint64_t thread_key(const GraphRecord& record) {
+    return record.pid != 0 ? record.pid : (1ULL << 32U) + record.cpu;
+}
+
+class Builder {
+  public:
+    Builder(const FunctionTable& functions, const Window& window)
+        : functions_(functions), window_(window) {}
+
+    void add(const GraphRecord& record, std::uint32_t group) {
+        if (record.after_loss) mark_loss(record.cpu);
+        const auto function = functions_.at_site(record.site);
+        if (function == no_function) ++forest_.unknown_functions;
+        auto& thread = threads_[thread_key(record)];
+        if (record.entry) {
+            enter(record, function, group, thread);
+        } else {
+            leave(record, function, thread);
+        }
+    }
+
+    Forest finish(bool limit_reached) {
+        for (auto& [key, thread] : threads_) {
+            for (const auto id : thread.open) {
+                forest_.nodes[id].incomplete |=
+                    limit_reached ? incomplete::limit : incomplete::ended;
+            }
+        }
+        std::sort(forest_.tops.begin(), forest_.tops.end());
+        return std::move(forest_);
+    }
+
+  private:
+    void enter(const GraphRecord& record, FunctionId function, std::uint32_t group,
+               Thread& thread) {
+        auto& open = thread.open;
+        // Whoever is as deep as this one has returned, unseen.
+        while (!open.empty() && forest_.nodes[open.back()].depth >= record.depth) {
+            forest_.nodes[open.back()].incomplete |= incomplete::no_return;
+            open.pop_back();
+        }
+        const auto id = static_cast<NodeId>(forest_.nodes.size());
+        Node node;
+        node.function = function;
+        node.group = group;
+        node.start = record.time;
+        node.pid = record.pid;
+        node.depth = record.depth;
+        node.cpu = record.cpu;
+        node.flags = record.flags;
+        if (!open.empty()) {
+            node.parent = open.back();
+            auto& parent = forest_.nodes[node.parent];
+            if (parent.depth + 1 < record.depth) parent.incomplete |= incomplete::gap;
+            const bool poll =
+                function != no_function && (functions_[function].roles & role::poll) != 0;
+            node.cut = poll || rank_of(record.flags) > rank_of(parent.flags);
+            if (!node.cut) {
+                if (parent.last_child == no_node) {
+                    parent.first_child = id;
+                } else {
+                    forest_.nodes[parent.last_child].next = id;
+                }
+                parent.last_child = id;
+            }
+        }
+        if (open.empty() || node.cut) forest_.tops.push_back(id);
+        open.push_back(id);
+        forest_.nodes.push_back(node);
+    }
+
+    void leave(const GraphRecord& record, FunctionId function, Thread& thread) {
+        auto& open = thread.open;
+        if (thread.overrun_known && record.overrun > thread.overrun) {
+            forest_.too_deep += record.overrun - thread.overrun;
+            if (!open.empty()) forest_.nodes[open.back()].incomplete |= incomplete::deep;
+        }
+        thread.overrun = record.overrun;
+        thread.overrun_known = true;
+        while (!open.empty() && forest_.nodes[open.back()].depth > record.depth) {
+            forest_.nodes[open.back()].incomplete |= incomplete::no_return;
+            open.pop_back();
+        }
+        if (open.empty() || forest_.nodes[open.back()].depth != record.depth ||
+            forest_.nodes[open.back()].function != function) {
+            // A call that was under way when the recording began; later, one whose entry was lost.
+            if (record.time >= window_.begin && !open.empty()) ++forest_.returns_without_entry;
+            return;
+        }
+        auto& node = forest_.nodes[open.back()];
+        node.end = std::max<std::uint64_t>(record.time, 1);
+        open.pop_back();
+    }
+
+    void mark_loss(std::uint16_t cpu) {
+        for (auto& [key, thread] : threads_) {
+            for (const auto id : thread.open) {
+                if (forest_.nodes[id].cpu == cpu) forest_.nodes[id].incomplete |= incomplete::lost;
+            }
+        }
+    }
+
+    const FunctionTable& functions_;
+    Window window_;
+    Forest forest_;
+    std::unordered_map<std::uint64_t, Thread> threads_;
+};
+
+}  // namespace
+
+Forest build_forest(const Capture& capture, const std::map<unsigned, CpuMatch>& matches,
+                    const FunctionTable& functions, const Window& window) {
+    struct Cursor {
+        const CpuCapture* capture = nullptr;
+        const CpuMatch* match = nullptr;
+        std::size_t at = 0;
+        [[nodiscard]] std::uint64_t time() const { return capture->records[at].time; }
+    };
+    const auto later = [](const Cursor& left, const Cursor& right) {
+        return left.time() > right.time();
+    };
+    std::priority_queue<Cursor, std::vector<Cursor>, decltype(later)> queue(later);
+    bool limit_reached = false;
+    for (const auto& [cpu, one] : capture.cpus()) {
+        limit_reached = limit_reached || one.records_over_limit > 0;
+        if (!one.records.empty()) queue.push({&one, &matches.at(cpu), 0});
+    }
+    Builder builder(functions, window);
+    while (!queue.empty()) {
+        auto cursor = queue.top();
+        queue.pop();
+        builder.add(cursor.capture->records[cursor.at], cursor.match->group_of_record[cursor.at]);
+        if (++cursor.at < cursor.capture->records.size()) queue.push(cursor);
+    }
+    return builder.finish(limit_reached);
+}
+
+NodeId caller_with_role(const Forest& forest, const FunctionTable& functions, NodeId node,
+                        std::uint32_t roles) {
+    while (node != no_node) {
+        const auto& at = forest.nodes[node];
+        if (at.function != no_function && (functions[at.function].roles & roles) != 0) return node;
+        if (at.cut) return no_node;
+        node = at.parent;
+    }
+    return no_node;
+}
+
+bool has_role_below(const Forest& forest, const FunctionTable& functions, NodeId node,
+                    std::uint32_t roles) {
+    const auto& at = forest.nodes[node];
+    if (at.function != no_function && (functions[at.function].roles & roles) != 0) return true;
+    for (auto child = at.first_child; child != no_node; child = forest.nodes[child].next) {
+        if (has_role_below(forest, functions, child, roles)) return true;
+    }
+    return false;
+}
+
+}  // namespace skbtrail::tracer

@@ -1,0 +1,71 @@
+// From entries and returns to trees of calls, and where trees are cut.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <vector>
+
+#include "tracer/capture.h"
+#include "tracer/function_table.h"
+#include "tracer/merge.h"
+
+namespace skbtrail::tracer {
+
+using NodeId = std::uint32_t;
+inline constexpr NodeId no_node = ~NodeId{0};
+
+/// Why calls below a call may be missing: bits of Node::incomplete.
+namespace incomplete {
+inline constexpr std::uint8_t lost = 1U << 0U;       ///< the CPU's buffer lost events meanwhile
+inline constexpr std::uint8_t deep = 1U << 1U;       ///< calls below were too deep for ftrace
+inline constexpr std::uint8_t ended = 1U << 2U;      ///< the recording ended before it returned
+inline constexpr std::uint8_t no_return = 1U << 3U;  ///< its return was not seen
+inline constexpr std::uint8_t gap = 1U << 4U;        ///< a frame between it and a call is missing
+inline constexpr std::uint8_t limit = 1U << 5U;      ///< the collector's memory limit was reached
+}  // namespace incomplete
+
+/// One call.
+struct Node {
+    FunctionId function = no_function;
+    std::uint32_t group = no_group;  ///< its events, in the CpuMatch of its CPU
+    std::uint64_t start = 0;
+    std::uint64_t end = 0;  ///< 0: not seen
+    std::uint32_t pid = 0;
+    std::int32_t depth = 0;
+    std::uint16_t cpu = 0;
+    std::uint8_t flags = 0;  ///< interrupt state at entry
+    std::uint8_t incomplete = 0;
+    bool cut = false;  ///< begins a tree of its own though it ran inside `parent`
+    NodeId parent = no_node;
+    NodeId first_child = no_node;  ///< in order, without those that were cut out
+    NodeId last_child = no_node;
+    NodeId next = no_node;  ///< sibling
+};
+
+/// All trees of a recording.
+struct Forest {
+    std::vector<Node> nodes;   ///< in order of start
+    std::vector<NodeId> tops;  ///< first calls of trees, in order of start: top level, or cut
+    std::uint64_t returns_without_entry = 0;  ///< after the window began
+    std::uint64_t unknown_functions = 0;      ///< records of an address that the table lacks
+    std::uint64_t too_deep = 0;               ///< entries that ftrace had no room for
+};
+
+/// Builds the trees. `matches` must have an entry for each CPU of `capture`.
+///
+/// A call that begins in a higher interrupt context than its caller (a softirq on the way out of
+/// the sender, a device's interrupt), and each poll of a NAPI instance, is cut: it begins a tree of
+/// its own and only remembers where it ran.
+Forest build_forest(const Capture& capture, const std::map<unsigned, CpuMatch>& matches,
+                    const FunctionTable& functions, const Window& window);
+
+/// The nearest caller of `node`, itself included, whose function has one of `roles`; no_node if
+/// there is none. Looks no further than to a cut.
+NodeId caller_with_role(const Forest& forest, const FunctionTable& functions, NodeId node,
+                        std::uint32_t roles);
+
+/// True when `node` or a call below it has one of `roles`. Does not look into cut trees.
+bool has_role_below(const Forest& forest, const FunctionTable& functions, NodeId node,
+                    std::uint32_t roles);
+
+}  // namespace skbtrail::tracer
