@@ -50,17 +50,17 @@ Capture::Capture(const std::string& path) : path_(path) {
         fail(std::generic_category().message(errno));
     }
     (void)fd.release();  // the FILE's, and then the dumper's
+    std::setvbuf(file, nullptr, _IOFBF, stream_buffer);
     dumper_.reset(::pcap_dump_fopen(pcap_.get(), file));
     if (!dumper_) {
-        fail(::pcap_geterr(pcap_.get()));
+        fail(::pcap_geterr(pcap_.get()));  // and has closed the FILE
     }
-    std::setvbuf(file, nullptr, _IOFBF, stream_buffer);
     // The file's header now: a path that takes no bytes is better known at the start.
     if (::pcap_dump_flush(dumper_.get()) != 0) {
         fail(std::generic_category().message(errno));
     }
     flushed_size_ = ::ftello(file);
-}
+}  // NOLINT(clang-analyzer-unix.Stream): the dumper owns the FILE
 
 Capture::~Capture() {
     flush();

@@ -23,7 +23,7 @@ namespace skbtrail::device {
 /// Used from one thread. Writing goes to a buffer; flush() when there is time.
 class Capture {
   public:
-    enum class Direction { from_guest, to_guest };
+    enum class Direction : std::uint8_t { from_guest, to_guest };
 
     /// Creates `path`, or empties it. Throws std::runtime_error with a sentence when that fails.
     explicit Capture(const std::string& path);

@@ -5,7 +5,6 @@
 #include <span>
 #include <stdexcept>
 #include <string_view>
-#include <vector>
 
 #include <fmt/format.h>
 
@@ -52,10 +51,8 @@ std::unique_ptr<Wire> make_wire(const std::string& text, EventLoop& loop) {
     const WireSpec spec = parse_wire_spec(text);
     const auto kind = std::ranges::find(wire_kinds, spec.kind, &WireKind::name);
     if (kind == wire_kinds.end()) {
-        std::vector<std::string_view> names;
-        for (const auto& known : wire_kinds) {
-            names.push_back(known.name);
-        }
+        std::array<std::string_view, wire_kinds.size()> names;
+        std::ranges::transform(wire_kinds, names.begin(), &WireKind::name);
         throw std::invalid_argument(fmt::format("there is no wire of the kind \"{}\"{}", spec.kind,
                                                 did_you_mean(spec.kind, names)));
     }

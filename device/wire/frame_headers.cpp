@@ -227,8 +227,8 @@ HeaderWords header_words(std::span<const std::byte> frame) {
             add_ip(packet, result);
             add_transport(packet, result);
         }
-    } catch (const Tins::exception_base&) {
-        // Malformed further in; the Ethernet header stands.
+    } catch (const Tins::exception_base&) {  // NOLINT(bugprone-empty-catch)
+        // Malformed further in: there are no more words.
     }
     return result;
 }

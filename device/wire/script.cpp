@@ -71,7 +71,7 @@ std::span<const WireOption> ScriptWire::options() {
 ScriptWire::ScriptWire(const WireOptions& options, EventLoop& loop, const MakeUplink& make_uplink)
     : ScriptWire(load_script(script_path(options)), options, loop, make_uplink) {}
 
-ScriptWire::ScriptWire(Script script, const WireOptions& options, EventLoop& loop,
+ScriptWire::ScriptWire(const Script& script, const WireOptions& options, EventLoop& loop,
                        const MakeUplink& make_uplink)
     : ScriptWire(script, loop, make_uplink_of(options, script, make_uplink)) {}
 

@@ -43,7 +43,7 @@ class ScriptWire final : public Wire {
     std::vector<StepReport> report() const { return player_.report(); }
 
   private:
-    ScriptWire(Script script, const WireOptions& options, EventLoop& loop,
+    ScriptWire(const Script& script, const WireOptions& options, EventLoop& loop,
                const MakeUplink& make_uplink);
 
     std::string file_;

@@ -82,10 +82,9 @@ ScriptTrigger parse_trigger(const JsonNode& node, const std::vector<ScriptStep>&
     const std::string name = step->text();
     const auto found = std::ranges::find(earlier, name, &ScriptStep::name);
     if (found == earlier.end()) {
-        std::vector<std::string_view> names;
-        for (const auto& candidate : earlier) {
-            names.push_back(candidate.name);
-        }
+        std::vector<std::string_view> names(earlier.size());
+        std::ranges::transform(earlier, names.begin(),
+                               [](const ScriptStep& s) -> std::string_view { return s.name; });
         step->fail(
             fmt::format("no earlier step is named \"{}\"{}", name, did_you_mean(name, names)));
     }

@@ -31,6 +31,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -44,7 +45,7 @@
 namespace skbtrail::device {
 
 /// Which side of the wire a frame came from.
-enum class FrameOrigin { guest, uplink };
+enum class FrameOrigin : std::uint8_t { guest, uplink };
 
 /// Frames by origin and headers.
 struct FramePattern {

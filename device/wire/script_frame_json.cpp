@@ -108,7 +108,7 @@ IcmpRecipe parse_icmp(const JsonNode& node) {
     node.check_keys({"type", "code", "id", "sequence"});
     IcmpRecipe icmp;
     const auto type = node.require("type", "for example \"echo-request\"");
-    icmp.type = parse_icmp_type(parse_word(type, "icmp.type")).value();
+    icmp.type = parse_icmp_type(parse_word(type, "icmp.type")).value_or(0);
     read_number(node, "code", icmp.code);
     read_number(node, "id", icmp.id);
     read_number(node, "sequence", icmp.sequence);
@@ -135,7 +135,7 @@ TcpRecipe parse_tcp(const JsonNode& node) {
     TcpRecipe tcp;
     parse_ports(node, tcp);
     const auto flags = node.require("flags", "for example \"SYN,ACK\"");
-    tcp.flags = parse_tcp_flags(parse_word(flags, "tcp.flags")).value();
+    tcp.flags = parse_tcp_flags(parse_word(flags, "tcp.flags")).value_or(0);
     read_number(node, "sequence", tcp.sequence);
     read_number(node, "acknowledgement", tcp.acknowledgement);
     read_number(node, "window", tcp.window);

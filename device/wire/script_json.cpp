@@ -85,6 +85,7 @@ std::vector<JsonNode> JsonNode::elements(std::size_t most) const {
         fail(fmt::format("{} elements are too many; at most {}", value_->size(), most));
     }
     std::vector<JsonNode> result;
+    result.reserve(value_->size());
     for (std::size_t i = 0; i < value_->size(); ++i) {
         result.emplace_back((*value_)[i], *file_, fmt::format("{}/{}", pointer_, i));
     }

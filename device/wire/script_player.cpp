@@ -88,16 +88,17 @@ bool ScriptPlayer::learn_guest(std::span<const std::byte> frame) {
 
 void ScriptPlayer::see_expected(std::size_t index, FrameOrigin origin, const HeaderWords& words) {
     auto& running = running_[index];
-    const auto& expectation = *step(index).expect;
-    if (running.state != StepState::expecting || !expectation.frame.matches(origin, words)) {
+    const auto& expectation = step(index).expect;
+    if (running.state != StepState::expecting || !expectation ||
+        !expectation->frame.matches(origin, words)) {
         return;
     }
-    if (++running.expected_frames < expectation.count) {
+    if (++running.expected_frames < expectation->count) {
         return;
     }
     running.timer.disarm();
-    spdlog::info("{}: expected {} seen after {:.1f} ms", place(index), expectation.frame.describe(),
-                 milliseconds_since(running.sent_at));
+    spdlog::info("{}: expected {} seen after {:.1f} ms", place(index),
+                 expectation->frame.describe(), milliseconds_since(running.sent_at));
     complete(index);
 }
 
@@ -127,12 +128,12 @@ void ScriptPlayer::on_timer(std::size_t index) {
     auto& running = running_[index];
     if (running.state == StepState::scheduled) {
         fire(index);
-    } else if (running.state == StepState::expecting) {
-        const auto& expectation = *step(index).expect;
+    } else if (const auto& expectation = step(index).expect;
+               running.state == StepState::expecting && expectation) {
         running.state = StepState::unmet;
         spdlog::warn("{}: expected {} within {} ms, and it did not come (seen {} of {})",
-                     place(index), expectation.frame.describe(), expectation.within.count(),
-                     running.expected_frames, expectation.count);
+                     place(index), expectation->frame.describe(), expectation->within.count(),
+                     running.expected_frames, expectation->count);
     }
 }
 
@@ -146,9 +147,9 @@ void ScriptPlayer::fire(std::size_t index) {
     }
     running.sent_at = EventLoop::Clock::now();
     // Before sending: an answer may come while a frame is being delivered.
-    if (step(index).expect) {
+    if (const auto& expectation = step(index).expect) {
         running.state = StepState::expecting;
-        running.timer = loop_.add_timer(running.sent_at + step(index).expect->within,
+        running.timer = loop_.add_timer(running.sent_at + expectation->within,
                                         [this, index] { on_timer(index); });
     }
     std::size_t bytes = 0;
@@ -182,6 +183,7 @@ std::string ScriptPlayer::place(std::size_t index) const {
 
 std::vector<StepReport> ScriptPlayer::report() const {
     std::vector<StepReport> result;
+    result.reserve(running_.size());
     for (std::size_t i = 0; i < running_.size(); ++i) {
         result.push_back({step(i).name, running_[i].state, running_[i].trigger_frames,
                           running_[i].expected_frames});
@@ -191,20 +193,17 @@ std::vector<StepReport> ScriptPlayer::report() const {
 
 std::string ScriptPlayer::what_it_waits_for(std::size_t index) const {
     const auto& running = running_[index];
-    switch (running.state) {
-        case StepState::scheduled:
-            return fmt::format("its {} ms were not over", step(index).after.count());
-        case StepState::held:
-            return "no frame came from the guest to tell its address";
-        case StepState::expecting:
-        case StepState::unmet:
-            return fmt::format("expected {} was not seen ({} of {})",
-                               step(index).expect->frame.describe(), running.expected_frames,
-                               step(index).expect->count);
-        default:
-            break;
+    const auto& [name, when, after, send, expect] = step(index);
+    if (running.state == StepState::scheduled) {
+        return fmt::format("its {} ms were not over", after.count());
     }
-    const auto& when = step(index).when;
+    if (running.state == StepState::held) {
+        return "no frame came from the guest to tell its address";
+    }
+    if (running.state != StepState::waiting && expect) {
+        return fmt::format("expected {} was not seen ({} of {})", expect->frame.describe(),
+                           running.expected_frames, expect->count);
+    }
     if (const auto* frame = std::get_if<OnFrame>(&when)) {
         return fmt::format("it waits for {} (seen {} of {})", frame->frame.describe(),
                            running.trigger_frames, frame->count);

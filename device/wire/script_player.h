@@ -16,7 +16,7 @@
 namespace skbtrail::device {
 
 /// Where a step of a script stands. `done` and `unmet` are final.
-enum class StepState {
+enum class StepState : std::uint8_t {
     waiting,    ///< its trigger has not come
     scheduled,  ///< its trigger came, its time has not
     held,       ///< it has to be sent, and the guest's address is not known
