@@ -102,8 +102,8 @@ class Describer {
             unexpected_call();
         } else if (miss_.wrong_packet) {
             other_packet();
-        } else if (!not_visible() && !among_siblings(*wanted) && !elsewhere_in_chain(*wanted) &&
-                   !in_other_chain(*wanted)) {
+        } else if (!not_visible(is_required(*wanted)) && !among_siblings(*wanted) &&
+                   !elsewhere_in_chain(*wanted) && !in_other_chain(*wanted)) {
             result_.cause = Cause::not_called;
             result_.explanation =
                 fmt::format("nothing in this recording called {}, though it could have been seen",
@@ -135,10 +135,11 @@ class Describer {
             "its copy is another packet";
     }
 
-    /// None of the functions that could have come can be seen.
-    bool not_visible() {
+    /// None of the functions that could have come, of those that had to, can be seen.
+    bool not_visible(bool required) {
         std::optional<std::string> reason;
         for (const Pattern* pattern : miss_.expected) {
+            if (required && !is_required(*pattern)) continue;
             const auto why = evidence_.visibility.why_invisible(pattern->name);
             if (!why) return false;
             if (!reason) reason = why;
