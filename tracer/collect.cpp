@@ -65,14 +65,43 @@ void write_whole(const std::string& path, const std::string& text) {
     if (!file) throw Failure(fmt::format("Cannot write {}: {}.", path, std::strerror(errno)));
 }
 
-/// Fails early: nobody wants to learn after the command that the recording cannot be written.
-void check_writable(const std::string& path) {
-    const Fd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
-    if (!fd) {
-        throw Failure(
-            fmt::format("The recording cannot be written to {}: {}.", path, std::strerror(errno)));
+/// The file of the recording. Opened early: nobody wants to learn after the command that it cannot
+/// be written. One that was made for nothing is removed.
+class OutputFile {
+  public:
+    explicit OutputFile(const std::string& path)
+        : path_(path), existed_(::access(path.c_str(), F_OK) == 0) {
+        const Fd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
+        if (!fd) fail();
     }
-}
+    ~OutputFile() {
+        if (!written_ && !existed_) ::unlink(path_.c_str());
+    }
+    OutputFile(const OutputFile&) = delete;
+    OutputFile& operator=(const OutputFile&) = delete;
+
+    /// Returns the recording's size in bytes.
+    std::uint64_t write(const chain::Recording& recording) {
+        std::ofstream file(path_, std::ios::binary | std::ios::trunc);
+        chain::write_json(recording, file);
+        file.flush();
+        const auto size = static_cast<std::int64_t>(file.tellp());
+        file.close();
+        if (!file) fail();
+        written_ = true;
+        return size < 0 ? 0 : static_cast<std::uint64_t>(size);
+    }
+
+  private:
+    [[noreturn]] void fail() const {
+        throw Failure(
+            fmt::format("The recording cannot be written to {}: {}.", path_, std::strerror(errno)));
+    }
+
+    std::string path_;
+    bool existed_;
+    bool written_ = false;
+};
 
 struct PlanInUse {
     Plan plan;
@@ -190,17 +219,16 @@ void describe_functions(const FunctionTable& functions, chain::Observed& observe
     observed.probed = sorted_unique(std::move(probed));
 }
 
-std::uint64_t write_recording(const chain::Recording& recording, const std::string& path) {
-    std::ofstream file(path, std::ios::binary | std::ios::trunc);
-    chain::write_json(recording, file);
-    file.flush();
-    const auto size = static_cast<std::int64_t>(file.tellp());
-    file.close();
-    if (!file) {
-        throw Failure(
-            fmt::format("The recording cannot be written to {}: {}.", path, std::strerror(errno)));
+/// What a test needs beside the raw records to make sense of them.
+void save_functions(const FunctionTable& functions, const std::string& directory) {
+    std::string text;
+    for (FunctionId id = 0; id < functions.size(); ++id) {
+        const auto& function = functions[id];
+        text += fmt::format("{:x} {:x} {} {} {} {}\n", function.site, function.symbol,
+                            function.roles, function.probed ? 1 : 0, function.name,
+                            function.module.empty() ? "-" : function.module);
     }
-    return size < 0 ? 0 : static_cast<std::uint64_t>(size);
+    write_whole(directory + "/functions", text);
 }
 
 }  // namespace
@@ -212,9 +240,10 @@ void collect(const Options& options, StatusWriter& status) {
             "Recording needs root: the kernel lets nobody else trace it. Try: sudo "
             "skbtrail-collect …");
     }
-    check_writable(options.output);
+    OutputFile output(options.output);
     const SignalGuard signals;
     const auto tracefs = find_tracefs();
+    check_tracer(tracefs);
     const auto modules = parse_modules(try_read_file("/proc/modules").value_or(""));
     const auto [plan, computed] = get_plan(options, tracefs, modules);
     for (const auto& text : plan.notes) note(text);
@@ -249,6 +278,7 @@ void collect(const Options& options, StatusWriter& status) {
     attach(prober, plan, functions, observed.unavailable);
     buffer.enable();
     describe_functions(functions, observed);
+    if (!options.save_raw.empty()) save_functions(functions, options.save_raw);
     status.attached(observed.traced.size(), observed.probed.size(), attaching.seconds());
     if (signals.end_requested()) {
         throw Failure("Interrupted before the command began: nothing was recorded.");
@@ -298,7 +328,7 @@ void collect(const Options& options, StatusWriter& status) {
     std::uint64_t lost = 0;
     for (const auto& loss : recording.losses) lost += loss.count;
 
-    const auto bytes = write_recording(recording, options.output);
+    const auto bytes = output.write(recording);
     status.recording_written(bytes, recording.chains.size(), recording.packets.size(), lost);
     if (options.no_detach) prober.keep();
 }

@@ -88,6 +88,12 @@ constexpr std::array pointer_functions{
     std::string_view("skb_cow_data_for_xdp"),
 };
 
+// Functions whose struct sk_buff * is no packet: the end of a queue, which looks like one.
+constexpr std::array marker_functions{
+    std::string_view("__skb_wait_for_more_packets"),
+    std::string_view("unix_stream_data_wait"),
+};
+
 // Functions that are given several sk_buffs linked by skb->next.
 constexpr std::array chain_functions{
     std::string_view("dev_hard_start_xmit"),
@@ -171,9 +177,12 @@ bool is_tracing_stub(std::string_view name) {
 
 bool is_above_roots(std::string_view name) {
     constexpr std::array above{
-        std::string_view("net_rx_action"),           std::string_view("napi_threaded_poll"),
-        std::string_view("napi_threaded_poll_loop"), std::string_view("process_backlog_thread"),
+        std::string_view("net_rx_action"),
+        std::string_view("napi_threaded_poll"),
+        std::string_view("napi_threaded_poll_loop"),
+        std::string_view("process_backlog_thread"),
         std::string_view("run_backlog_napi"),
+        std::string_view("net_rps_action_and_irq_enable"),
     };
     return contains(above, name);
 }
@@ -233,7 +242,7 @@ std::uint32_t roles_of(std::string_view name, const Signature* signature) {
 std::optional<std::uint32_t> cookie_of(std::string_view name, const Signature* signature) {
     const auto base = without_suffix(name);
     const bool root = (roles_of(name, nullptr) & role::root) != 0;
-    if (is_fragment(name)) return std::nullopt;
+    if (is_fragment(name) || contains(marker_functions, base)) return std::nullopt;
 
     std::uint32_t argument = SKBTRAIL_NO_ARGUMENT;
     std::uint32_t shape = SKBTRAIL_SHAPE_SKB;

@@ -88,6 +88,16 @@ std::string find_tracefs() {
         "tracefs /sys/kernel/tracing (a kernel without CONFIG_FTRACE has none).");
 }
 
+void check_tracer(const std::string& tracefs) {
+    const auto tracers = read_file(tracefs + "/available_tracers");
+    const auto names = split_words(trim(tracers));
+    if (std::find(names.begin(), names.end(), "function_graph") == names.end()) {
+        throw Failure(
+            "This kernel has no function_graph tracer: it was built without "
+            "CONFIG_FUNCTION_GRAPH_TRACER. Use one that has it (Debian's have).");
+    }
+}
+
 GraphDecoder make_decoder(const std::string& tracefs) {
     const auto format = [&tracefs](const char* event) {
         return parse_format(read_file(tracefs + "/events/ftrace/" + event + "/format"));
@@ -145,13 +155,6 @@ TraceBuffer::TraceBuffer(const std::string& tracefs, std::uint64_t kib_per_cpu) 
 }
 
 void TraceBuffer::create(const std::string& tracefs) {
-    const auto tracers = read_file(tracefs + "/available_tracers");
-    const auto names = split_words(trim(tracers));
-    if (std::find(names.begin(), names.end(), "function_graph") == names.end()) {
-        throw Failure(
-            "This kernel has no function_graph tracer: it was built without "
-            "CONFIG_FUNCTION_GRAPH_TRACER. Use one that has it (Debian's have).");
-    }
     const auto instances = tracefs + "/instances";
     remove_left_behind(instances);
     directory_ = fmt::format("{}/{}{}", instances, instance_prefix, ::getpid());

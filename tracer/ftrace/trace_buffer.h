@@ -16,6 +16,9 @@ namespace skbtrail::tracer {
 /// Where tracefs is mounted. Throws Failure, which says how to mount it.
 std::string find_tracefs();
 
+/// Throws Failure when the kernel has no function_graph tracer.
+void check_tracer(const std::string& tracefs);
+
 /// The decoder for this kernel's records. Throws Failure.
 GraphDecoder make_decoder(const std::string& tracefs);
 
