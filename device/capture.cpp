@@ -59,8 +59,9 @@ Capture::Capture(const std::string& path) : path_(path) {
     if (::pcap_dump_flush(dumper_.get()) != 0) {
         fail(std::generic_category().message(errno));
     }
+    // NOLINTNEXTLINE(clang-analyzer-unix.Stream): the dumper owns the FILE
     flushed_size_ = ::ftello(file);
-}  // NOLINT(clang-analyzer-unix.Stream): the dumper owns the FILE
+}
 
 Capture::~Capture() {
     flush();
