@@ -16,13 +16,15 @@ std::vector<std::string> descriptor_lines(const chain::Recording& recording, cha
         std::string line = fmt::format("queue {} {}", event.queue, event.event);
         if (event.index) line += fmt::format(" #{}", *event.index);
         if (event.head) line += fmt::format(": descriptor {}", *event.head);
-        if (event.descriptors.empty() && event.length) {
+        // What the driver offered is as long as its parts; what it gave back, as what it wrote.
+        if (event.length && (event.descriptors.empty() || event.event == "used")) {
             line += fmt::format(", {} bytes", *event.length);
         }
+        const char* separator = event.event == "used" ? " into " : ", ";
         for (std::size_t i = 0; i < event.descriptors.size(); ++i) {
             const chain::Descriptor& descriptor = event.descriptors[i];
-            line += fmt::format("{}{} bytes at {:#x}", i == 0 ? ", " : " + ", descriptor.length,
-                                descriptor.address);
+            line += fmt::format("{}{} bytes at {:#x}", i == 0 ? separator : " + ",
+                                descriptor.length, descriptor.address);
         }
         if (!event.reason.empty()) line += fmt::format(" ({})", event.reason);
         lines.push_back(std::move(line));

@@ -13,8 +13,7 @@ std::size_t count_calls(const chain::Call& call) {
 }
 
 bool look_the_same(const ShownCall& a, const ShownCall& b) {
-    const bool plain = !a.has_packet && !b.has_packet && a.calls.empty() && b.calls.empty() &&
-                       a.call->incomplete.empty() && b.call->incomplete.empty();
+    const bool plain = !a.matters && !b.matters && a.calls.empty() && b.calls.empty();
     return plain && a.call->function == b.call->function && a.call->cpu == b.call->cpu;
 }
 
@@ -37,23 +36,35 @@ bool Folding::is_noise(const chain::Call& call) {
     return entry->second;
 }
 
-ShownCall Folding::fold(const chain::Call& call) {
+bool Folding::lacks_something(const chain::Call& call) const {
+    return !call.incomplete.empty() ||
+           std::any_of(call.calls.begin(), call.calls.end(),
+                       [&](const chain::Call& below) { return lacks_something(below); });
+}
+
+ShownCall Folding::fold(const chain::Call& root) {
+    has_packets_ = handles_packet(root);
+    return fold_call(root);
+}
+
+ShownCall Folding::fold_call(const chain::Call& call) {
     ShownCall shown;
     shown.call = &call;
     shown.duration = call.duration.value_or(0);
     shown.returned = call.duration.has_value();
     shown.has_packet = handles_packet(call);
+    shown.matters = shown.has_packet || lacks_something(call);
     for (const chain::Call& below : call.calls) {
         // Noise that handles a packet is worth a look: kfree_skb's friends live among the memory.
-        if (options_.fold && is_noise(below) && !handles_packet(below)) {
+        if (options_.fold && is_noise(below) && !handles_packet(below) && !lacks_something(below)) {
             noise_count_ += count_calls(below);
             continue;
         }
-        if (options_.fold && !shown.has_packet) {
+        if (options_.fold && has_packets_ && !shown.matters) {
             shown.folded += count_calls(below);
             continue;
         }
-        ShownCall next = fold(below);
+        ShownCall next = fold_call(below);
         if (options_.fold && !shown.calls.empty() && look_the_same(shown.calls.back(), next)) {
             ShownCall& last = shown.calls.back();
             ++last.times;

@@ -19,6 +19,7 @@ struct ShownCall {
     chain::Nanoseconds duration = 0;  ///< of all of them
     bool returned = true;             ///< the return of each was seen
     bool has_packet = false;          ///< it, or something below, is given a packet
+    bool matters = false;             ///< that, or something below it is missing
     std::size_t folded = 0;           ///< calls below that have no line
     std::vector<ShownCall> calls;
 };
@@ -27,7 +28,8 @@ class Folding {
   public:
     explicit Folding(const ShowOptions& options) : options_(options) {}
 
-    ShownCall fold(const chain::Call& call);
+    /// Folds a chain from its root. Where no call is given a packet, only noise is left out.
+    ShownCall fold(const chain::Call& root);
 
     /// Calls that were noise, with all that was below them.
     std::size_t noise() const { return noise_count_; }
@@ -36,12 +38,15 @@ class Folding {
     bool shows(const chain::SkbGeometry& skb) const;
 
   private:
+    ShownCall fold_call(const chain::Call& call);
     bool is_noise(const chain::Call& call);
     bool handles_packet(const chain::Call& call) const;
+    bool lacks_something(const chain::Call& call) const;
 
     ShowOptions options_;
     NoiseFilter filter_;
     std::unordered_map<std::string, bool> known_;
+    bool has_packets_ = false;
     std::size_t noise_count_ = 0;
 };
 

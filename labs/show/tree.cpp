@@ -1,8 +1,11 @@
-#include <algorithm>
+#include <array>
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <ostream>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <fmt/format.h>
@@ -18,21 +21,28 @@
 namespace skbtrail::labs {
 namespace {
 
-/// Widest duration: "123.45 ms".
+// Widths of the columns left of the tree: "123.45 ms", "#12345", an offset, "reserved 18".
 constexpr std::size_t duration_columns = 9;
-/// The column where geometry begins is as far to the right as names need, within these.
-constexpr std::size_t leftmost_geometry = 36;
-constexpr std::size_t geometry_columns = 60;
+constexpr std::size_t packet_columns = 6;
+constexpr std::size_t offset_columns = 5;
+constexpr std::size_t moved_columns = 12;
 
-/// One line: what stands left (a duration, the tree, a name) and right (an sk_buff).
+/// What is in the offsets' columns.
+struct Offset {
+    std::int64_t value = 0;
+    bool changed = false;  ///< since the packet was seen last
+};
+
+/// One line: the columns, and the tree to the right of them.
 struct Line {
     std::string duration;
-    std::string branch;  ///< glyphs
-    std::string name;
-    Ink ink = Ink::plain;
-    std::string remark;  ///< behind the name, dim
-    std::string geometry;
+    std::string packet;
+    std::optional<std::array<Offset, 5>> offsets;  ///< data, tail, end, len, data_len
     std::string moved;
+    std::string branch;  ///< glyphs
+    std::string text;
+    Ink ink = Ink::plain;
+    std::string remark;  ///< behind the text, dim
     std::string alert;
 };
 
@@ -51,12 +61,12 @@ class TreePrinter {
         const ShownCall root = folding_.fold(chain_.root);
         add_call(root, "", "");
         print_header();
-        print_lines();
+        print_columns();
+        for (const Line& line : lines_) print_line(line);
         if (const std::size_t noise = folding_.noise(); noise > 0) {
-            out_ << ink(fmt::format("{:>{}}  folded: {} call{} of noise (locks, memory, timers …); "
-                                    "--full shows {}",
-                                    "", duration_columns, noise, noise == 1 ? "" : "s",
-                                    noise == 1 ? "it" : "them"),
+            out_ << ink(fmt::format("folded: {} call{} of noise (locks, memory, timers …); --full "
+                                    "shows {}",
+                                    noise, noise == 1 ? "" : "s", noise == 1 ? "it" : "them"),
                         Ink::dim)
                  << '\n';
         }
@@ -83,38 +93,52 @@ class TreePrinter {
                  << (packet.summary.empty() ? "(headers not seen)" : packet.summary)
                  << ink(fmt::format("  head {:#x}", packet.head), Ink::dim) << '\n';
         }
-        if (options_.geometry && !packets_.empty()) {
-            out_ << ink("data, tail and end are bytes from head", Ink::dim) << '\n';
-        }
     }
 
-    void print_lines() {
-        std::size_t widest = leftmost_geometry;
-        for (const Line& line : lines_) {
-            if (line.geometry.empty()) continue;
-            widest = std::max(widest,
-                              columns(line.branch) + columns(line.name) + columns(line.remark) + 1);
+    bool has_offsets() const { return options_.geometry && !packets_.empty(); }
+
+    void print_columns() {
+        std::string heading = right("duration", duration_columns);
+        if (!packets_.empty()) heading += "  " + padded("packet", packet_columns);
+        if (has_offsets()) {
+            for (const char* name : {"data", "tail", "end", "len"}) {
+                heading += right(name, offset_columns);
+            }
+            if (paged_) heading += right("paged", offset_columns + 1);
+            heading += "  " + padded("moved", moved_columns);
+            heading += "  (bytes from head)";
         }
-        const std::size_t room = std::max<std::size_t>(options_.width, geometry_columns) -
-                                 std::min<std::size_t>(options_.width, geometry_columns);
-        const std::size_t at = std::max(leftmost_geometry, std::min(widest, room));
-        for (const Line& line : lines_) print_line(line, at);
+        out_ << ink(heading, Ink::dim) << '\n';
     }
 
-    void print_line(const Line& line, std::size_t geometry_at) {
-        std::string text = fmt::format(
-            "{:>{}}", "", duration_columns - std::min(duration_columns, columns(line.duration)));
-        text = ink(text + line.duration, Ink::dim) + "  " + ink(line.branch, Ink::dim) +
-               ink(line.name, line.ink) + ink(line.remark, Ink::dim);
-        if (!line.geometry.empty()) {
-            const std::size_t taken =
-                columns(line.branch) + columns(line.name) + columns(line.remark);
-            text.append(taken < geometry_at ? geometry_at - taken : 1, ' ');
-            text += line.geometry;
-            if (!line.moved.empty()) text += "  " + ink(line.moved, Ink::changed);
-        }
+    void print_line(const Line& line) {
+        std::string text = ink(right(line.duration, duration_columns), Ink::dim) + "  ";
+        if (!packets_.empty()) text += ink(padded(line.packet, packet_columns), Ink::packet) + "  ";
+        if (has_offsets()) text += offsets_text(line) + "  ";
+        text += ink(line.branch, Ink::dim) + ink(line.text, line.ink) + ink(line.remark, Ink::dim);
         if (!line.alert.empty()) text += "  " + ink(line.alert, Ink::warning);
         out_ << text << '\n';
+    }
+
+    std::string offsets_text(const Line& line) const {
+        const std::size_t shown = paged_ ? 5 : 4;
+        std::string text;
+        for (std::size_t i = 0; i < shown; ++i) {
+            const std::size_t width = offset_columns + (i == 4 ? 1 : 0) - (i == 0 ? 2 : 0);
+            if (!line.offsets) {
+                text += right("", width);
+                continue;
+            }
+            const Offset& offset = (*line.offsets)[i];
+            text += ink(right(std::to_string(offset.value), width),
+                        offset.changed ? Ink::changed : Ink::plain);
+        }
+        return text + "  " + ink(padded(line.moved, moved_columns), Ink::changed);
+    }
+
+    static std::string right(std::string_view text, std::size_t width) {
+        const std::size_t taken = columns(text);
+        return std::string(taken < width ? width - taken : 0, ' ') + std::string(text);
     }
 
     /// `branch` is drawn before the call, `below` before what comes under it.
@@ -123,7 +147,7 @@ class TreePrinter {
         Line line;
         line.duration = shown.returned ? duration_text(shown.duration) : "?";
         line.branch = branch;
-        line.name = call.function;
+        line.text = call.function;
         line.ink = shown.has_packet ? Ink::strong : Ink::plain;
         if (!call.module.empty()) line.remark += fmt::format(" [{}]", call.module);
         if (call.cpu && *call.cpu != chain_.cpu) line.remark += fmt::format(" cpu{}", *call.cpu);
@@ -133,7 +157,7 @@ class TreePrinter {
             line.alert = fmt::format("calls below may be missing: {}", call.incomplete);
         }
         // Lines that belong to the call, between it and what it called.
-        const std::string continued = below + (shown.calls.empty() ? "   " : "│  ");
+        const std::string continued = below + (shown.calls.empty() ? "  " : "│ ");
         bool first = true;
         std::vector<Line> more;
         for (const chain::SkbGeometry& skb : call.skbs) {
@@ -142,6 +166,7 @@ class TreePrinter {
             Line& target = first ? line : more.emplace_back();
             if (!first) target.branch = continued;
             add_geometry(skb, target);
+            paged_ = paged_ || skb.data_len > 0;
             first = false;
         }
         lines_.push_back(std::move(line));
@@ -149,37 +174,24 @@ class TreePrinter {
         add_descriptors(call, continued);
         for (std::size_t i = 0; i < shown.calls.size(); ++i) {
             const bool last = i + 1 == shown.calls.size();
-            add_call(shown.calls[i], below + (last ? "└─ " : "├─ "),
-                     below + (last ? "   " : "│  "));
+            add_call(shown.calls[i], below + (last ? "└ " : "├ "), below + (last ? "  " : "│ "));
         }
     }
 
     void add_geometry(const chain::SkbGeometry& skb, Line& line) const {
+        line.packet = skb.packet ? fmt::format("#{}", *skb.packet) : "#?";
         const chain::SkbGeometry* before = sightings_.before(skb);
-        if (skb.packet && before == nullptr) line.moved = "first seen";
-        if (before != nullptr) line.moved = movement(*before, skb);
-        if (!options_.geometry) {
-            line.geometry = packet_name(skb);
-            line.moved.clear();
-            return;
+        const chain::SkbGeometry& old = before == nullptr ? skb : *before;
+        line.offsets = {{{skb.data, skb.data != old.data},
+                         {skb.tail, skb.tail != old.tail},
+                         {skb.end, skb.end != old.end},
+                         {skb.len, skb.len != old.len},
+                         {skb.data_len, skb.data_len != old.data_len}}};
+        if (before != nullptr) {
+            line.moved = movement(*before, skb);
+        } else if (skb.packet) {
+            line.moved = "first seen";
         }
-        const auto field = [&](std::string_view name, std::int64_t value, bool changed) {
-            const std::string number = fmt::format("{:>4}", value);
-            return fmt::format(" {} {}", ink(name, Ink::dim),
-                               changed ? ink(number, Ink::changed) : number);
-        };
-        const bool same_head = before != nullptr && before->head == skb.head;
-        line.geometry = packet_name(skb) +
-                        field("data", skb.data, same_head && before->data != skb.data) +
-                        field("tail", skb.tail, same_head && before->tail != skb.tail) +
-                        field("end", skb.end, same_head && before->end != skb.end) +
-                        field("len", skb.len, same_head && before->len != skb.len);
-        if (skb.data_len > 0) line.geometry += fmt::format(" ({} in pages)", skb.data_len);
-    }
-
-    std::string packet_name(const chain::SkbGeometry& skb) const {
-        if (!skb.packet) return ink("#?", Ink::packet);
-        return ink(fmt::format("#{}", *skb.packet), Ink::packet);
     }
 
     /// The descriptors of the NIC: on the way out at the driver's ndo_start_xmit, on the way in
@@ -194,7 +206,7 @@ class TreePrinter {
             for (const auto& text : descriptor_lines(recording_, *skb.packet, direction)) {
                 Line line;
                 line.branch = branch;
-                line.name = (transmits ? "⇒ " : "⇐ ") + text;
+                line.text = (transmits ? "⇒ " : "⇐ ") + text;
                 line.ink = Ink::packet;
                 lines_.push_back(std::move(line));
             }
@@ -209,6 +221,7 @@ class TreePrinter {
     Sightings sightings_;
     std::vector<Line> lines_;
     std::set<chain::PacketId> packets_;
+    bool paged_ = false;  ///< some bytes are in pages
 };
 
 }  // namespace

@@ -56,7 +56,7 @@ class VerdictPrinter {
         out_ << fmt::format("{} of {} chains as expected", verdict.count(Outcome::passed),
                             verdict.chains.size());
         if (skipped > 0) out_ << fmt::format(", {} skipped", skipped);
-        out_ << "; ";
+        out_ << '\n';
         show_losses(out_, verdict.losses, options_);
     }
 
