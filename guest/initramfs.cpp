@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 namespace {
 
 /// Changes whenever what is put together here changes for the same input.
-constexpr int layout_version = 1;
+constexpr int layout_version = 2;
 /// A run's file that nobody used for so long is removed; QEMU reads it once, at the start.
 constexpr auto keep_unused = std::chrono::hours(24 * 7);
 
@@ -36,6 +36,19 @@ std::string read_static_program(const fs::path& path, const std::string& advice)
                                 path.string(), advice));
     }
     return image;
+}
+
+/// The program without its debug information, which in a build for developers is nine tenths of it
+/// and would be copied twice at every boot. Where there is no strip, as it is.
+std::string stripped(const fs::path& program, const fs::path& scratch) {
+    const fs::path result = scratch / "stripped";
+    Command command;
+    command.arguments = {"strip", "--strip-debug", "-o", result.string(), program.string()};
+    try {
+        return run_process(command).succeeded() ? read_file(result) : read_file(program);
+    } catch (const Error&) {
+        return read_file(program);
+    }
 }
 
 std::vector<std::string> applets(const fs::path& busybox) {
@@ -79,8 +92,8 @@ std::vector<Module> early_modules(const ModuleTree& tree) {
     return tree.closure(names);
 }
 
-/// Everything in the base part, read once: its hash is that of its input, so that an unchanged part
-/// is found without being built.
+/// Everything in the base part. Its key is the hash of what it is made from, so that an unchanged
+/// part is found without being built.
 struct Base {
     std::string init;
     std::string collector;
@@ -184,6 +197,9 @@ fs::path build_initramfs(const InitramfsRequest& request, const fs::path& cache)
     if (fs::exists(base_path)) {
         bytes = read_file(base_path);
     } else {
+        const ScratchDirectory scratch(directory);
+        base.init = stripped(request.init, scratch.path());
+        base.collector = stripped(request.collector, scratch.path());
         base.applets = applets(request.busybox);
         bytes = base.archive();
         pad(bytes);

@@ -90,13 +90,30 @@ bool move_first(const std::vector<fs::path>& places, const fs::path& target) {
     return false;
 }
 
+/// "6.12" of "6.12.95-1~bpo12+1".
+std::string series_of(const std::string& package_version) {
+    const std::string version(upstream_version(package_version));
+    const std::size_t dot = version.find('.');
+    return dot == std::string::npos
+               ? version
+               : version.substr(0, version.find_first_not_of("0123456789", dot + 1));
+}
+
+/// "6.1 (newest: 6.1.192), 6.12 (newest: 6.12.117)"; `kernels` are ordered by version.
 std::string spell(const std::vector<AvailableKernel>& kernels) {
-    std::vector<std::string> names;
+    std::vector<std::pair<std::string, std::string>> newest;
     for (const AvailableKernel& kernel : kernels) {
-        names.push_back(
-            fmt::format("{} ({})", upstream_version(kernel.package_version), kernel.suite));
+        const std::string series = series_of(kernel.package_version);
+        if (newest.empty() || newest.back().first != series) {
+            newest.emplace_back(series, std::string());
+        }
+        newest.back().second = upstream_version(kernel.package_version);
     }
-    return fmt::format("{}", fmt::join(names, ", "));
+    std::vector<std::string> texts;
+    for (const auto& [series, version] : newest) {
+        texts.push_back(fmt::format("{} (newest: {})", series, version));
+    }
+    return fmt::format("{}", fmt::join(texts, ", "));
 }
 
 /// The last match, which is the newest, as both lists are ordered.
@@ -105,6 +122,17 @@ auto newest_match(const std::string& spec, const Kernels& kernels) {
     return std::find_if(kernels.rbegin(), kernels.rend(), [&spec](const auto& kernel) {
         return matches(spec, kernel.release, kernel.package_version);
     });
+}
+
+/// Removes what a process that was killed left half unpacked. Only under the store's lock: nobody
+/// else is unpacking then.
+void remove_leftovers(const fs::path& directory) {
+    std::error_code ignored;  // they do no harm but take room
+    for (const fs::directory_entry& entry : fs::directory_iterator(directory, ignored)) {
+        if (entry.path().filename().string().starts_with(".scratch-")) {
+            fs::remove_all(entry.path(), ignored);
+        }
+    }
 }
 
 /// Where the modules of a kernel of the user's may be, most likely place first: as an installation
@@ -162,20 +190,37 @@ Kernel KernelStore::resolve(const std::string& spec, const Progress& progress,
     if (spec.find('/') != std::string::npos) {
         return resolve_file(spec);
     }
-    const std::vector<Kernel> cached = list();
-    if (const auto found = newest_match(spec, cached); found != cached.rend()) {
-        return *found;
+    const auto cached = [this, &spec]() -> std::optional<Kernel> {
+        const std::vector<Kernel> kernels = list();
+        const auto found = newest_match(spec, kernels);
+        return found == kernels.rend() ? std::nullopt : std::optional(*found);
+    };
+    if (const auto kernel = cached()) {
+        return *kernel;
     }
-    return fetch(spec, progress, std::move(stop));
+    const FileLock lock = lock_for_fetching(progress);
+    if (const auto kernel = cached()) {
+        return *kernel;  // another process has fetched it while this one waited
+    }
+    return fetch_locked(spec, progress, std::move(stop));
 }
 
 Kernel KernelStore::fetch(const std::string& spec, const Progress& progress, std::stop_token stop) {
-    // Two processes share one apt state, and the second wants what the first is just fetching.
-    const FileLock lock(root_ / "kernels.lock", [&progress] {
+    const FileLock lock = lock_for_fetching(progress);
+    return fetch_locked(spec, progress, std::move(stop));
+}
+
+FileLock KernelStore::lock_for_fetching(const Progress& progress) const {
+    // One apt state and one kernel's directory serve all processes.
+    return FileLock(root_ / "kernels.lock", [&progress] {
         if (progress) {
-            progress("another skbtrail is fetching a kernel; waiting for it");
+            progress("another skbtrail is at the kernels; waiting for it");
         }
     });
+}
+
+Kernel KernelStore::fetch_locked(const std::string& spec, const Progress& progress,
+                                 std::stop_token stop) {
     AptState apt(root_ / "apt", progress, stop);
     apt.update();
     const std::vector<AvailableKernel> known = apt.kernels();
@@ -187,15 +232,17 @@ Kernel KernelStore::fetch(const std::string& spec, const Progress& progress, std
     }
     const auto wanted = newest_match(spec, known);
     if (wanted == known.rend()) {
-        throw Error(fmt::format(
-            "No kernel {} is known. The Debian mirror has: {}. A path (with a slash) to a bzImage "
-            "or vmlinux of your own works too.",
-            spec, spell(known)));
+        throw Error(
+            fmt::format("There is no kernel {}. The Debian mirror has {}. A path (with a slash) to "
+                        "a bzImage or "
+                        "vmlinux of your own works too.",
+                        spec, spell(known)));
     }
     if (const auto cached = read_kernel(kernels() / wanted->release);
         cached && cached->package_version == wanted->package_version) {
         return *cached;
     }
+    remove_leftovers(kernels());
     const ScratchDirectory scratch(kernels());
     return install(*wanted, apt.download(*wanted, scratch.path()), scratch.path(), progress, stop);
 }
@@ -278,14 +325,14 @@ Kernel KernelStore::resolve_file(const std::string& spec) {
 
 std::vector<AvailableKernel> KernelStore::available(const Progress& progress,
                                                     std::stop_token stop) {
-    const FileLock lock(root_ / "kernels.lock");
+    const FileLock lock = lock_for_fetching(progress);
     AptState apt(root_ / "apt", progress, std::move(stop));
     apt.update();
     return apt.kernels();
 }
 
 void KernelStore::remove(const std::string& release) {
-    const FileLock lock(root_ / "kernels.lock");
+    const FileLock lock = lock_for_fetching({});
     const auto cached = list();
     if (std::none_of(cached.begin(), cached.end(),
                      [&](const Kernel& kernel) { return kernel.release == release; })) {

@@ -78,6 +78,8 @@ class KernelStore {
 
   private:
     std::filesystem::path kernels() const { return root_ / "kernels"; }
+    FileLock lock_for_fetching(const Progress& progress) const;
+    Kernel fetch_locked(const std::string& spec, const Progress& progress, std::stop_token stop);
     Kernel install(const AvailableKernel& kernel,
                    const std::vector<std::filesystem::path>& packages,
                    const std::filesystem::path& scratch, const Progress& progress,

@@ -200,7 +200,8 @@ void StepRunner::conclude() {
     link_.send(ended);
 
     struct stat made{};
-    if (step.record && ::stat(recording, &made) == 0) {
+    // A collector that failed early leaves an empty file, or none.
+    if (step.record && ::stat(recording, &made) == 0 && made.st_size > 0) {
         link_.file(recording, "recording.json", step.name);
     }
     if (!in_time) {
