@@ -71,7 +71,7 @@ void show_chains(const Lab& lab, const RunResult& result, const ShowOptions& opt
 }
 
 void tell_failure(const RunFailed& failure) {
-    if (failure.phase().empty()) {
+    if (failure.cause() == RunFailed::Cause::interrupted || failure.phase().empty()) {
         fmt::print(stderr, "\nskbtrail: {}\n", printable(failure.what()));
     } else {
         fmt::print(stderr, "\nskbtrail: the run failed in phase \"{}\": {}\n", failure.phase(),

@@ -65,9 +65,10 @@ void ProgressView::show(const PhaseEvent& event) {
                 running_.erase(running);
             }
             if (!style_.quiet || event.kind == Kind::failed) {
-                line(fmt::format("{:>12}  {:<{}}  {}{}", format_seconds(event.phase_elapsed),
+                // Why it failed is told at the end, with the logs.
+                line(fmt::format("{:>12}  {:<{}}  {}", format_seconds(event.phase_elapsed),
                                  event.phase, name_width,
-                                 event.kind == Kind::failed ? "FAILED: " : "", event.text));
+                                 event.kind == Kind::failed ? "FAILED" : event.text));
             }
             break;
     }

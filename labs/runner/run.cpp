@@ -18,6 +18,7 @@
 #include "labs/runner/data_files.h"
 #include "labs/runner/domain.h"
 #include "labs/runner/embedded_driver.h"
+#include "labs/runner/evidence.h"
 #include "labs/runner/guest_progress.h"
 #include "labs/runner/last_resort.h"
 #include "labs/runner/libvirt.h"
@@ -49,7 +50,9 @@ constexpr auto clean_up_limit = 20s;
 
 constexpr auto domain_name = "lab";
 constexpr auto guest_mac = "52:54:00:73:6b:62";
-constexpr std::size_t evidence_lines = 15;
+constexpr auto unbooted =
+    "the guest ended before its first program ran: its kernel panicked, or QEMU died";
+constexpr auto cut_short = "the guest ended without a last word: its kernel panicked, or QEMU died";
 
 /// One of our programs, or a sentence about where it was looked for.
 fs::path require_program(const std::string& name) {
@@ -103,8 +106,9 @@ class Run {
         } catch (const Interrupted& interruption) {
             const auto phase = phases_.current();
             give_up();
-            throw RunFailed(fmt::format("{} in phase \"{}\"", interruption.what(), phase), phase,
-                            {}, results_ ? results_->path() : fs::path());
+            throw RunFailed(RunFailed::Cause::interrupted,
+                            fmt::format("{} in phase \"{}\"", interruption.what(), phase), phase,
+                            {}, kept());
         } catch (const std::exception& error) {
             // A phase that failed said so itself; else it is the one that runs.
             auto failed = phases_.failure();
@@ -113,8 +117,8 @@ class Run {
                 phases_.fail(failed->phase, error.what());
             }
             give_up();
-            throw RunFailed(failed->text, failed->phase, evidence(),
-                            results_ ? results_->path() : fs::path());
+            throw RunFailed(RunFailed::Cause::failed, failed->text, failed->phase, evidence(),
+                            kept());
         }
     }
 
@@ -551,16 +555,25 @@ class Run {
         if (!results_) {
             return found;
         }
-        const std::pair<const char*, fs::path> logs[] = {
-            {"the guest's console", results_->console()},
-            {"the NIC's log", results_->nic_log()},
-            {"QEMU's log", results_->qemu_log()}};
-        for (const auto& [title, file] : logs) {
-            if (auto lines = last_lines(file, evidence_lines); !lines.empty()) {
+        const auto add = [&](const char* title, const fs::path& file,
+                             std::vector<std::string> lines) {
+            if (!lines.empty()) {
                 found.push_back({title, file, std::move(lines)});
             }
-        }
+        };
+        add("the guest's console", results_->console(), console_evidence(results_->console()));
+        add("the NIC's log", results_->nic_log(), last_lines(results_->nic_log(), 8));
+        add("QEMU's log", results_->qemu_log(), qemu_evidence(results_->qemu_log()));
         return found;
+    }
+
+    /// The result directory, if there is anything in it.
+    fs::path kept() const {
+        std::error_code error;
+        if (!results_ || fs::remove(results_->path(), error)) {  // removes an empty one only
+            return {};
+        }
+        return results_->path();
     }
 
     // --- places -------------------------------------------------------------------------------

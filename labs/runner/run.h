@@ -50,19 +50,24 @@ class RunFailed : public CannotRun {
         std::vector<std::string> lines;
     };
 
-    RunFailed(const std::string& message, std::string phase, std::vector<Evidence> evidence,
-              std::filesystem::path directory)
+    enum class Cause { failed, interrupted };
+
+    RunFailed(Cause cause, const std::string& message, std::string phase,
+              std::vector<Evidence> evidence, std::filesystem::path directory)
         : CannotRun(message),
+          cause_(cause),
           phase_(std::move(phase)),
           evidence_(std::move(evidence)),
           directory_(std::move(directory)) {}
 
+    Cause cause() const { return cause_; }
     const std::string& phase() const { return phase_; }
     const std::vector<Evidence>& evidence() const { return evidence_; }
     /// The result directory; empty when the run did not come that far.
     const std::filesystem::path& directory() const { return directory_; }
 
   private:
+    Cause cause_;
     std::string phase_;
     std::vector<Evidence> evidence_;
     std::filesystem::path directory_;

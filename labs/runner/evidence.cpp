@@ -1,0 +1,46 @@
+#include "labs/runner/evidence.h"
+
+#include <algorithm>
+
+#include "labs/runner/data_files.h"
+
+namespace skbtrail::labs {
+namespace {
+
+constexpr std::size_t usual_lines = 15;
+constexpr std::size_t panic_lines = 30;
+constexpr std::size_t looked_at = 120;
+
+bool is_panic(const std::string& line) {
+    return line.find("Kernel panic - not syncing") != std::string::npos;
+}
+
+/// libvirt writes the command line over many lines, each ended by a backslash but the last.
+bool is_command_line(const std::string& line) {
+    return line.starts_with('-') || line.ends_with('\\');
+}
+
+}  // namespace
+
+std::vector<std::string> console_evidence(const std::filesystem::path& console) {
+    auto lines = last_lines(console, looked_at);
+    const auto panic = std::find_if(lines.begin(), lines.end(), is_panic);
+    if (panic != lines.end()) {
+        lines.erase(lines.begin(), panic);
+        lines.resize(std::min(lines.size(), panic_lines));
+    } else if (lines.size() > usual_lines) {
+        lines.erase(lines.begin(), lines.end() - usual_lines);
+    }
+    return lines;
+}
+
+std::vector<std::string> qemu_evidence(const std::filesystem::path& log) {
+    auto lines = last_lines(log, looked_at);
+    std::erase_if(lines, is_command_line);
+    if (lines.size() > usual_lines) {
+        lines.erase(lines.begin(), lines.end() - usual_lines);
+    }
+    return lines;
+}
+
+}  // namespace skbtrail::labs

@@ -1,0 +1,16 @@
+// Which lines of a log tell why a run failed.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace skbtrail::labs {
+
+/// The end of the guest's console; when the kernel panicked, from the panic on.
+std::vector<std::string> console_evidence(const std::filesystem::path& console);
+
+/// The end of libvirt's log of QEMU without QEMU's command line: what QEMU itself wrote.
+std::vector<std::string> qemu_evidence(const std::filesystem::path& log);
+
+}  // namespace skbtrail::labs
