@@ -45,10 +45,10 @@ void announce_ready(int fd) {
 Nic::Nic(const NicOptions& options, int parent) {
     catch_signals();
     if (options.exit_with_parent) {
-        parent_ = or_throw(ParentWatch::start(loop_, parent, [this] {
+        parent_.emplace(or_throw(ParentWatch::start(loop_, parent, [this] {
             spdlog::info("the parent process has ended");
             loop_.stop();
-        }));
+        })));
     }
     wire_ = make_wire(options.wire, loop_);
     if (!options.capture.empty()) {

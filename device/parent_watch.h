@@ -19,7 +19,15 @@ class ParentWatch {
     /// parent is gone already and this fails.
     static Result<ParentWatch> start(EventLoop& loop, int parent, std::function<void()> on_end);
 
+    ParentWatch(ParentWatch&&) noexcept = default;
+    ParentWatch& operator=(ParentWatch&&) = delete;
+    ParentWatch(const ParentWatch&) = delete;
+    ParentWatch& operator=(const ParentWatch&) = delete;
+    ~ParentWatch() = default;
+
   private:
+    ParentWatch() = default;
+
     UniqueFd fd_;
     EventLoop::FdWatch watch_;
 };

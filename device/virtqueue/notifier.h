@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <utility>
 
 #include "device/event_loop.h"
 #include "device/result.h"
@@ -17,6 +18,17 @@ namespace skbtrail::device {
 class KickSource {
   public:
     KickSource() = default;
+    KickSource(KickSource&&) noexcept = default;
+    KickSource& operator=(KickSource&& other) noexcept {
+        // The watch goes before its descriptor: epoll forgets a closed descriptor only when no
+        // other process has it open, and the front end has.
+        watch_ = std::move(other.watch_);
+        fd_ = std::move(other.fd_);
+        return *this;
+    }
+    KickSource(const KickSource&) = delete;
+    KickSource& operator=(const KickSource&) = delete;
+    ~KickSource() = default;
     /// Takes the descriptor and calls `on_kick` each time that it is written to, and once now if
     /// it has been already. Fails when it is neither an eventfd nor a pipe.
     static Result<KickSource> watch(UniqueFd fd, EventLoop& loop, std::function<void()> on_kick);
