@@ -4,3 +4,6 @@ pkg_check_modules(TINS REQUIRED IMPORTED_TARGET libtins)
 pkg_check_modules(PCAP REQUIRED IMPORTED_TARGET libpcap)
 find_package(nlohmann_json REQUIRED)
 target_link_libraries(${target} PRIVATE PkgConfig::TINS PkgConfig::PCAP nlohmann_json::nlohmann_json)
+# The program is tried as others start it.
+target_compile_definitions(${target} PRIVATE SKBTRAIL_NIC="$<TARGET_FILE:skbtrail-nic>")
+add_dependencies(${target} skbtrail-nic)

@@ -1,0 +1,213 @@
+// Features as users write them, checksums, ring events as they are written.
+
+#include <cstring>
+#include <fstream>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
+#include <nlohmann/json.hpp>
+
+#include "device/net/checksum.h"
+#include "device/net/features.h"
+#include "device/net/ring_events.h"
+#include "tests/unit/device/net_bench.h"
+#include "tests/unit/device/temporary_directory.h"
+
+using namespace skbtrail::device;
+using namespace skbtrail::device::test;
+
+namespace {
+
+std::vector<nlohmann::json> read_lines(const std::string& path) {
+    std::ifstream file(path);
+    std::vector<nlohmann::json> lines;
+    for (std::string line; std::getline(file, line);) {
+        lines.push_back(nlohmann::json::parse(line));
+    }
+    return lines;
+}
+
+Result<Features> change(Features features, const char* text, Features possible) {
+    return parse_feature_changes(text).and_then([&](const FeatureChanges& changes) {
+        return apply_feature_changes(features, changes, possible);
+    });
+}
+
+}  // namespace
+
+TEST_CASE("features: changes as users write them", "[device][features]") {
+    constexpr Features all = bench_features | feature_host_tso4 | feature_guest_tso4;
+    CHECK(*change(bench_features, "", all) == bench_features);
+    CHECK(*change(bench_features, "-mrg_rxbuf", all) == (bench_features & ~feature_mrg_rxbuf));
+    CHECK(*change(bench_features, "-mrg_rxbuf,-event_idx,+host_tso4", all) ==
+          ((bench_features & ~feature_mrg_rxbuf & ~feature_event_idx) | feature_host_tso4));
+    // What needs another goes with it …
+    CHECK(*change(all, "-csum", all) == (all & ~feature_csum & ~feature_host_tso4));
+    // … unless that was asked for.
+    const auto contradiction = change(all, "-csum,+host_tso4", all);
+    REQUIRE_FALSE(contradiction);
+    CHECK(contradiction.error().message == "host_tso4 cannot be offered without csum");
+
+    for (const char* const wrong : {"mrg_rxbuf", "+", "-", "+mrg", "+mrg_rxbuf,", ",",
+                                    "+mrg_rxbuf -csum", "+csum,-csum", "+csum,+csum"}) {
+        INFO(wrong);
+        const auto refused = parse_feature_changes(wrong);
+        if (std::string(wrong) == "+mrg_rxbuf,") {
+            CHECK(refused);  // a comma at the end is forgiven
+        } else {
+            CHECK_FALSE(refused);
+        }
+    }
+    CHECK(parse_feature_changes("+mrg").error().message.find("known are csum, guest_csum") !=
+          std::string::npos);
+    CHECK(change(bench_features, "+host_tso4", bench_features)
+              .error()
+              .message.find("host_tso4 cannot be offered here") == 0);
+}
+
+TEST_CASE("features: what surrounds the device decides", "[device][features]") {
+    const Features plain = possible_features({});
+    CHECK((plain & (feature_host_tso4 | feature_guest_tso6 | feature_mac)) == 0);
+    CHECK((possible_features({.wire_takes_offloads = true}) & feature_host_tso4) != 0);
+    CHECK((possible_features({.serves_config = true}) & feature_mac) != 0);
+    CHECK(describe_features(feature_csum | feature_version_1 | feature_bit(60)) ==
+          "csum version_1 bit 60");
+    // Every name can be written with either sign.
+    for (const FeatureName& one : known_features()) {
+        CHECK(parse_feature_changes("+" + std::string(one.name))->add == one.bit);
+        CHECK(parse_feature_changes("-" + std::string(one.name))->remove == one.bit);
+    }
+}
+
+TEST_CASE("checksum: the example of RFC 1071", "[device][checksum]") {
+    const std::vector<std::byte> bytes{std::byte{0x00}, std::byte{0x01}, std::byte{0xf2},
+                                       std::byte{0x03}, std::byte{0xf4}, std::byte{0xf5},
+                                       std::byte{0xf6}, std::byte{0xf7}};
+    CHECK(internet_sum(bytes) == 0xddf2);
+    CHECK(internet_sum({}) == 0);
+    CHECK(internet_sum(std::span(bytes).first(3)) == 0xf201);  // padded with a zero
+    CHECK(internet_sum(std::span(bytes).subspan(4), internet_sum(std::span(bytes).first(4))) ==
+          0xddf2);
+    CHECK(internet_sum(std::vector<std::byte>(65535, std::byte{0xff})) == 0xff00);
+}
+
+TEST_CASE("checksum: zero is written as it means", "[device][checksum]") {
+    // Content whose sum is all ones: the inverted sum is 0.
+    const auto complete = [](std::uint16_t offset) {
+        std::vector<std::byte> frame(20);
+        frame[18] = frame[19] = std::byte{0xff};
+        FrameOffload offload;
+        offload.needs_checksum = true;
+        offload.checksum_start = 0;
+        offload.checksum_offset = offset;
+        REQUIRE(complete_checksum(frame, offload));
+        return std::vector(frame.begin() + offset, frame.begin() + offset + 2);
+    };
+    CHECK(complete(6) == std::vector(2, std::byte{0xff}));  // UDP: 0 means "none"
+    CHECK(complete(16) == std::vector(2, std::byte{0}));
+}
+
+TEST_CASE("checksum: a field outside of the frame is not touched", "[device][checksum]") {
+    auto frame = pattern(20);
+    for (const auto& [start, offset] :
+         {std::pair{19, 0}, std::pair{0, 19}, std::pair{65535, 65535}, std::pair{10, 9}}) {
+        FrameOffload offload;
+        offload.checksum_start = static_cast<std::uint16_t>(start);
+        offload.checksum_offset = static_cast<std::uint16_t>(offset);
+        CHECK_FALSE(complete_checksum(frame, offload));
+    }
+    CHECK(frame == pattern(20));
+}
+
+TEST_CASE("events: what happened at the rings, line by line", "[device][events]") {
+    const TemporaryDirectory directory;
+    const std::string path = directory / "events.jsonl";
+    RingEventLog log(path);
+    NetBench bench(bench_features, false, &log);
+    const auto sent = bench.send(pattern(60));
+    const auto buffer = bench.receive.chain().writable(100).offer();
+    bench.receive.chain().writable(100).offer();
+    REQUIRE(bench.wire.deliver(pattern(150)));
+    bench.settle();
+    bench.transmit.set_used_event(100);
+    bench.send(pattern(60));
+    log.flush();
+
+    const auto lines = read_lines(path);
+    std::vector<std::string> story;
+    std::uint64_t sequence = 0;
+    std::int64_t time = 0;
+    for (const auto& line : lines) {
+        CHECK(line.at("sequence") == ++sequence);
+        CHECK(line.at("time").get<std::int64_t>() >= time);
+        time = line.at("time");
+        story.push_back(std::to_string(line.at("queue").get<int>()) + " " +
+                        line.at("event").get<std::string>());
+    }
+    CHECK(story == std::vector<std::string>{"1 kick", "1 available", "1 used", "1 call",
+                                            "0 available", "0 used", "0 available", "0 used",
+                                            "0 call", "1 kick", "1 available", "1 used",
+                                            "1 call_suppressed"});
+    CHECK(log.events() == sequence);
+    CHECK(log.lost() == 0);
+
+    const auto& available = lines[1];
+    CHECK(available.at("index") == 0);
+    CHECK(available.at("head") == sent.head);
+    CHECK(available.at("length") == 72);
+    REQUIRE(available.at("descriptors").size() == 2);
+    CHECK(available["descriptors"][1].at("address") ==
+          fmt::format("{:#x}", sent.pieces[1].address.value));
+    CHECK(available["descriptors"][1].at("length") == 60);
+    CHECK(available["descriptors"][1].at("device_writable") == false);
+
+    CHECK(lines[2].at("length") == 72);  // read from the chain
+    CHECK(lines[3].at("reason") == "the first since the ring was started");
+    CHECK(lines[4].at("head") == buffer.head);
+    CHECK(lines[4]["descriptors"][0].at("device_writable") == true);
+    CHECK(lines[5].at("length") == 100);  // written to the chain
+    CHECK(lines[7].at("length") == 62);
+    CHECK(lines[8].at("index") == 2);
+    CHECK(lines[12].at("reason") == "used index 1 -> 2 does not pass used_event 100");
+}
+
+TEST_CASE("events: the reasons without EVENT_IDX, and without a call descriptor",
+          "[device][events]") {
+    const TemporaryDirectory directory;
+    RingEventLog log(directory / "events.jsonl");
+    NetBench bench(bench_features & ~feature_event_idx, false, &log);
+    bench.send(pattern(60));
+    bench.transmit.set_available_flags(available_no_interrupt);
+    bench.send(pattern(60));
+    bench.transmit.set_available_flags(0);
+    must(bench.device->set_ring_call(1, UniqueFd()));
+    bench.send(pattern(60));
+    log.flush();
+    std::vector<std::string> reasons;
+    for (const auto& line : read_lines(directory / "events.jsonl")) {
+        if (line.contains("reason")) {
+            reasons.push_back(line.at("event").get<std::string>() + ": " +
+                              line.at("reason").get<std::string>());
+        }
+    }
+    CHECK(reasons == std::vector<std::string>{
+                         "call: VIRTQ_AVAIL_F_NO_INTERRUPT is not set",
+                         "call_suppressed: VIRTQ_AVAIL_F_NO_INTERRUPT is set",
+                         "call_suppressed: the driver has given no call descriptor: it polls",
+                     });
+}
+
+TEST_CASE("events: a file that cannot be written", "[device][events]") {
+    CHECK_THROWS_AS(RingEventLog("/nowhere/at/all"), std::system_error);
+    RingEventLog full("/dev/full");
+    NetBench bench(bench_features, false, &full);
+    bench.send(pattern(60));
+    full.flush();
+    CHECK(full.lost() == full.events());
+    CHECK(full.events() > 0);
+    bench.send(pattern(60));
+    CHECK(bench.wire.sent.size() == 2);  // the NIC goes on
+}
