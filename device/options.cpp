@@ -33,7 +33,7 @@ A guest on this NIC, started by hand (the memory must be shared, or the NIC cann
       -chardev socket,id=c,path=/tmp/nic.sock \
       -netdev vhost-user,id=n,chardev=c \
       -device virtio-net-pci,netdev=n \
-      ...
+      -drive file=disk.qcow2
 
 Wires, for --wire:
 {}
@@ -70,33 +70,41 @@ std::variant<NicOptions, EarlyExit> parse_options(int argc, const char* const* a
     app.set_version_flag("--version", std::string("skbtrail-nic " SKBTRAIL_VERSION));
     app.get_formatter()->column_width(32);
 
+    CLI::Validator level_names = CLI::IsMember({"debug", "info", "warning", "error", "off"});
+    CLI::Validator descriptor = CLI::NonNegativeNumber;
+    descriptor.description("");
+
     app.add_option("--socket", options.socket,
-                   "Listen for a front end (QEMU) at this path; the file is made with mode 0600")
+                   "Listen for a front end (QEMU) at this path;\n"
+                   "the file is made with mode 0600")
         ->required()
         ->type_name("PATH");
     app.add_option("--wire", options.wire, "What the NIC is plugged into; see below [nat]")
         ->type_name("KIND[,KEY=VALUE...]");
     app.add_option("--features", features,
-                   "Offer features more (+) or less (-): \"-mrg_rxbuf,-event_idx\"")
+                   "Offer features more (+) or less (-):\n"
+                   "--features=-mrg_rxbuf,-event_idx; see below")
         ->type_name("+X,-Y");
     app.add_option("--mac", mac,
-                   "MAC address in the configuration space; needs --serve-config. With QEMU, give "
-                   "it to -device instead")
+                   "MAC address in the configuration space; needs\n"
+                   "--serve-config. With QEMU, give it to -device instead")
         ->type_name("ADDRESS");
     app.add_flag("--serve-config", options.serve_config,
-                 "Let the front end read the configuration space from here (UML does; QEMU keeps "
-                 "its own and prints a warning)");
+                 "Let the front end read the configuration space from\n"
+                 "here (UML does; QEMU keeps its own, and warns)");
     app.add_option("--capture", options.capture, "Write all frames to this file (pcap)")
         ->type_name("FILE");
     app.add_option("--events", options.events,
-                   "Write what happens at the rings to this file, one JSON object a line")
+                   "Write what happens at the rings to this file,\n"
+                   "one JSON object a line")
         ->type_name("FILE");
     app.add_option("--log-level", level, "What to say on stderr [info]")
-        ->check(CLI::IsMember({"debug", "info", "warning", "error", "off"}))
-        ->type_name("debug|info|warning|error|off");
+        ->check(level_names)
+        ->type_name("LEVEL");
     app.add_option("--ready-fd", options.ready_fd,
-                   "Write \"ready\\n\" to this descriptor when front ends can connect")
-        ->check(CLI::NonNegativeNumber)
+                   "Write \"ready\" to this descriptor, and close it, when\n"
+                   "front ends can connect")
+        ->check(descriptor)
         ->type_name("N");
     app.add_flag("--exit-with-parent", options.exit_with_parent,
                  "End when the process that started this one ends");
