@@ -144,8 +144,8 @@ class Follower {
 
     void read_headers(const skbtrail_event& event, PacketId id) {
         if ((event.flags & SKBTRAIL_EVENT_BYTES) == 0) return;
+        // A second copy comes from a place where the headers are complete.
         auto& target = packet(id);
-        if (!target.headers.empty()) return;
         auto decoded = decode_headers(ntohs(event.protocol), capture_.bytes_of(event));
         target.headers = std::move(decoded.fields);
         target.summary = std::move(decoded.summary);

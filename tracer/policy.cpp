@@ -114,6 +114,16 @@ constexpr std::array unset_functions{
     Unset{"__skb_clone", SKBTRAIL_NO_ARGUMENT},
 };
 
+// Where every packet that gets there has its headers, on the way in and on the way out.
+constexpr std::array headers_done_functions{
+    std::string_view("__dev_queue_xmit"),
+    std::string_view("dev_hard_start_xmit"),
+    std::string_view("__netif_receive_skb_core"),
+    std::string_view("ip_rcv_core"),
+    std::string_view("ip6_rcv_core"),
+    std::string_view("arp_rcv"),
+};
+
 template <typename List>
 bool contains(const List& list, std::string_view name) {
     return std::find(std::begin(list), std::end(list), name) != std::end(list);
@@ -161,11 +171,12 @@ bool is_fragment(std::string_view name) {
            name.find(".cold") != std::string_view::npos;
 }
 
-/// The first sk_buff that a signature leads to, as argument and shape.
-struct Place {
-    std::uint32_t argument = SKBTRAIL_NO_ARGUMENT;
-    std::uint32_t shape = SKBTRAIL_SHAPE_SKB;
-};
+/// Called while a packet is being built: its headers may be announced and not yet written.
+bool is_building(std::string_view base) {
+    return starts_with_any(base, {"skb_put", "skb_push", "__skb_put", "pskb_put", "__pskb_pull",
+                                  "skb_set_owner", "__alloc_skb", "__build_skb"}) ||
+           base.ends_with("_getfrag");
+}
 
 }  // namespace
 
@@ -292,6 +303,8 @@ std::optional<std::uint32_t> cookie_of(std::string_view name, const Signature* s
             flags |= SKBTRAIL_COOKIE_UNSET;
             extra = unset.head_argument;
         }
+        if (contains(headers_done_functions, base)) flags |= SKBTRAIL_COOKIE_HEADERS_DONE;
+        if (is_building(base)) flags |= SKBTRAIL_COOKIE_HEADERS_OPEN;
         if (base == "skb_release_data") flags |= SKBTRAIL_COOKIE_RELEASES;
     }
     return argument | shape << 4U | second << 8U | extra << 12U | flags;

@@ -49,6 +49,10 @@ enum skbtrail_shape {
 #define SKBTRAIL_COOKIE_RELEASES (1u << 17)
 /* The fields of the first sk_buff are not set yet when the function is entered. */
 #define SKBTRAIL_COOKIE_UNSET (1u << 18)
+/* A packet that gets here has all its headers: copy them even if that was done before, too early. */
+#define SKBTRAIL_COOKIE_HEADERS_DONE (1u << 19)
+/* The function is called while the headers are being written: do not copy them. */
+#define SKBTRAIL_COOKIE_HEADERS_OPEN (1u << 20)
 
 /* Flags of an event. */
 #define SKBTRAIL_EVENT_CONTEXT (1u << 0)   /* the bytes are the thread's name */
@@ -92,7 +96,6 @@ struct skbtrail_long_event {
 struct skbtrail_cpu {
     skbtrail_u64 calls;          /* calls seen: the sequence */
     skbtrail_u64 reserve_failed; /* events that the full ring buffer refused */
-    skbtrail_u64 unreadable;     /* sk_buffs that could not be read */
     skbtrail_u64 list_truncated; /* lists longer than SKBTRAIL_LIST_MEMBERS */
 };
 

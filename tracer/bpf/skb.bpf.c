@@ -24,7 +24,8 @@ struct {
 } events SEC(".maps");
 
 /*
- * Heads whose packet was copied already. Only an economy: an entry too many costs a packet its
+ * Heads whose packet's headers were copied already, and when: an early copy is replaced by one from
+ * a place where they are complete. Only an economy: an entry too many costs a packet its
  * header summary, one too few a second copy, so lost updates and evictions do no harm.
  */
 struct {
@@ -33,6 +34,9 @@ struct {
     __type(key, __u64);
     __type(value, __u8);
 } copied SEC(".maps");
+
+#define COPIED_EARLY 1
+#define COPIED_DONE 2
 
 /* Where the kernel keeps the start of its direct map; 0: not known. Set before the load. */
 const volatile __u64 page_offset_address = 0;
@@ -198,15 +202,19 @@ static __always_inline __u32 to_copy(const struct call *call, const struct sk_bu
 {
     __u64 head = (__u64)skb->head;
     __u32 present;
+    __u8 *before;
 
+    if (call->cookie & SKBTRAIL_COOKIE_HEADERS_OPEN)
+        return 0;
     if ((call->cookie & SKBTRAIL_COOKIE_UNSET) && (place & 0xff) == (call->cookie & 0xf))
         return 0;
-    if (!head) {
-        counters(call->cpu)->unreadable++;
+    if (!head)
         return 0;
-    }
     present = headers_present(skb);
-    if (!present || bpf_map_lookup_elem(&copied, &head))
+    if (!present)
+        return 0;
+    before = bpf_map_lookup_elem(&copied, &head);
+    if (before && (*before == COPIED_DONE || !(call->cookie & SKBTRAIL_COOKIE_HEADERS_DONE)))
         return 0;
     return present > SKBTRAIL_SNAP ? SKBTRAIL_SNAP : present;
 }
@@ -216,7 +224,7 @@ static __always_inline int emit_long(struct call *call, const struct sk_buff *sk
 {
     struct skbtrail_long_event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
     __u64 head = (__u64)skb->head;
-    __u8 one = 1;
+    __u8 when = call->cookie & SKBTRAIL_COOKIE_HEADERS_DONE ? COPIED_DONE : COPIED_EARLY;
 
     if (!event)
         return -1;
@@ -225,7 +233,7 @@ static __always_inline int emit_long(struct call *call, const struct sk_buff *sk
         !bpf_probe_read_kernel(event->bytes, size, (void *)(head + skb->network_header))) {
         event->event.flags |= SKBTRAIL_EVENT_BYTES;
         event->event.bytes_used = size;
-        bpf_map_update_elem(&copied, &head, &one, BPF_ANY);
+        bpf_map_update_elem(&copied, &head, &when, BPF_ANY);
     }
     complete(&event->event, call, skb, address, place);
     submit(event);
