@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <utility>
 
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -166,6 +167,12 @@ void AptState::update() {
     say("asking the Debian mirror which kernels it has");
     const ProcessResult result = run({"apt-get", "update", "-q"}, download_time);
     const std::vector<FailedSuite> failed = failed_suites(result.errors);
+    const std::string sources = read_file(directory_ / "sources.list");
+    const auto asked = std::count(sources.begin(), sources.end(), '\n');
+    if (std::cmp_greater_equal(failed.size(), asked)) {
+        say(fmt::format("the Debian mirror could not be asked: {}", failed.front().reason));
+        return;
+    }
     for (const FailedSuite& suite : failed) {
         say(fmt::format("no fresh list of {}: {}", suite.suite, suite.reason));
     }

@@ -180,11 +180,12 @@ std::vector<AvailableKernel> parse_madison(std::string_view text) {
                            .package_version = version,
                            .suite = std::string(place[1].substr(0, place[1].rfind('/')))});
     }
-    std::stable_sort(kernels.begin(), kernels.end(),
-                     [](const AvailableKernel& left, const AvailableKernel& right) {
-                         return compare_debian_versions(left.package_version,
-                                                        right.package_version) < 0;
-                     });
+    std::sort(kernels.begin(), kernels.end(),
+              [](const AvailableKernel& left, const AvailableKernel& right) {
+                  const auto order =
+                      compare_debian_versions(left.package_version, right.package_version);
+                  return order != 0 ? order < 0 : left.release < right.release;
+              });
     return kernels;
 }
 

@@ -116,6 +116,15 @@ std::string spell(const std::vector<AvailableKernel>& kernels) {
     return fmt::format("{}", fmt::join(texts, ", "));
 }
 
+std::string spell_cached(const std::vector<Kernel>& kernels) {
+    std::vector<std::string> releases;
+    for (const Kernel& kernel : kernels) {
+        releases.push_back(kernel.release);
+    }
+    return releases.empty() ? "which is empty"
+                            : fmt::format("which has {}", fmt::join(releases, ", "));
+}
+
 /// The last match, which is the newest, as both lists are ordered.
 template <typename Kernels>
 auto newest_match(const std::string& spec, const Kernels& kernels) {
@@ -226,9 +235,9 @@ Kernel KernelStore::fetch_locked(const std::string& spec, const Progress& progre
     const std::vector<AvailableKernel> known = apt.kernels();
     if (known.empty()) {
         throw Error(fmt::format(
-            "There is no kernel {} in {}, and no list of kernels could be fetched from the Debian "
-            "mirror. Check the network, or give the path of a kernel of your own.",
-            spec, kernels().string()));
+            "There is no kernel {} in {} ({}), and no list of kernels could be fetched from the "
+            "Debian mirror. Check the network, or give the path of a kernel of your own.",
+            spec, kernels().string(), spell_cached(list())));
     }
     const auto wanted = newest_match(spec, known);
     if (wanted == known.rend()) {

@@ -60,7 +60,9 @@ int exit_status(int status) {
     sigprocmask(SIG_SETMASK, &none, nullptr);
     ::setsid();
     const int empty = ::open("/dev/null", O_RDONLY);
-    ::dup2(empty, STDIN_FILENO);
+    if (empty >= 0) {
+        ::dup2(empty, STDIN_FILENO);
+    }
     ::dup2(output, STDOUT_FILENO);
     ::dup2(errors, STDERR_FILENO);
     if (status == status_descriptor) {
