@@ -5,6 +5,10 @@ MAKEFLAGS += --no-print-directory
 JOBS := $(shell nproc)
 LAB ?= ping-receive
 
+# The compiler's cache serves every clone on the machine, wherever it lies.
+export CCACHE_BASEDIR := $(CURDIR)
+export CCACHE_NOHASHDIR := 1
+
 .PHONY: help lab test setup build build-asan check-format tidy clean
 
 help:
