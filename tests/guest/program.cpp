@@ -76,7 +76,9 @@ Program::Program(const Scratch& scratch, const std::vector<std::string>& argumen
         fail("pipe2", errno);
     }
     std::vector<std::string> command = arguments;
-    command.front() = std::string(SKBTRAIL_BIN) + "/" + command.front();
+    if (command.front().front() != '/') {
+        command.front() = std::string(SKBTRAIL_BIN) + "/" + command.front();
+    }
     std::vector<std::string> environment = environment_with("TMPDIR", scratch.temporary());
 
     posix_spawn_file_actions_t actions;

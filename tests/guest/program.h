@@ -32,7 +32,8 @@ class Scratch {
 /// A running program of the build under test, with standard output and standard error in one pipe.
 class Program {
   public:
-    /// Starts build/bin/`arguments[0]` with TMPDIR in `scratch`.
+    /// Starts `arguments[0]`, a program of the build or an absolute path, with TMPDIR in
+    /// `scratch`.
     Program(const Scratch& scratch, const std::vector<std::string>& arguments);
     /// Kills it if it still runs.
     ~Program();
@@ -61,7 +62,7 @@ struct Outcome {
     std::string output;
 };
 
-/// Runs a program of the build under test to its end.
+/// Runs a program to its end, as Program does.
 Outcome run(const Scratch& scratch, const std::vector<std::string>& arguments);
 
 /// Processes whose command line names `text`, this test left out.

@@ -1,0 +1,110 @@
+// Runs that cannot succeed: each must say in which phase it failed and why, exit with 2, and leave
+// nothing behind.
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
+#include <catch2/matchers/catch_matchers_string.hpp>
+#include <signal.h>
+
+#include "tests/guest/program.h"
+
+namespace fs = std::filesystem;
+using Catch::Matchers::ContainsSubstring;
+using skbtrail::tests::eventually;
+using skbtrail::tests::processes_naming;
+using skbtrail::tests::Program;
+using skbtrail::tests::run;
+using skbtrail::tests::Scratch;
+
+namespace {
+
+/// No process that names the scratch directory, and nothing in the TMPDIR below it.
+void check_nothing_left(const Scratch& scratch) {
+    CHECK(eventually([&] { return processes_naming(scratch.path().string() + "/tmp").empty(); }));
+    CHECK(eventually([&] { return scratch.left_behind().empty(); }));
+}
+
+std::vector<std::string> run_lab(const Scratch& scratch,
+                                 const std::vector<std::string>& more = {}) {
+    std::vector<std::string> arguments = {"skbtrail", "run", "ping-receive", "--output",
+                                          scratch.path() / "results"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return arguments;
+}
+
+}  // namespace
+
+TEST_CASE("a kernel that panics at boot fails the phase boot, with its last words") {
+    const Scratch scratch;
+    const auto outcome = run(scratch, run_lab(scratch, {"--append", "rdinit=/nonexistent"}));
+    INFO(outcome.output);
+    CHECK(outcome.status == 2);
+    CHECK_THAT(outcome.output,
+               ContainsSubstring("phase \"boot\"") && ContainsSubstring("Kernel panic"));
+    CHECK(!fs::exists(scratch.path() / "results" / "recording.json"));
+    check_nothing_left(scratch);
+}
+
+TEST_CASE("a collector that cannot attach says why") {
+    const Scratch scratch;
+    const auto outcome = run(scratch, run_lab(scratch, {"--append", "lockdown=confidentiality"}));
+    INFO(outcome.output);
+    CHECK(outcome.status == 2);
+    CHECK_THAT(outcome.output, ContainsSubstring("lockdown"));
+    CHECK(!fs::exists(scratch.path() / "results" / "recording.json"));
+    check_nothing_left(scratch);
+}
+
+TEST_CASE("a NIC that dies in the middle is named") {
+    const Scratch scratch;
+    Program program(scratch, run_lab(scratch));
+    const bool booted = program.wait_for(" boot ");
+    INFO(program.output());
+    REQUIRE(booted);
+    bool killed = false;
+    for (const pid_t process : processes_naming(scratch.temporary())) {
+        std::string name;
+        std::ifstream("/proc/" + std::to_string(process) + "/comm") >> name;
+        if (name == "skbtrail-nic") {
+            killed = ::kill(process, SIGKILL) == 0;
+        }
+    }
+    REQUIRE(killed);
+    CHECK(program.wait() == 2);
+    CHECK_THAT(program.output(), ContainsSubstring("NIC") && ContainsSubstring("nic.log"));
+    check_nothing_left(scratch);
+}
+
+TEST_CASE("Ctrl-C ends a run in any phase, cleanly") {
+    // Printed at the end of a phase: the signal comes in the one after it.
+    const std::string after =
+        GENERATE("kernel", "start", "boot", "collector prepared", "collector attached", "exercise");
+    CAPTURE(after);
+    const Scratch scratch;
+    Program program(scratch, run_lab(scratch));
+    const bool reached = program.wait_for(" " + after + " ");
+    INFO(program.output());
+    REQUIRE(reached);
+    program.signal(SIGINT);
+    CHECK(program.wait(std::chrono::seconds(20)) == 2);
+    CHECK_THAT(program.output(), ContainsSubstring("interrupted"));
+    CHECK(!fs::exists(scratch.path() / "results" / "verdict.json"));
+    check_nothing_left(scratch);
+}
+
+TEST_CASE("SIGKILL of skbtrail leaves no guest, no NIC and no directory") {
+    const std::string after = GENERATE("kernel", "boot");
+    CAPTURE(after);
+    const Scratch scratch;
+    Program program(scratch, run_lab(scratch));
+    const bool reached = program.wait_for(" " + after + " ");
+    INFO(program.output());
+    REQUIRE(reached);
+    program.signal(SIGKILL);
+    CHECK(program.wait() == 128 + SIGKILL);
+    check_nothing_left(scratch);
+}
