@@ -71,7 +71,7 @@ void GuestProgress::fail(const std::string& why) {
 }
 
 void GuestProgress::take(const guest::Message& message) {
-    std::visit([this](const auto& concrete) { take(concrete); }, message);
+    std::visit([this](const auto& concrete) { on(concrete); }, message);
 }
 
 void GuestProgress::next(const std::string& phase, std::chrono::milliseconds limit,
@@ -83,7 +83,7 @@ void GuestProgress::next(const std::string& phase, std::chrono::milliseconds lim
     phases_.start(phase_, limit);
 }
 
-void GuestProgress::take(const guest::PhaseMessage& message) {
+void GuestProgress::on(const guest::PhaseMessage& message) {
     if (message.name == guest::phase::booted) {
         next("modules", modules_limit,
              fmt::format("{} of guest time",
@@ -130,7 +130,7 @@ void GuestProgress::step_ended(const LabStep& step, const guest::PhaseMessage& m
     }
 }
 
-void GuestProgress::take(const guest::CollectorMessage& message) {
+void GuestProgress::on(const guest::CollectorMessage& message) {
     const auto event = member(message.status, "event");
     if (event == "prepared") {
         const auto plan = member(message.status, "plan");
@@ -162,7 +162,7 @@ void GuestProgress::take(const guest::CollectorMessage& message) {
     }
 }
 
-void GuestProgress::take(const guest::OutputMessage& message) {
+void GuestProgress::on(const guest::OutputMessage& message) {
     if (results_.output.size() < most_output) {
         results_.output += message.bytes;
     }
@@ -177,7 +177,7 @@ void GuestProgress::take(const guest::OutputMessage& message) {
     }
 }
 
-void GuestProgress::take(const guest::FileMessage& message) {
+void GuestProgress::on(const guest::FileMessage& message) {
     if (message.name == new_plan_path) {
         results_.plan = message.bytes;
     } else if (message.name == "recording.json") {
@@ -194,18 +194,18 @@ void GuestProgress::take(const guest::FileMessage& message) {
     }
 }
 
-void GuestProgress::take(const guest::NoticeMessage& message) {
+void GuestProgress::on(const guest::NoticeMessage& message) {
     results_.notices.push_back(printable(message.message));
     phases_.note(phase_, results_.notices.back());
 }
 
-void GuestProgress::take(const guest::ErrorMessage& message) {
+void GuestProgress::on(const guest::ErrorMessage& message) {
     fail(fmt::format("the guest reports: {}{}{}", printable(message.message),
                      collector_error_.empty() ? "" : " The collector: ", collector_error_));
     next("power-off", power_off_limit);
 }
 
-void GuestProgress::take(const guest::EndMessage& message) {
+void GuestProgress::on(const guest::EndMessage& message) {
     results_.ended = true;
     if (message.status != 0 && failure_.empty()) {
         fail(fmt::format("the guest's job ended with status {}{}", message.status, last_output()));

@@ -47,13 +47,13 @@ class GuestProgress {
     GuestResults& results() { return results_; }
 
   private:
-    void take(const guest::PhaseMessage& message);
-    void take(const guest::CollectorMessage& message);
-    void take(const guest::OutputMessage& message);
-    void take(const guest::FileMessage& message);
-    void take(const guest::NoticeMessage& message);
-    void take(const guest::ErrorMessage& message);
-    void take(const guest::EndMessage& message);
+    void on(const guest::PhaseMessage& message);
+    void on(const guest::CollectorMessage& message);
+    void on(const guest::OutputMessage& message);
+    void on(const guest::FileMessage& message);
+    void on(const guest::NoticeMessage& message);
+    void on(const guest::ErrorMessage& message);
+    void on(const guest::EndMessage& message);
 
     /// Ends the running phase and begins `phase`.
     void next(const std::string& phase, std::chrono::milliseconds limit,

@@ -1,0 +1,119 @@
+#include "labs/runner/domain.h"
+
+#include <string>
+
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/matchers/catch_matchers.hpp>
+#include <catch2/matchers/catch_matchers_string.hpp>
+#include <pugixml.hpp>
+
+#include "guest/cache.h"
+#include "labs/runner/failure.h"
+
+namespace skbtrail::labs {
+namespace {
+
+using Catch::Matchers::ContainsSubstring;
+
+std::string shipped_template() {
+    return guest::read_file(std::filesystem::path(SKBTRAIL_SOURCE_DIRECTORY) /
+                            "qemu-configs/domain.xml");
+}
+
+DomainSpec spec() {
+    DomainSpec result;
+    result.name = "lab";
+    result.memory_mib = 640;
+    result.vcpus = 3;
+    result.kernel = "/cache/vmlinux";
+    result.initramfs = "/cache/a.cpio";
+    result.command_line = "console=ttyS0 a=\"b & c\" <x>";
+    result.mac = "52:54:00:00:00:01";
+    result.nic_socket = "/tmp/r/nic.sock";
+    result.stream_socket = "/tmp/r/stream.sock";
+    result.console = "/out/console & log";
+    return result;
+}
+
+/// What XPath selects in the domain of `spec`, as text; empty where there is nothing.
+class Document {
+  public:
+    explicit Document(const DomainSpec& spec) {
+        REQUIRE(document_.load_string(domain_xml(spec, shipped_template()).c_str()));
+    }
+    std::string operator()(const char* path) const {
+        const auto node = document_.select_node(path);
+        return node.attribute() ? node.attribute().value() : node.node().text().get();
+    }
+    bool has(const char* path) const { return static_cast<bool>(document_.select_node(path)); }
+
+  private:
+    pugi::xml_document document_;
+};
+
+TEST_CASE("the domain has what the run decided") {
+    const Document domain(spec());
+    CHECK(domain("/domain/@type") == "qemu");
+    CHECK(domain("/domain/name") == "lab");
+    CHECK(domain("/domain/memory") == "640");
+    CHECK(domain("/domain/vcpu") == "3");
+    CHECK(domain("/domain/os/kernel") == "/cache/vmlinux");
+    CHECK(domain("/domain/os/initrd") == "/cache/a.cpio");
+    CHECK(domain("//interface/mac/@address") == "52:54:00:00:00:01");
+    CHECK(domain("//interface/source/@path") == "/tmp/r/nic.sock");
+    CHECK(domain("//channel/source/@path") == "/tmp/r/stream.sock");
+}
+
+TEST_CASE("text with XML's own characters arrives as it was") {
+    const Document domain(spec());
+    CHECK(domain("/domain/os/cmdline") == "console=ttyS0 a=\"b & c\" <x>");
+    CHECK(domain("//serial/source/@path") == "/out/console & log");
+}
+
+TEST_CASE("the domain is what the NIC and the stream need") {
+    const Document domain(spec());
+    CHECK(domain("//memoryBacking/source/@type") == "memfd");
+    CHECK(domain("//memoryBacking/access/@mode") == "shared");
+    CHECK(domain("//interface/@type") == "vhostuser");
+    CHECK(domain("//interface/source/@mode") == "client");
+    CHECK(domain("//interface/rom/@enabled") == "no");
+    CHECK(domain("//channel/source/@mode") == "connect");
+    CHECK(domain("//channel/target/@name") == "org.skbtrail.stream");
+    CHECK(domain("/domain/on_reboot") == "destroy");
+    CHECK(domain("/domain/os/type/@machine") == "q35");
+    CHECK(domain("/domain/cpu/@mode") == "maximum");
+}
+
+TEST_CASE("the accelerator is the domain's type") {
+    auto kvm = spec();
+    kvm.accelerator = Accelerator::kvm;
+    CHECK(Document(kvm)("/domain/@type") == "kvm");
+}
+
+TEST_CASE("features that libvirt can switch are switched on and off") {
+    auto features = spec();
+    features.features = {
+        {"mrg_rxbuf", false}, {"guest_tso4", true}, {"csum", false}, {"event_idx", false}};
+    const Document domain(features);
+    CHECK(domain("//driver/host/@mrg_rxbuf") == "off");
+    CHECK(domain("//driver/guest/@tso4") == "on");
+    CHECK(domain("//driver/host/@csum") == "off");
+    CHECK_FALSE(domain.has("//driver/host/@tso4"));
+    CHECK_FALSE(Document(spec()).has("//driver/host"));
+}
+
+TEST_CASE("an emulator is named only if one was chosen") {
+    CHECK_FALSE(Document(spec()).has("//emulator"));
+    auto chosen = spec();
+    chosen.emulator = "/opt/qemu-system-x86_64";
+    CHECK(Document(chosen)("//devices/emulator") == "/opt/qemu-system-x86_64");
+}
+
+TEST_CASE("a template without a place to fill, or that is not XML, is refused") {
+    CHECK_THROWS_WITH(domain_xml(spec(), "<domain><name/></domain>"),
+                      ContainsSubstring("/domain/memory"));
+    CHECK_THROWS_AS(domain_xml(spec(), "<domain"), CannotRun);
+}
+
+}  // namespace
+}  // namespace skbtrail::labs

@@ -1,0 +1,158 @@
+#include "labs/runner/lab.h"
+
+#include <string>
+#include <vector>
+
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
+#include <catch2/matchers/catch_matchers.hpp>
+#include <catch2/matchers/catch_matchers_string.hpp>
+#include <nlohmann/json.hpp>
+
+#include "labs/runner/failure.h"
+#include "tests/unit/runner/temporary.h"
+#include "tracer/chain/format_error.h"
+
+namespace skbtrail::labs {
+namespace {
+
+using Catch::Matchers::ContainsSubstring;
+using nlohmann::json;
+
+json good_lab() {
+    return json::parse(R"({
+        "format": "skbtrail-lab", "version": 1, "title": "A ping",
+        "kernel": {"default": "6.12", "needs": ["CONFIG_NETFILTER"]},
+        "nic": {"features": {"mrg_rxbuf": false}},
+        "wire": {"kind": "script", "file": "wire.json", "uplink": "nat", "window": 4},
+        "vcpus": 2, "memory_mib": 256, "modules": ["virtio_net"],
+        "sysctls": {"net.ipv4.ip_forward": "1"},
+        "steps": [{"name": "prepare", "run": "prepare.sh", "deadline_s": 20},
+                  {"name": "exercise", "run": "run.sh", "record": true}],
+        "show": ["the reply"]
+    })");
+}
+
+std::string message_of(const json& document) {
+    try {
+        parse_lab(document.dump(), "/labs/ping");
+    } catch (const chain::FormatError& error) {
+        return error.what();
+    }
+    return "no error";
+}
+
+TEST_CASE("a lab is read") {
+    const auto lab = parse_lab(good_lab().dump(), "/labs/ping");
+    CHECK(lab.name == "ping");
+    CHECK(lab.title == "A ping");
+    CHECK(lab.kernel == "6.12");
+    CHECK(lab.nic_features == std::map<std::string, bool>{{"mrg_rxbuf", false}});
+    CHECK(lab.vcpus == 2);
+    CHECK(lab.memory_mib == 256);
+    CHECK(lab.steps.at(0).deadline == std::chrono::seconds(20));
+    CHECK(lab.recorded_step().name == "exercise");
+    CHECK(lab.show == std::vector<std::string>{"the reply"});
+    CHECK(lab.expectation() == "/labs/ping/expect.json");
+}
+
+TEST_CASE("a lab's wire becomes the NIC's option, its file with the whole path") {
+    CHECK(parse_lab(good_lab().dump(), "/labs/ping").wire_argument() ==
+          "script,file=/labs/ping/wire.json,uplink=nat,window=4");
+    auto plain = good_lab();
+    plain["wire"] = {{"kind", "reflect"}};
+    CHECK(parse_lab(plain.dump(), "/labs/ping").wire_argument() == "reflect");
+}
+
+TEST_CASE("a lab that is wrong is refused at the place of the mistake") {
+    struct Case {
+        const char* what;
+        json patch;  // RFC 6902
+        std::string place;
+        std::string sentence;
+    };
+    const auto replace = [](const char* path, const json& value) {
+        return json::array({{{"op", "add"}, {"path", path}, {"value", value}}});
+    };
+    const auto remove = [](const char* path) {
+        return json::array({{{"op", "remove"}, {"path", path}}});
+    };
+    const auto wrong = GENERATE_COPY(
+        Case{"another format", replace("/format", "skbtrail-recording"), "", "a lab"},
+        Case{"a later version", replace("/version", 2), "/version", "2"},
+        Case{"no title", remove("/title"), "", "title"},
+        Case{"an empty title", replace("/title", ""), "/title", "empty"},
+        Case{"a typo", replace("/modulse", json::array()), "/modulse", "did you mean \"modules\""},
+        Case{"a typo below", replace("/steps/0/deadline", 3), "/steps/0", "deadline_s"},
+        Case{"no memory", replace("/memory_mib", 1), "/memory_mib", "128 to 65536"},
+        Case{"negative vcpus", replace("/vcpus", -1), "/vcpus", ""},
+        Case{"vcpus as text", replace("/vcpus", "2"), "/vcpus", ""},
+        Case{"no wire", remove("/wire"), "", "wire"},
+        Case{"a wire without a kind", remove("/wire/kind"), "/wire", "kind"},
+        Case{"a file elsewhere", replace("/wire/file", "../x.json"), "/wire/file", "lab's folder"},
+        Case{"a comma for --wire", replace("/wire/uplink", "nat,x=1"), "/wire/uplink", "comma"},
+        Case{"steps that are none", replace("/steps", json::object()), "/steps", ""},
+        Case{"no step recorded", replace("/steps/1/record", false), "/steps", "0 steps"},
+        Case{"two recorded", replace("/steps/0/record", true), "/steps", "2 steps"},
+        Case{"two of one name", replace("/steps/0/name", "exercise"), "/steps/1", "exercise"},
+        Case{"a script elsewhere", replace("/steps/1/run", "/bin/sh"), "/steps/1/run", "/bin/sh"},
+        Case{"a deadline of 0", replace("/steps/0/deadline_s", 0), "/steps/0/deadline_s", "1 to"},
+        Case{"a feature as text", replace("/nic/features/mrg_rxbuf", "on"),
+             "/nic/features/mrg_rxbuf", ""});
+    INFO(wrong.what);
+    const auto message = message_of(good_lab().patch(wrong.patch));
+    CHECK_THAT(message, ContainsSubstring(wrong.place) && ContainsSubstring(wrong.sentence));
+    CHECK(message != "no error");
+}
+
+TEST_CASE("text that is not JSON says where") {
+    REQUIRE_THROWS_WITH(parse_lab("{\n  \"format\": oops", "/labs/ping"),
+                        ContainsSubstring("line 2"));
+}
+
+TEST_CASE("the error about a lab's file names it") {
+    const TemporaryDirectory labs;
+    labs.write("bad/lab.json", "[]");
+    REQUIRE_THROWS_WITH(load_lab(labs / "bad"), ContainsSubstring("bad/lab.json"));
+}
+
+TEST_CASE("a lab whose script is missing is refused before it is run") {
+    const TemporaryDirectory labs;
+    labs.write("ping/lab.json", good_lab().dump());
+    labs.write("ping/prepare.sh", "");
+    labs.write("ping/wire.json", "{}");
+    REQUIRE_THROWS_WITH(load_lab(labs / "ping"), ContainsSubstring("run.sh"));
+    labs.write("ping/run.sh", "");
+    REQUIRE_NOTHROW(load_lab(labs / "ping"));
+}
+
+TEST_CASE("labs are found by name, never by path") {
+    const TemporaryDirectory labs;
+    labs.write("first/ping/lab.json", "{}");
+    labs.write("second/ping/lab.json", "{}");
+    labs.write("second/udp/lab.json", "{}");
+    labs.write("second/notes/README.md", "");
+    const std::vector<std::filesystem::path> directories{labs / "first", labs / "second",
+                                                         labs / "absent"};
+
+    CHECK(find_lab("ping", directories) == labs / "first" / "ping");
+    CHECK(find_lab("udp", directories) == labs / "second" / "udp");
+    CHECK(list_labs(directories).size() == 2);
+    for (const auto* path : {"../ping", "/etc", "first/ping", "..", "."}) {
+        INFO(path);
+        CHECK_THROWS_WITH(find_lab(path, directories), ContainsSubstring("is a path"));
+    }
+    CHECK_THROWS_WITH(find_lab("pnig", directories), ContainsSubstring("did you mean \"ping\""));
+    CHECK_THROWS_WITH(find_lab("notes", directories), ContainsSubstring("ping, udp"));
+    CHECK_THROWS_WITH(find_lab("x", {labs / "absent"}), ContainsSubstring("no other lab either"));
+}
+
+TEST_CASE("what a lab needs of the kernel's configuration is y or m") {
+    auto lab = parse_lab(good_lab().dump(), "/labs/ping");
+    lab.kernel_needs = {"CONFIG_A", "CONFIG_B", "CONFIG_C", "CONFIG_D"};
+    CHECK(missing_needs(lab, "CONFIG_A=y\nCONFIG_B=m\n# CONFIG_C is not set\nCONFIG_DX=y\n") ==
+          std::vector<std::string>{"CONFIG_C", "CONFIG_D"});
+}
+
+}  // namespace
+}  // namespace skbtrail::labs
