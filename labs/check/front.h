@@ -50,7 +50,13 @@ class Front {
     /// One behind the last position that is reached.
     std::size_t end() const { return first_ + weights_.size(); }
 
-    bool operator==(const Front&) const = default;
+    /// Whether each position that `other` reaches is reached here, too.
+    bool covers(const Front& other) const {
+        for (std::size_t k = other.first(); k < other.end(); ++k) {
+            if (other.at(k) != no_match && at(k) == no_match) return false;
+        }
+        return true;
+    }
 
   private:
     std::size_t first_ = 0;

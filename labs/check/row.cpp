@@ -145,11 +145,9 @@ Front Row::skip_any(const Front& from) const {
 Front Row::choose(const Pattern& pattern, const Front& from) {
     const std::size_t min = pattern.step->count.min;
     const std::size_t max = pattern.step->count.max.value_or(min + children_.size() + 1);
+    const std::size_t rounds = std::min(max, min + children_.size() + 1);
     Front result;
     Front layer = from;
-    // An alternative may be empty, so a front may stay where it is: then more rounds change
-    // nothing, and as many as there are calls are enough for the others.
-    const std::size_t rounds = std::min(max, min + children_.size() + 1);
     for (std::size_t round = 0; !layer.empty(); ++round) {
         if (round >= min) result.raise(layer);
         if (round == rounds) break;
@@ -157,7 +155,13 @@ Front Row::choose(const Pattern& pattern, const Front& from) {
         for (const PatternList* alternative : pattern.alternatives) {
             next.raise(run(*alternative, layer));
         }
-        if (next == layer && round >= min) break;
+        // An alternative may be empty, or take anything. Once a round reaches no position that is
+        // new, no later one does: what follows from the same positions is the same.
+        if (layer.covers(next) && next.covers(layer)) {
+            result.raise(next);
+            break;
+        }
+        if (round >= min && result.covers(next)) break;
         layer = std::move(next);
     }
     return result;
