@@ -196,6 +196,7 @@ class Run {
         while (::waitpid(child_.id(), &status, 0) < 0 && errno == EINTR) {
         }
         child_.detach();
+        group_.detach();  // or its end would end what the program left in the background
         over_ = true;
         if (WIFSIGNALED(status)) {
             result_.signal = WTERMSIG(status);

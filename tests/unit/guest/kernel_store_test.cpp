@@ -118,6 +118,15 @@ TEST_CASE("an empty cache and a mirror out of reach are a sentence with what to 
     CHECK(told.size() > 1);
 }
 
+TEST_CASE("fetching is given up when a stop is asked for") {
+    const Mirror nowhere("http://127.0.0.1:1/debian");
+    FakeCache cache;
+    std::stop_source stop;
+    stop.request_stop();
+    CHECK_THROWS_WITH(cache.store.resolve("6.12", {}, stop.get_token()),
+                      ContainsSubstring("was stopped because that was asked for"));
+}
+
 TEST_CASE("a mirror that is not signed is not believed") {
     const TemporaryDirectory repository;
     const auto suite = repository / "dists/bookworm";
