@@ -197,7 +197,7 @@ Script parse_script(std::string_view text, const std::string& file) {
     nlohmann::json document;
     try {
         document = nlohmann::json::parse(text);
-    } catch (const nlohmann::json::parse_error& error) {
+    } catch (const nlohmann::json::exception& error) {  // parse_error, and out_of_range for 1e999
         // The library's sentence says line and column; its own number in front says nothing.
         const std::string_view what = error.what();
         const auto bracket = what.find("] ");

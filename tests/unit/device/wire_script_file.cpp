@@ -1,6 +1,7 @@
 // Script files: what is understood, and what is said of those that are not.
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
@@ -83,6 +84,7 @@ TEST_CASE("a malformed script is told by file, place and expectation", "[wire][s
         // Not a script at all.
         Case{"", "not JSON: parse error at line 1, column 1"},
         Case{"{\n \"format\": oops}", "not JSON: parse error at line 2"},
+        Case{"[1e999]", "not JSON: number overflow parsing"},
         Case{"[]", "at the top: expected an object, came an array"},
         Case{"{}", "at the top: \"format\" is missing: \"skbtrail-script\""},
         Case{R"({"format": "skbtrail-recording", "version": 1})",
@@ -203,6 +205,20 @@ TEST_CASE("a script cut at any byte is refused", "[wire][script]") {
     for (std::size_t size = 0; size < whole.size(); ++size) {
         CHECK_THROWS_AS(parse_script(whole.substr(0, size), "cut.json"), ScriptError);
     }
+}
+
+TEST_CASE("the script in the documentation is one", "[wire][script]") {
+    const auto page_path = std::filesystem::path(SKBTRAIL_TEST_DATA "/../../../../docs/wires.md");
+    std::ifstream stream(page_path.lexically_normal());
+    const std::string page{std::istreambuf_iterator<char>(stream), {}};
+    const std::string fence = "```json\n";
+    const auto begin = page.find(fence);
+    REQUIRE(begin != std::string::npos);
+    const auto end = page.find("```", begin + fence.size());
+    const auto example = page.substr(begin + fence.size(), end - begin - fence.size());
+    const Script script = parse_script(example, "docs/wires.md");
+    CHECK(script.steps.size() == 1);
+    CHECK(recipe_size(script.steps.front().send.front()) == 98);
 }
 
 TEST_CASE("files that cannot be read are told with their reason", "[wire][script]") {
