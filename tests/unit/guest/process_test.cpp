@@ -84,18 +84,17 @@ TEST_CASE("standard input is empty") {
 
 TEST_CASE("a deadline ends the whole group") {
     Command command = shell("sleep 1000 & echo $!; sleep 1000");
-    command.deadline = 300ms;
+    command.deadline = 1s;  // enough for the shell to get there on a busy machine
     const ProcessResult result = run_process(command);
     CHECK(result.ending == Ending::timed_out);
     CHECK(result.elapsed < 10s);
     CHECK(gone_soon(std::stoi(result.output)));
-    CHECK_THAT(describe(command, result), ContainsSubstring("did not end within 0 s") ||
-                                              ContainsSubstring("did not end within"));
+    CHECK_THAT(describe(command, result), ContainsSubstring("did not end within 1 s"));
 }
 
 TEST_CASE("a deadline ends a group that ignores being asked") {
     Command command = shell("trap '' TERM; sh -c 'trap \"\" TERM; echo $$; sleep 1000' & wait");
-    command.deadline = 300ms;
+    command.deadline = 1s;  // enough for the shell to get there on a busy machine
     command.grace = 200ms;
     const ProcessResult result = run_process(command);
     CHECK(result.ending == Ending::timed_out);
@@ -105,7 +104,7 @@ TEST_CASE("a deadline ends a group that ignores being asked") {
 
 TEST_CASE("a program may use its grace to end well") {
     Command command = shell("trap 'echo bye; exit 3' TERM; while :; do sleep 0.05; done");
-    command.deadline = 300ms;
+    command.deadline = 1s;  // enough for the shell to get there on a busy machine
     const ProcessResult result = run_process(command);
     CHECK(result.ending == Ending::timed_out);
     CHECK(result.output == "bye\n");
