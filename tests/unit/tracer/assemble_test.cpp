@@ -1,0 +1,271 @@
+#include "tracer/assemble.h"
+
+#include <algorithm>
+#include <functional>
+#include <numeric>
+
+#include <catch2/catch_test_macros.hpp>
+
+#include "tests/unit/tracer/fixture.h"
+#include "tracer/files.h"
+#include "tracer/ftrace/format.h"
+
+using namespace skbtrail;
+using namespace skbtrail::tracer;
+using test::sight;
+using test::Story;
+
+namespace {
+
+const std::vector<std::string> reasons{"NOT_DROPPED_YET", "CONSUMED", "NOT_SPECIFIED"};
+
+std::uint64_t sum_of(const std::vector<chain::Loss>& losses) {
+    return std::accumulate(losses.begin(), losses.end(), std::uint64_t{0},
+                           [](auto sum, const auto& loss) { return sum + loss.count; });
+}
+
+std::uint64_t count_of(const std::vector<chain::Loss>& losses, const std::string& kind) {
+    std::uint64_t sum = 0;
+    bool found = false;
+    for (const auto& loss : losses) {
+        if (loss.kind != kind) continue;
+        sum += loss.count;
+        found = true;
+    }
+    CHECK(found);  // a counter is listed, also when it is 0
+    return sum;
+}
+
+const chain::Call* find(const chain::Call& call, const std::string& function) {
+    if (call.function == function) return &call;
+    for (const auto& child : call.calls) {
+        if (const auto* found = find(child, function)) return found;
+    }
+    return nullptr;
+}
+
+/// The functions from the root to `function`.
+std::vector<std::string> way_to(const chain::Call& call, const std::string& function) {
+    if (call.function == function) return {function};
+    for (const auto& child : call.calls) {
+        auto way = way_to(child, function);
+        if (way.empty()) continue;
+        way.insert(way.begin(), call.function);
+        return way;
+    }
+    return {};
+}
+
+const chain::Packet& packet_of_type(const Assembled& result, const std::string& type) {
+    const auto found = std::find_if(result.packets.begin(), result.packets.end(),
+                                    [&type](const chain::Packet& packet) {
+                                        const auto it = packet.headers.find("icmp.type");
+                                        return it != packet.headers.end() && it->second == type;
+                                    });
+    REQUIRE(found != result.packets.end());
+    return *found;
+}
+
+}  // namespace
+
+TEST_CASE("a recorded ping: nothing lost, two messages and the address resolution before them") {
+    const auto recorded = test::load_recorded("ping-6.12");
+    const auto result = assemble(recorded.capture, recorded.functions, {}, reasons, {});
+    CHECK(sum_of(result.losses) == 0);
+
+    const auto& request = packet_of_type(result, "echo-request");
+    CHECK(request.fate.kind == "transmitted");
+    CHECK(request.fate.function == "start_xmit");
+    CHECK(request.headers.at("ip.destination") == "10.0.2.2");
+    CHECK(request.headers.at("icmp.sequence") == "0");
+    const auto& reply = packet_of_type(result, "echo-reply");
+    CHECK(reply.fate.kind == "delivered");
+    CHECK(reply.fate.function == "__sock_queue_rcv_skb");
+    CHECK(reply.headers.at("icmp.id") == request.headers.at("icmp.id"));
+    CHECK(std::count_if(result.packets.begin(), result.packets.end(), [](const auto& packet) {
+              return packet.headers.contains("arp.operation");
+          }) == 2);
+}
+
+TEST_CASE("a recorded ping: the reply's way from the poll to the socket") {
+    const auto recorded = test::load_recorded("ping-6.12");
+    const auto result = assemble(recorded.capture, recorded.functions, {}, reasons, {});
+    const auto& reply = packet_of_type(result, "echo-reply");
+    const chain::Chain* chain = nullptr;
+    for (const auto& one : result.chains) {
+        if (one.root.function != "__napi_poll" || find(one.root, "raw_rcv") == nullptr) continue;
+        CHECK(chain == nullptr);
+        chain = &one;
+    }
+    REQUIRE(chain != nullptr);
+    CHECK(chain->context == chain::Context::softirq);
+    CHECK(way_to(chain->root, "sock_def_readable") ==
+          std::vector<std::string>{
+              "__napi_poll", "virtnet_poll", "napi_complete_done",
+              "netif_receive_skb_list_internal", "__netif_receive_skb_list_core", "ip_list_rcv",
+              "ip_sublist_rcv", "ip_sublist_rcv_finish", "ip_local_deliver",
+              "ip_local_deliver_finish", "ip_protocol_deliver_rcu", "raw_local_deliver", "raw_rcv",
+              "sock_queue_rcv_skb_reason", "__sock_queue_rcv_skb", "sock_def_readable"});
+    CHECK(find(chain->root, "virtnet_poll")->module == "virtio_net");
+
+    // Every sighting on that way is the reply, and data moves as the headers are taken off.
+    const auto* core = find(chain->root, "ip_rcv_core");
+    REQUIRE(core != nullptr);
+    REQUIRE(core->skbs.size() == 1);
+    CHECK(core->skbs[0].packet == reply.id);
+    CHECK(core->skbs[0].data == 78);
+    CHECK(core->skbs[0].network_header == 78);
+    CHECK(core->skbs[0].protocol == 0x0800);
+    const auto* icmp = find(chain->root, "icmp_rcv");
+    REQUIRE(icmp != nullptr);
+    CHECK(icmp->skbs.at(0).data == 98);
+    CHECK(icmp->skbs.at(0).len == 64);
+    const auto* raw = find(chain->root, "raw_rcv");
+    CHECK(raw->skbs.at(0).packet == reply.id);
+    CHECK(raw->skbs.at(0).address != core->skbs[0].address);  // the clone
+    CHECK(raw->skbs.at(0).cloned);
+    // At its birth nothing but its head is known.
+    const auto* build = find(chain->root, "__build_skb_around");
+    REQUIRE(build != nullptr);
+    CHECK(build->skbs.at(0).packet == reply.id);
+    CHECK(build->skbs.at(0).end == 0);
+}
+
+TEST_CASE("a recorded ping: durations nest, and children follow each other") {
+    const auto recorded = test::load_recorded("ping-6.12");
+    const auto result = assemble(recorded.capture, recorded.functions, {}, reasons, {});
+    std::size_t calls = 0;
+    const std::function<void(const chain::Call&)> check = [&](const chain::Call& call) {
+        ++calls;
+        REQUIRE(call.duration.has_value());
+        CHECK(call.incomplete.empty());
+        auto at = call.start;
+        for (const auto& child : call.calls) {
+            CHECK(child.start >= at);
+            at = child.start + child.duration.value_or(0);
+            check(child);
+        }
+        CHECK(at <= call.start + *call.duration);
+    };
+    for (const auto& chain : result.chains) check(chain.root);
+    CHECK(calls > 300);
+}
+
+TEST_CASE("a chain that ran inside another one says where") {
+    const auto recorded = test::load_recorded("ping-6.12");
+    const auto result = assemble(recorded.capture, recorded.functions, {}, reasons, {});
+    std::size_t nested = 0;
+    for (const auto& chain : result.chains) {
+        if (!chain.nested_in) continue;
+        ++nested;
+        CHECK(chain.context != chain::Context::task);
+        const auto outer = std::find_if(
+            result.chains.begin(), result.chains.end(),
+            [&chain](const auto& other) { return other.id == chain.nested_in->chain; });
+        REQUIRE(outer != result.chains.end());
+        CHECK(outer->pid == chain.pid);
+        CHECK(find(outer->root, chain.nested_in->function) != nullptr);
+        CHECK(chain.root.start >= outer->root.start);
+    }
+    CHECK(nested >= 2);
+}
+
+TEST_CASE("trees that carry nothing and begin at no root are left out") {
+    const auto table = test::make_table({"ip_rcv_core", "__x64_sys_sendto"}, {"timer", "kick"});
+    Story story(table);
+    story.enter("timer").enter("kick").leave("kick").leave("timer");
+    story.enter("timer").leaf("ip_rcv_core", sight(0x100, 0x10000)).leave("timer");
+    story.enter("kick").leave("kick");
+    story.leaf("__x64_sys_sendto");
+    const auto result = assemble(story.capture, table, {}, reasons, {{100, "ping"}});
+    REQUIRE(result.chains.size() == 2);
+    CHECK(result.chains[0].root.function == "timer");
+    CHECK(result.chains[0].comm == "ping");
+    CHECK(result.chains[0].pid == 100);
+    CHECK(result.chains[1].root.function == "__x64_sys_sendto");
+    CHECK(result.chains[0].id == 1);
+    CHECK(result.chains[1].id == 2);
+}
+
+TEST_CASE("a thread's name comes from the events of roots, also when it has ended") {
+    const auto table = test::make_table({"__x64_sys_sendto"});
+    Story story(table);
+    story.enter("__x64_sys_sendto");
+    skbtrail_long_event event{};
+    event.event.function = test::symbol_of(table, "__x64_sys_sendto");
+    event.event.time = story.now() + 1;
+    event.event.tid = 100;
+    event.event.flags = SKBTRAIL_EVENT_CONTEXT;
+    event.event.bytes_used = 16;
+    std::copy_n("busybox", 8, event.bytes);
+    story.capture.add_event(std::as_bytes(std::span(&event, 1)));
+    story.leave("__x64_sys_sendto");
+    const auto result = assemble(story.capture, table, {}, reasons, {});
+    REQUIRE(result.chains.size() == 1);
+    CHECK(result.chains[0].comm == "busybox");
+    CHECK(sum_of(result.losses) == 0);
+}
+
+TEST_CASE("a call on another CPU than its chain says so") {
+    const auto table = test::make_table({"__x64_sys_recvfrom", "ip_rcv_core"});
+    Story story(table);
+    story.call("__x64_sys_recvfrom").on_cpu(1).leaf("ip_rcv_core", sight(0x100, 0x10000));
+    story.leave("__x64_sys_recvfrom");
+    const auto result = assemble(story.capture, table, {}, reasons, {});
+    REQUIRE(result.chains.size() == 1);
+    CHECK(result.chains[0].cpu == 0);
+    CHECK_FALSE(result.chains[0].root.cpu);
+    CHECK(result.chains[0].root.calls.at(0).cpu == 1);
+}
+
+TEST_CASE("what is lost is counted under its name, and marked where it may be missing") {
+    const auto table = test::make_table({"__x64_sys_sendto", "ip_rcv_core"});
+    Story story(table);
+    story.call("__x64_sys_sendto").lose().enter("ip_rcv_core").leave("ip_rcv_core");
+    story.leave("__x64_sys_sendto").event("ip_rcv_core", sight(0x100, 0x10000));
+    const auto result = assemble(story.capture, table, {}, reasons, {});
+    CHECK(count_of(result.losses, "call_without_event") == 1);
+    CHECK(count_of(result.losses, "event_without_call") == 1);
+    CHECK(count_of(result.losses, "too_deep") == 0);
+    REQUIRE(result.chains.size() == 1);
+    CHECK(result.chains[0].root.incomplete == "its CPU's trace buffer overran while it ran");
+}
+
+TEST_CASE("beyond the memory limit records are counted, not kept, and open calls are marked") {
+    const auto recorded = test::load_recorded("ping-6.12");
+    std::size_t all = 0;
+    for (const auto& [cpu, one] : recorded.capture.cpus()) all += one.records.size();
+
+    const std::string directory = std::string(SKBTRAIL_TEST_DATA) + "/ping-6.12";
+    const GraphDecoder decoder(parse_format(read_file(directory + "/funcgraph_entry.format")),
+                               parse_format(read_file(directory + "/funcgraph_exit.format")));
+    Capture capture(8192);
+    std::size_t kept = 0;
+    for (unsigned cpu = 0; cpu < 2; ++cpu) {
+        const auto pages = read_file(directory + "/cpu" + std::to_string(cpu));
+        for (auto rest = std::as_bytes(std::span(pages)); rest.size() >= 4096;
+             rest = rest.subspan(4096)) {
+            capture.add_page(cpu, rest.first(4096), decoder);
+        }
+        kept += capture.cpus().at(cpu).records.size();
+    }
+    const auto result = assemble(capture, recorded.functions, {}, reasons, {});
+    CHECK(kept > 0);
+    CHECK(capture.size() <= 8192 + sizeof(GraphRecord));
+    CHECK(count_of(result.losses, "memory_limit_records") == all - kept);
+}
+
+TEST_CASE("events that are too short are counted, not read") {
+    Capture capture(1U << 20U);
+    skbtrail_long_event event{};
+    event.event.bytes_used = SKBTRAIL_SNAP;
+    const auto bytes = std::as_bytes(std::span(&event, 1));
+    CHECK(capture.add_event(bytes));
+    CHECK_FALSE(capture.add_event(bytes.first(10)));
+    CHECK_FALSE(capture.add_event(bytes.first(sizeof(skbtrail_event))));  // without its bytes
+    event.event.bytes_used = SKBTRAIL_SNAP + 1;
+    CHECK_FALSE(capture.add_event(bytes));
+    CHECK(capture.malformed_events() == 3);
+    const auto table = test::make_table({});
+    CHECK(count_of(assemble(capture, table, {}, {}, {}).losses, "event_malformed") == 3);
+}

@@ -1,0 +1,66 @@
+#include "tracer/options.h"
+
+#include <catch2/catch_test_macros.hpp>
+
+using namespace skbtrail::tracer;
+
+namespace {
+
+std::variant<Options, Exit> parse(std::vector<const char*> words) {
+    words.insert(words.begin(), "skbtrail-collect");
+    return parse_options(static_cast<int>(words.size()), words.data());
+}
+
+Exit refused(std::vector<const char*> words) {
+    const auto result = parse(std::move(words));
+    REQUIRE(std::holds_alternative<Exit>(result));
+    return std::get<Exit>(result);
+}
+
+}  // namespace
+
+TEST_CASE("the command and its options stand behind --") {
+    const auto result =
+        parse({"--output", "r.json", "--plan", "p", "--", "ping", "-c", "1", "--output", "host"});
+    REQUIRE(std::holds_alternative<Options>(result));
+    const auto& options = std::get<Options>(result);
+    CHECK(options.output == "r.json");
+    CHECK(options.plan == "p");
+    CHECK(options.command == std::vector<std::string>{"ping", "-c", "1", "--output", "host"});
+    CHECK(options.status_fd == -1);
+    CHECK_FALSE(options.no_detach);
+}
+
+TEST_CASE("numbers are taken within their limits") {
+    const auto result = parse({"-o", "r", "--status-fd", "2", "--buffer-kib", "128", "--memory-mib",
+                               "5", "--no-detach", "--", "true"});
+    REQUIRE(std::holds_alternative<Options>(result));
+    CHECK(std::get<Options>(result).buffer_kib == 128);
+    CHECK(std::get<Options>(result).memory_mib == 5);
+    CHECK(std::get<Options>(result).status_fd == 2);
+    CHECK(std::get<Options>(result).no_detach);
+    CHECK(refused({"-o", "r", "--buffer-kib", "1", "--", "true"}).status == exit_usage);
+    CHECK(refused({"-o", "r", "--memory-mib", "0", "--", "true"}).status == exit_usage);
+    CHECK(refused({"-o", "r", "--status-fd", "-2", "--", "true"}).status == exit_usage);
+}
+
+TEST_CASE("wrong usage is told, with where to look") {
+    for (const auto& words : std::vector<std::vector<const char*>>{
+             {}, {"-o", "r"}, {"--", "true"}, {"-o", "r", "--what", "--", "true"}}) {
+        const auto exit = refused(words);
+        CHECK(exit.status == exit_usage);
+        CHECK(exit.is_error);
+        CHECK(exit.text.find("--help") != std::string::npos);
+    }
+    CHECK(refused({"-o", "r", "--status-fd", "987", "--", "true"}).text.find("not open") !=
+          std::string::npos);
+}
+
+TEST_CASE("help teaches, and is no error") {
+    const auto exit = refused({"--help"});
+    CHECK(exit.status == exit_ok);
+    CHECK_FALSE(exit.is_error);
+    CHECK(exit.text.find("Example") != std::string::npos);
+    CHECK(exit.text.find("--save-plan") != std::string::npos);
+    CHECK(refused({"--version"}).text.find("skbtrail-collect") == 0);
+}
