@@ -61,7 +61,9 @@ ShownCall Folding::fold_call(const chain::Call& call) {
             continue;
         }
         if (options_.fold && has_packets_ && !shown.matters) {
-            shown.folded += count_calls(below);
+            const std::size_t count = count_calls(below);
+            shown.folded += count;
+            folded_count_ += count;
             continue;
         }
         ShownCall next = fold_call(below);

@@ -34,6 +34,9 @@ class Folding {
     /// Calls that were noise, with all that was below them.
     std::size_t noise() const { return noise_count_; }
 
+    /// Calls below others that are given no packet.
+    std::size_t folded() const { return folded_count_; }
+
     /// Whether a line shows this sk_buff.
     bool shows(const chain::SkbGeometry& skb) const;
 
@@ -48,6 +51,7 @@ class Folding {
     std::unordered_map<std::string, bool> known_;
     bool has_packets_ = false;
     std::size_t noise_count_ = 0;
+    std::size_t folded_count_ = 0;
 };
 
 }  // namespace skbtrail::labs

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "labs/show/descriptors.h"
 #include "labs/show/fold.h"
@@ -43,7 +44,6 @@ struct Line {
     std::string text;
     Ink ink = Ink::plain;
     std::string remark;  ///< behind the text, dim
-    std::string alert;
 };
 
 class TreePrinter {
@@ -63,13 +63,7 @@ class TreePrinter {
         print_header();
         print_columns();
         for (const Line& line : lines_) print_line(line);
-        if (const std::size_t noise = folding_.noise(); noise > 0) {
-            out_ << ink(fmt::format("folded: {} call{} of noise (locks, memory, timers …); --full "
-                                    "shows {}",
-                                    noise, noise == 1 ? "" : "s", noise == 1 ? "it" : "them"),
-                        Ink::dim)
-                 << '\n';
-        }
+        print_folded();
     }
 
   private:
@@ -95,6 +89,20 @@ class TreePrinter {
         }
     }
 
+    void print_folded() {
+        std::vector<std::string> parts;
+        const auto add = [&](std::size_t count, const char* what) {
+            if (count > 0) {
+                parts.push_back(fmt::format("{} call{} {}", count, count == 1 ? "" : "s", what));
+            }
+        };
+        add(folding_.noise(), "of noise (locks, memory, timers …)");
+        add(folding_.folded(), "below calls that handle no packet (+N)");
+        if (parts.empty()) return;
+        out_ << ink(fmt::format("folded: {}; --full shows all", fmt::join(parts, ", ")), Ink::dim)
+             << '\n';
+    }
+
     bool has_offsets() const { return options_.geometry && !packets_.empty(); }
 
     void print_columns() {
@@ -116,7 +124,6 @@ class TreePrinter {
         if (!packets_.empty()) text += ink(padded(line.packet, packet_columns), Ink::packet) + "  ";
         if (has_offsets()) text += offsets_text(line) + "  ";
         text += ink(line.branch, Ink::dim) + ink(line.text, line.ink) + ink(line.remark, Ink::dim);
-        if (!line.alert.empty()) text += "  " + ink(line.alert, Ink::warning);
         out_ << text << '\n';
     }
 
@@ -153,24 +160,31 @@ class TreePrinter {
         if (call.cpu && *call.cpu != chain_.cpu) line.remark += fmt::format(" cpu{}", *call.cpu);
         if (shown.times > 1) line.remark += fmt::format(" ×{}", shown.times);
         if (shown.folded > 0) line.remark += fmt::format(" (+{})", shown.folded);
-        if (!call.incomplete.empty()) {
-            line.alert = fmt::format("calls below may be missing: {}", call.incomplete);
-        }
         // Lines that belong to the call, between it and what it called.
         const std::string continued = below + (shown.calls.empty() ? "  " : "│ ");
-        bool first = true;
         std::vector<Line> more;
         for (const chain::SkbGeometry& skb : call.skbs) {
             if (!folding_.shows(skb)) continue;
             if (skb.packet) packets_.insert(*skb.packet);
-            Line& target = first ? line : more.emplace_back();
-            if (!first) target.branch = continued;
-            add_geometry(skb, target);
             paged_ = paged_ || skb.data_len > 0;
-            first = false;
+            if (!line.offsets) {
+                add_geometry(skb, line);
+                continue;
+            }
+            Line& another = more.emplace_back();
+            another.branch = continued;
+            another.remark = fmt::format("(its argument {})", skb.argument + 1);
+            add_geometry(skb, another);
         }
         lines_.push_back(std::move(line));
         for (Line& another : more) lines_.push_back(std::move(another));
+        if (!call.incomplete.empty()) {
+            Line alert;
+            alert.branch = continued;
+            alert.text = "! calls below may be missing: " + call.incomplete;
+            alert.ink = Ink::warning;
+            lines_.push_back(std::move(alert));
+        }
         add_descriptors(call, continued);
         for (std::size_t i = 0; i < shown.calls.size(); ++i) {
             const bool last = i + 1 == shown.calls.size();

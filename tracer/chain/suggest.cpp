@@ -28,6 +28,9 @@ std::size_t distance(std::string_view a, std::string_view b) {
     return previous[b.size()];
 }
 
+/// Further away, long words of a family (ip_rcv_core, ip_rcv_finish) are different words.
+constexpr std::size_t most_edits = 3;
+
 /// Longer words are no slips of anything, and comparing them would be slow.
 constexpr std::size_t longest_word = 128;
 
@@ -37,7 +40,7 @@ std::optional<std::string_view> closest(std::string_view word,
                                         std::span<const std::string_view> candidates) {
     if (word.size() > longest_word) return std::nullopt;
     std::optional<std::string_view> best;
-    std::size_t best_distance = std::max<std::size_t>(1, word.size() / 3) + 1;
+    std::size_t best_distance = std::clamp<std::size_t>(word.size() / 3, 1, most_edits) + 1;
     for (const std::string_view candidate : candidates) {
         if (candidate.size() > longest_word) continue;
         const std::size_t d = distance(word, candidate);

@@ -8,8 +8,8 @@
 
 namespace skbtrail::chain {
 
-/// The candidate that `word` most likely is a slip of: at most a third of its letters inserted,
-/// left out, changed or swapped with their neighbour. Nothing when none is that close.
+/// The candidate that `word` most likely is a slip of: at most a third of its letters, and three,
+/// inserted, left out, changed or swapped with their neighbour. Nothing when none is that close.
 std::optional<std::string_view> closest(std::string_view word,
                                         std::span<const std::string_view> candidates);
 

@@ -119,7 +119,7 @@ TEST_CASE("a call that may lack something says so") {
                                .chain(call("root", {call("a").incomplete("ring buffer overrun")}))
                                .build();
     CHECK_THAT(chain_text(recording, 0),
-               ContainsSubstring("a  calls below may be missing: ring buffer overrun"));
+               ContainsSubstring("! calls below may be missing: ring buffer overrun"));
 }
 
 TEST_CASE("a chain without anything can be shown") {
