@@ -2,6 +2,7 @@
 // sentence that names the place.
 #include "tracer/chain/recording_json.h"
 
+#include <random>
 #include <sstream>
 #include <string>
 #include <system_error>
@@ -258,6 +259,32 @@ TEST_CASE("every truncation of a recording is refused") {
     const std::string text = text_of(full_recording());
     for (std::size_t length = 0; length + 2 < text.size(); length += 7) {
         CHECK_THROWS_AS(chain::parse_recording(text.substr(0, length)), chain::FormatError);
+    }
+}
+
+TEST_CASE("a recording with broken bytes is read or refused, never more") {
+    const std::string text = text_of(full_recording());
+    std::mt19937 random(20240601);  // the same bytes each time
+    for (int round = 0; round < 3000; ++round) {
+        std::string broken = text;
+        for (int i = 0; i < 3; ++i) {
+            const std::size_t place = random() % broken.size();
+            switch (random() % 3) {
+                case 0:
+                    broken[place] = static_cast<char>(random());
+                    break;
+                case 1:
+                    broken.erase(place, random() % 20);
+                    break;
+                default:
+                    broken.insert(place, broken.substr(random() % broken.size(), random() % 40));
+            }
+        }
+        try {
+            chain::parse_recording(broken);
+        } catch (const chain::FormatError& error) {
+            CHECK_FALSE(std::string(error.what()).empty());
+        }
     }
 }
 
