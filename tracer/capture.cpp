@@ -23,7 +23,7 @@ void Capture::add_page(unsigned cpu, std::span<const std::byte> page, const Grap
             ++capture.foreign_records;
             return;
         }
-        if (size_ >= limit_) {
+        if (record_bytes_ >= half_) {
             ++capture.records_over_limit;
             return;
         }
@@ -32,7 +32,7 @@ void Capture::add_page(unsigned cpu, std::span<const std::byte> page, const Grap
         graph->after_loss = first && lost_here;
         first = false;
         capture.records.push_back(*graph);
-        size_ += sizeof *graph;
+        record_bytes_ += sizeof *graph;
     });
     if (result.lost) {
         ++capture.pages_after_loss;
@@ -54,7 +54,7 @@ bool Capture::add_event(std::span<const std::byte> bytes) {
         return false;
     }
     auto& capture = cpus_[event.cpu];
-    if (size_ >= limit_) {
+    if (event_bytes_ >= half_) {
         ++capture.events_over_limit;
         return true;
     }
@@ -63,10 +63,10 @@ bool Capture::add_event(std::span<const std::byte> bytes) {
         std::memcpy(copy.data(), rest.data(), event.bytes_used);
         event.bytes_index = static_cast<std::uint32_t>(bytes_.size());
         bytes_.push_back(copy);
-        size_ += sizeof copy;
+        event_bytes_ += sizeof copy;
     }
     capture.events.push_back(event);
-    size_ += sizeof event;
+    event_bytes_ += sizeof event;
     return true;
 }
 

@@ -30,8 +30,9 @@ struct CpuCapture {
 /// Collects pages and events up to a limit of memory.
 class Capture {
   public:
-    /// `limit` in bytes.
-    explicit Capture(std::size_t limit) : limit_(limit) {}
+    /// `limit` in bytes: one half for records, one for events, which take about as much, so that
+    /// both end at about the same time.
+    explicit Capture(std::size_t limit) : half_(limit / 2) {}
 
     /// Takes one page of a CPU's buffer.
     void add_page(unsigned cpu, std::span<const std::byte> page, const GraphDecoder& decoder);
@@ -46,12 +47,13 @@ class Capture {
     [[nodiscard]] std::span<const std::uint8_t> bytes_of(const skbtrail_event& event) const;
 
     /// Bytes of memory taken, about.
-    [[nodiscard]] std::size_t size() const { return size_; }
+    [[nodiscard]] std::size_t size() const { return record_bytes_ + event_bytes_; }
     [[nodiscard]] std::uint64_t malformed_events() const { return malformed_events_; }
 
   private:
-    std::size_t limit_;
-    std::size_t size_ = 0;
+    std::size_t half_;
+    std::size_t record_bytes_ = 0;
+    std::size_t event_bytes_ = 0;
     std::map<unsigned, CpuCapture> cpus_;
     std::vector<EventBytes> bytes_;
     std::uint64_t malformed_events_ = 0;

@@ -240,8 +240,8 @@ void collect(const Options& options, StatusWriter& status) {
             "Recording needs root: the kernel lets nobody else trace it. Try: sudo "
             "skbtrail-collect …");
     }
-    OutputFile output(options.output);
     const SignalGuard signals;
+    OutputFile output(options.output);
     const auto tracefs = find_tracefs();
     check_tracer(tracefs);
     const auto modules = parse_modules(try_read_file("/proc/modules").value_or(""));

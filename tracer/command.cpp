@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tracer/failure.h"
@@ -53,6 +54,10 @@ SignalGuard::SignalGuard() {
 
 SignalGuard::~SignalGuard() {
     const auto set = watched_signals();
+    // Those that came were heeded: unblocked, they would end the process now.
+    const timespec at_once{};
+    while (::sigtimedwait(&set, nullptr, &at_once) > 0) {
+    }
     ::pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <queue>
 #include <unordered_map>
+#include <utility>
 
 #include "tracer/policy.h"
 
@@ -22,6 +23,7 @@ struct Thread {
     std::vector<NodeId> open;
     std::uint32_t overrun = 0;
     bool overrun_known = false;
+    std::uint64_t losses = 0;  ///< how many the builder had seen at the thread's last record
 };
 
 std::uint64_t thread_key(const GraphRecord& record) {
@@ -38,8 +40,14 @@ class Builder {
         const auto function = functions_.at_site(record.site);
         if (function == no_function) ++forest_.unknown_functions;
         auto& thread = threads_[thread_key(record)];
+        const bool lost = std::exchange(thread.losses, losses_) != losses_;
         if (record.entry) {
             enter(record, function, group, thread);
+            // It is in the middle of calls whose entries are among what was lost.
+            auto& node = forest_.nodes.back();
+            if (lost && node.parent == no_node && record.depth > 0) {
+                node.incomplete |= incomplete::lost;
+            }
         } else {
             leave(record, function, thread);
         }
@@ -119,6 +127,7 @@ class Builder {
     }
 
     void mark_loss(std::uint16_t cpu) {
+        ++losses_;
         for (auto& [key, thread] : threads_) {
             for (const auto id : thread.open) {
                 if (forest_.nodes[id].cpu == cpu) forest_.nodes[id].incomplete |= incomplete::lost;
@@ -130,6 +139,7 @@ class Builder {
     Window window_;
     Forest forest_;
     std::unordered_map<std::uint64_t, Thread> threads_;
+    std::uint64_t losses_ = 0;
 };
 
 }  // namespace

@@ -74,12 +74,16 @@ std::string find_tracefs() {
         const auto words = split_words(line);
         if (words.size() > 2 && words[2] == "tracefs") {
             std::string path(words[1]);
-            if (::access((path + "/available_tracers").c_str(), R_OK) != 0) {
+            if (::access((path + "/available_tracers").c_str(), R_OK) == 0) return path;
+            if (errno == ENOENT) {
                 throw Failure(fmt::format(
-                    "tracefs is mounted at {} but cannot be read: {}. Recording needs root.", path,
-                    std::strerror(errno)));
+                    "tracefs is mounted at {} and empty: the kernel is locked down "
+                    "(confidentiality), which forbids tracing. Boot it without lockdown.",
+                    path));
             }
-            return path;
+            throw Failure(fmt::format(
+                "tracefs is mounted at {} but cannot be read: {}. Recording needs root.", path,
+                std::strerror(errno)));
         }
     }
     throw Failure(

@@ -251,7 +251,7 @@ TEST_CASE("beyond the memory limit records are counted, not kept, and open calls
     }
     const auto result = assemble(capture, recorded.functions, {}, reasons, {});
     CHECK(kept > 0);
-    CHECK(capture.size() <= 8192 + sizeof(GraphRecord));
+    CHECK(capture.size() <= 4096 + sizeof(GraphRecord));
     CHECK(count_of(result.losses, "memory_limit_records") == all - kept);
 }
 

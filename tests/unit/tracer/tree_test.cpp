@@ -126,6 +126,18 @@ TEST_CASE("open calls are marked when their CPU's buffer lost events") {
     CHECK(forest.nodes[2].incomplete == 0);
 }
 
+TEST_CASE("a tree whose upper calls were lost is marked at its top") {
+    Story story(names());
+    story.enter("a").enter("b").enter("c").leave("c").lose().enter("d").leave("d").leave("b");
+    story.leave("a").enter("a").leave("a");
+    auto& records = story.capture.cpus().at(0).records;
+    records.erase(records.begin(), records.begin() + 4);
+    const auto forest = forest_of(story, names());
+    CHECK(draw(forest, names()) == Trees{"d", "a"});
+    CHECK(forest.nodes[0].incomplete == incomplete::lost);
+    CHECK(forest.nodes[1].incomplete == 0);
+}
+
 TEST_CASE("a lost return is noticed by the next call that is as deep") {
     Story story(names());
     story.enter("a").enter("b").leave("b").enter("c").leave("c").leave("a");
