@@ -101,9 +101,7 @@ class ChainCheck {
             }
             return true;
         }
-        for (const chain::Packet& packet : evidence_.recording.packets) {
-            if (selects(selector, packet)) selected_.insert(evidence_.forest.class_of(packet.id));
-        }
+        selected_ = packets_like(evidence_, selector);
         if (selected_.empty() && expected_.count.min > 0) {
             no_packet(selector);
             return false;
@@ -406,6 +404,14 @@ class ChainCheck {
 };
 
 }  // namespace
+
+std::set<PacketClass> packets_like(const Evidence& evidence, const PacketSelector& selector) {
+    std::set<PacketClass> selected;
+    for (const chain::Packet& packet : evidence.recording.packets) {
+        if (selects(selector, packet)) selected.insert(evidence.forest.class_of(packet.id));
+    }
+    return selected;
+}
 
 ChainVerdict check_chain(const Evidence& evidence, const ExpectedChain& expected,
                          Bindings& bindings) {

@@ -66,6 +66,9 @@ Verdict check(const chain::Recording& recording, const Expectation& expectation)
     const Visibility visibility(recording.observed, names);
     const Evidence evidence{recording, forest, names, visibility};
     Bindings bindings;
+    for (const auto& [name, selector] : expectation.packets) {
+        bindings[name] = packets_like(evidence, selector);
+    }
     for (const ExpectedChain& expected : expectation.chains) {
         verdict.chains.push_back(check_chain(evidence, expected, bindings));
     }

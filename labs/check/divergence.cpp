@@ -17,9 +17,10 @@ std::string joined_path(const std::vector<std::string>& path) {
     return fmt::format("{}", fmt::join(path, " → "));
 }
 
-/// A step that has to come: not optional, not repeated often enough already.
+/// A step that has to come: not optional, not repeated often enough already, never inlined.
 bool is_required(const Pattern& pattern) {
-    return !pattern.step->optional && pattern.step->count.min > 0;
+    const Step& step = *pattern.step;
+    return !step.optional && !step.may_inline && step.count.min > 0;
 }
 
 class Describer {

@@ -40,6 +40,9 @@ struct Step {
     std::optional<std::vector<Step>> calls;
     std::vector<std::vector<Step>> alternatives;
     bool optional = false;
+    /// The compiler may have inlined the function at this place: then `calls` stand in the list of
+    /// its caller instead.
+    bool may_inline = false;
     CountRange count{1, 1};
     Conditions when;
     std::string place;  ///< JSON pointer into the expectation
@@ -81,6 +84,8 @@ struct Expectation {
     bool draft = false;
     /// Name → other names that the same function has on other kernels.
     std::map<std::string, std::vector<std::string>> aliases;
+    /// Names for packets, for all chains: every packet with such headers.
+    std::map<std::string, PacketSelector> packets;
     std::vector<std::string> noise;  ///< globs, in addition to the noise that is named once for all
     std::vector<ExpectedChain> chains;
     std::vector<Forbidden> forbid;  ///< in any chain of the recording

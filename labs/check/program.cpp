@@ -34,7 +34,39 @@ const PatternList* Program::add_list(const std::vector<Step>& steps) {
     return &lists_.back();
 }
 
+const Pattern* Program::keep(Pattern pattern) {
+    pattern.id = static_cast<std::uint32_t>(patterns_.size());
+    patterns_.push_back(std::move(pattern));
+    return &patterns_.back();
+}
+
+/// A choice between the call with its calls, and its calls alone. Both share one list: with many
+/// such calls inside each other, copies would be beyond number.
+const Pattern* Program::add_inlinable(const Step& step, std::vector<NameId>& named) {
+    const PatternList* inside = add_list(*step.calls);
+    Pattern call;
+    call.step = &step;
+    call.name = names_.id(step.call);
+    call.calls = inside;
+    lists_.push_back({{keep(std::move(call))}, {names_.id(step.call)}});
+
+    Step choice;
+    choice.kind = Step::Kind::any_of;
+    choice.optional = step.optional;
+    choice.place = step.place;
+    choices_.push_back(std::move(choice));
+
+    Pattern pattern;
+    pattern.step = &choices_.back();
+    pattern.alternatives = {&lists_.back(), inside};
+    for (const PatternList* list : pattern.alternatives) {
+        named.insert(named.end(), list->named.begin(), list->named.end());
+    }
+    return keep(std::move(pattern));
+}
+
 const Pattern* Program::add_pattern(const Step& step, std::vector<NameId>& named) {
+    if (step.may_inline) return add_inlinable(step, named);
     Pattern pattern;
     pattern.step = &step;
     if (step.kind == Step::Kind::call) {
@@ -53,9 +85,7 @@ const Pattern* Program::add_pattern(const Step& step, std::vector<NameId>& named
         }
     }
     if (!step.alternatives.empty() && pattern.alternatives.empty()) return nullptr;
-    pattern.id = static_cast<std::uint32_t>(patterns_.size());
-    patterns_.push_back(std::move(pattern));
-    return &patterns_.back();
+    return keep(std::move(pattern));
 }
 
 }  // namespace skbtrail::labs

@@ -54,11 +54,14 @@ class Program {
     const PatternList* add_list(const std::vector<Step>& steps);
     /// Null when conditions leave nothing of the step.
     const Pattern* add_pattern(const Step& step, std::vector<NameId>& named);
+    const Pattern* add_inlinable(const Step& step, std::vector<NameId>& named);
+    const Pattern* keep(Pattern pattern);
 
     const chain::Observed& observed_;
     NameTable& names_;
     std::deque<Pattern> patterns_;
     std::deque<PatternList> lists_;
+    std::deque<Step> choices_;  ///< made for calls that may be inlined
     const PatternList* calls_ = nullptr;
     std::string unknown_;
 };

@@ -41,6 +41,8 @@ TEST_CASE("an expectation with every keyword is read, and is as the schema says"
       "$schema": "../check/expectation.schema.json",
       "format": "skbtrail-expectation", "version": 1, "title": "t", "draft": true,
       "aliases": {"a.isra.0": ["b", "c"]}, "noise": ["x_*"],
+      "packets": {"answer": {"icmp.type": "echo-reply"}},
+      "fragments": {"out": ["x", {"call": "y", "packet": "$packet"}]},
       "chains": [
         {"name": "one", "about": "…", "root": "r.part.0", "packet": {"icmp.type": ["a", "b"]},
          "bind": "p", "count": {"min": 0, "max": 2}, "when": {"kernel": ">=6.2"},
@@ -50,7 +52,9 @@ TEST_CASE("an expectation with every keyword is read, and is as the schema says"
                              "features": ["!mrg_rxbuf"]}},
                    {"any_of": ["a", ["b", "c"]], "count": {"min": 2}},
                    {"unordered": ["a", "...", {"any_of": ["x", "y"]}]},
-                   {"somewhere": "a"}, {"somewhere": ["a", "b"], "optional": true}],
+                   {"somewhere": "a"}, {"somewhere": ["a", "b"], "optional": true},
+                   {"call": "i", "may_inline": true, "calls": ["j"]},
+                   {"use": "out", "packet": "answer"}],
          "forbid": ["kfree*", {"call": "z", "packet": "p", "when": {"kernel": "6.12"}}]},
         {"name": "two", "root": ["r", "s"], "packet": "p"}],
       "forbid": ["nf_*"]})";
@@ -72,6 +76,11 @@ TEST_CASE("an expectation with every keyword is read, and is as the schema says"
     CHECK(g.calls->at(0).place == "/chains/0/calls/2/calls/0");
     CHECK_FALSE(one.calls->at(3).count.max);
     CHECK(one.calls->at(6).optional);
+    CHECK(one.calls->at(7).may_inline);
+    REQUIRE(one.calls->size() == 10);
+    CHECK(one.calls->at(9).call == "y");
+    CHECK(one.calls->at(9).packet == "answer");
+    CHECK(one.calls->at(9).place == "/fragments/out/1");
     CHECK(e.chains[1].packet->same_as == "p");
     CHECK(e.forbid.at(0).pattern == "nf_*");
 }
@@ -131,6 +140,22 @@ TEST_CASE("what is no expectation is refused, and the sentence says what is wron
         {with_step(R"({"somewhere":[]})"), "needs a call to look for"},
         {with_step(R"({"somewhere":{"call":"a","count":2}})"), "only calls that come once"},
         {with_step(R"({"somewhere":"..."})"), "in \"somewhere\" only calls"},
+        {with_step(R"({"call":"f","may_inline":true})"), "\"calls\" is missing"},
+        {with_step(R"({"call":"f","may_inline":true,"calls":[],"count":2})"), "can come once only"},
+        {with_step(R"({"call":"f","may_inlin":true})"), "did you mean \"may_inline\"?"},
+        {with_step(R"({"unordered":[{"call":"f","may_inline":true,"calls":["g"]}]})"),
+         "in \"unordered\" only calls can stand"},
+        {with_step(R"({"use":"out"})"), "there is no fragment \"out\""},
+        {with_chain(R"("calls":[{"use":"uot"}])", R"("fragments":{"out":["a"]},)"),
+         "did you mean \"out\"?"},
+        {with_chain(R"("calls":[])", R"("fragments":{"out":[{"use":"out"}]},)"),
+         "the fragment \"out\" uses itself"},
+        {with_chain(R"("calls":[])", R"("fragments":{"out":[{"call":"a","packet":"p"}]},)"),
+         "a fragment is about one packet"},
+        {with_chain(R"("calls":[])", R"("fragments":{"out":[{"cal":"a"}]},)"),
+         "/fragments/out/0/cal: unknown key"},
+        {with_chain(R"("packet":{},"bind":"p")", R"("packets":{"p":{"icmp.type":"echo-reply"}},)"),
+         "there is a packet \"p\" already"},
     }));
     INFO(text);
     CHECK_THROWS_MATCHES(labs::parse_expectation(text), chain::FormatError,

@@ -217,3 +217,55 @@ TEST_CASE("deep choices within choices are judged without trying every reading")
     CHECK(labs::check(recording, expect_calls("[" + list + "]")).outcome ==
           labs::Outcome::diverged);
 }
+
+TEST_CASE("a call that may be inlined is there, or its calls are in its place") {
+    const std::string step = R"(["a",{"call":"i","may_inline":true,"calls":["b","c"]},"d"])";
+    const CallBuilder a = call("a");
+    const CallBuilder b = call("b");
+    const CallBuilder c = call("c");
+    const CallBuilder d = call("d");
+    CHECK(judge(step, {a, call("i", {b, c}), d}) == labs::Outcome::passed);
+    CHECK(judge(step, {a, b, c, d}) == labs::Outcome::passed);
+    CHECK(judge(step, {a, d}) == labs::Outcome::diverged);
+    CHECK(judge(step, {a, b, d}) == labs::Outcome::diverged);
+    CHECK(judge(step, {a, call("i", {b}), c, d}) == labs::Outcome::diverged);
+    CHECK(judge(step, {a, call("i"), b, c, d}) == labs::Outcome::diverged);
+    CHECK(judge(step, {a, call("i", {b, c}), b, c, d}) == labs::Outcome::diverged);
+
+    const std::string optional =
+        R"(["a",{"call":"i","may_inline":true,"optional":true,"calls":["b"]}])";
+    CHECK(judge(optional, {a}) == labs::Outcome::passed);
+    CHECK(judge(optional, {a, b}) == labs::Outcome::passed);
+    CHECK(judge(optional, {a, call("i", {b})}) == labs::Outcome::passed);
+    CHECK(judge(optional, {a, call("i", {c})}) == labs::Outcome::diverged);
+}
+
+TEST_CASE("forty calls inside each other that may all be inlined are no problem") {
+    std::string steps = R"(["z"])";
+    std::vector<CallBuilder> calls = {call("z")};
+    for (int depth = 0; depth < 40; ++depth) {
+        const std::string name = "f" + std::to_string(depth);
+        steps = R"([{"call":")" + name + R"(","may_inline":true,"calls":)" + steps + "}]";
+        if (depth % 2 == 0) calls = {call(name, calls)};
+    }
+    CHECK(judge(steps, calls) == labs::Outcome::passed);
+    CHECK(judge(steps, {call("y")}) == labs::Outcome::diverged);
+}
+
+TEST_CASE("a fragment stands where it is used, for the packet that is named there") {
+    const auto expectation = labs::parse_expectation(R"({
+      "format": "skbtrail-expectation", "version": 1,
+      "packets": {"answer": {"icmp.type": "echo-reply"}},
+      "fragments": {"out": ["x", {"call": "xmit", "packet": "$packet"}], "both": [{"use": "out", "packet": "$packet"}]},
+      "chains": [{"name": "c", "root": "root", "calls": ["a", {"use": "both", "packet": "answer"}, "b"]}]})");
+    const auto judge_packet = [&](const char* type) {
+        const auto recording =
+            test::RecordingBuilder()
+                .packet(1, {{"icmp.type", type}})
+                .chain(call("root", {call("a"), call("x"), call("xmit").skb(1), call("b")}))
+                .build();
+        return labs::check(recording, expectation).outcome;
+    };
+    CHECK(judge_packet("echo-reply") == labs::Outcome::passed);
+    CHECK(judge_packet("echo-request") == labs::Outcome::diverged);
+}
