@@ -115,7 +115,7 @@ void show_observed(std::ostream& out, const chain::Recording& recording,
                     observed.traced.size(), observed.probed.size(), observed.unavailable.size()));
     std::vector<std::string> others;
     for (const auto& [key, value] : observed.host) {
-        if (key != "lab") others.push_back(key + " " + value);
+        if (key != "lab") others.push_back(fmt::format("{} {}", key, value));
     }
     add("host", fmt::format("{}", fmt::join(others, ", ")));
     add("recorded",

@@ -373,9 +373,12 @@ std::string read_file(const std::string& path) {
     const std::unique_ptr<std::FILE, decltype(close)> file(std::fopen(path.c_str(), "rb"), close);
     std::string text;
     if (file) {
-        std::vector<char> block(256 * 1024);
-        while (const std::size_t n = std::fread(block.data(), 1, block.size(), file.get())) {
-            text.append(block.data(), n);
+        constexpr std::size_t block_size = 256UL * 1024;
+        std::vector<char> block(block_size);
+        std::size_t read = block_size;
+        while (read == block_size) {  // fewer: the end, or an error
+            read = std::fread(block.data(), 1, block_size, file.get());
+            text.append(block.data(), read);
         }
     }
     if (!file || std::ferror(file.get()) != 0) {

@@ -8,7 +8,7 @@
 namespace skbtrail::chain {
 namespace {
 
-constexpr std::size_t flush_above = 64 * 1024;
+constexpr std::size_t flush_above = 64UL * 1024;
 constexpr std::string_view replacement = "\xEF\xBF\xBD";
 
 /// Length of the well-formed UTF-8 sequence at the start of `text`, 0 when there is none
