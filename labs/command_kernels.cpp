@@ -1,4 +1,5 @@
 // skbtrail kernels: the kernels to boot.
+#include <chrono>
 #include <cstdio>
 #include <string>
 #include <vector>
@@ -8,9 +9,13 @@
 
 #include "guest/kernel_store.h"
 #include "labs/command.h"
+#include "labs/runner/interruptible.h"
 
 namespace skbtrail::labs {
 namespace {
+
+constexpr auto mirror_limit = std::chrono::minutes(10);
+constexpr auto fetch_limit = std::chrono::minutes(30);
 
 void say(std::string_view line) {
     fmt::print(stderr, "{}\n", line);
@@ -35,7 +40,10 @@ int list(bool available) {
     }
     if (available) {
         fmt::print("\nOn the mirror:\n");
-        for (const auto& kernel : store.available(say)) {
+        const auto there = interruptibly<std::vector<guest::AvailableKernel>>(
+            "mirror", mirror_limit,
+            [&](std::stop_token stop) { return store.available(say, stop); });
+        for (const auto& kernel : there) {
             fmt::print("{:<36}  {} {}\n", kernel.release, kernel.package_version, kernel.suite);
         }
     }
@@ -44,7 +52,8 @@ int list(bool available) {
 
 int fetch(const std::string& wanted) {
     guest::KernelStore store;
-    const auto kernel = store.fetch(wanted, say);
+    const auto kernel = interruptibly<guest::Kernel>(
+        "fetch", fetch_limit, [&](std::stop_token stop) { return store.fetch(wanted, say, stop); });
     fmt::print("{}  {}\n", kernel.release, kernel.vmlinux.string());
     return exit_passed;
 }

@@ -136,6 +136,11 @@ void add_run_command(CLI::App& app, Action& chosen) {
         "                                             with your own build\n"
         "  skbtrail show skbtrail-results/DIRECTORY   look at what was recorded\n"
         "\n"
+        "The result directory gets recording.json, verdict.json, console.log (the guest's), "
+        "nic.log,\n"
+        "capture.pcap (the frames on the wire), ring.jsonl (what the card saw at its rings) and\n"
+        "output.txt (what the lab's scripts wrote).\n"
+        "\n"
         "Exit status: 0 passed, 1 the kernel did something else, 2 could not run or judge.");
     auto arguments = std::make_shared<Arguments>();
     auto& run_options = arguments->run;

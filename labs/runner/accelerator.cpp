@@ -69,31 +69,29 @@ KvmProof verdict(bool usable, std::string reason) {
 
 }  // namespace
 
-KvmProof run_proof_guest(const Qemu& qemu, const std::string& accelerator,
-                         std::chrono::milliseconds limit, std::stop_token stop) {
-    const guest::ScratchDirectory scratch(fs::temp_directory_path());
-    const auto image = scratch.path() / "proof_guest.elf";
+KvmProof run_proof_guest(const ProofSetting& setting, const std::string& accelerator) {
+    const auto image = setting.directory / "proof_guest.elf";
     guest::write_file_atomically(image, proof_guest_image());
     // The same machine and processor as in qemu-configs/domain.xml: `-cpu max` is part of the
     // question, there are hosts that refuse one of its registers.
     const auto result = guest::run_process(
-        {.arguments = {qemu.program.string(), "-accel", accelerator, "-machine",
+        {.arguments = {setting.qemu.program.string(), "-accel", accelerator, "-machine",
                        "q35,smm=off,vmport=off", "-cpu", "max", "-m", "64", "-nodefaults",
                        "-no-user-config", "-display", "none", "-no-reboot", "-kernel",
                        image.string(), "-device", "isa-debug-exit,iobase=0xf4,iosize=4"},
          .environment = {},
          .directory = {},
-         .deadline = limit,
+         .deadline = setting.limit,
          .grace = std::chrono::milliseconds(200),
          .output_limit = 65536,
-         .stop = stop});
+         .stop = setting.stop});
     const auto said = telling_line(result.errors);
     using Ending = guest::ProcessResult::Ending;
     switch (result.ending) {
         case Ending::timed_out:
-            return verdict(false,
-                           fmt::format("a tiny guest did not come to its end within {}{}{}",
-                                       format_seconds(limit), said.empty() ? "" : ": ", said));
+            return verdict(
+                false, fmt::format("a tiny guest did not come to its end within {}{}{}",
+                                   format_seconds(setting.limit), said.empty() ? "" : ": ", said));
         case Ending::stopped:
             throw Interrupted("interrupted while the accelerator was tried");
         case Ending::signalled:
@@ -109,7 +107,7 @@ KvmProof run_proof_guest(const Qemu& qemu, const std::string& accelerator,
     return verdict(true, fmt::format("a tiny guest ran in {}", format_seconds(result.elapsed)));
 }
 
-KvmProof prove_kvm(const Qemu& qemu, std::chrono::milliseconds limit, std::stop_token stop) {
+KvmProof prove_kvm(const ProofSetting& setting) {
     const skbtrail::device::UniqueFd opened(::open(device, O_RDWR | O_CLOEXEC));
     if (!opened) {
         const auto error = errno;
@@ -120,7 +118,7 @@ KvmProof prove_kvm(const Qemu& qemu, std::chrono::milliseconds limit, std::stop_
                                           std::generic_category().message(error),
                                           error == EACCES ? " (are you in the group kvm?)" : ""));
     }
-    return run_proof_guest(qemu, "kvm", limit, stop);
+    return run_proof_guest(setting, "kvm");
 }
 
 std::optional<KvmProof> ProofMemory::recall(const std::string& key) const {
@@ -163,21 +161,21 @@ std::string machine_key(const Qemu& qemu) {
                        qemu.program.string(), qemu.version(), changed);
 }
 
-AcceleratorChoice choose_accelerator(const std::string& wanted, const Qemu& qemu,
-                                     const ProofMemory& memory, std::stop_token stop) {
+AcceleratorChoice choose_accelerator(const std::string& wanted, const ProofSetting& setting,
+                                     const ProofMemory& memory) {
     if (wanted == "tcg") {
         return {Accelerator::tcg, "TCG: it was asked for"};
     }
     // The device costs nothing to look at; what is remembered is what the tiny guest said.
     KvmProof proof;
     if (::access(device, R_OK | W_OK) != 0) {
-        proof = prove_kvm(qemu, std::chrono::seconds(5), stop);
+        proof = prove_kvm(setting);
     } else {
-        const auto key = machine_key(qemu);
+        const auto key = machine_key(setting.qemu);
         if (const auto known = memory.recall(key)) {
             proof = *known;
         } else {
-            proof = prove_kvm(qemu, std::chrono::seconds(5), stop);
+            proof = prove_kvm(setting);
             memory.remember(key, proof);
         }
     }

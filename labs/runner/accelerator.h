@@ -25,13 +25,21 @@ struct KvmProof {
     std::string when;  ///< of the proof: "2026-11-22"
 };
 
-/// Runs the tiny guest under KVM, or says without one why there is no point in it.
-KvmProof prove_kvm(const Qemu& qemu, std::chrono::milliseconds limit = std::chrono::seconds(5),
-                   std::stop_token stop = {});
+/// What a proof needs.
+struct ProofSetting {
+    Qemu qemu;
+    /// Where the tiny guest's image is put: a run's directory, so that whoever cleans up after a
+    /// killed run finds this QEMU too.
+    std::filesystem::path directory;
+    std::chrono::milliseconds limit = std::chrono::seconds(5);
+    std::stop_token stop = {};
+};
 
-/// Runs the tiny guest under `accelerator` ("kvm", "tcg").
-KvmProof run_proof_guest(const Qemu& qemu, const std::string& accelerator,
-                         std::chrono::milliseconds limit, std::stop_token stop = {});
+/// Runs the tiny guest under KVM, or says without one why there is no point in it.
+KvmProof prove_kvm(const ProofSetting& setting);
+
+/// Runs the tiny guest under `accelerator` ("kvm", "tcg"). Throws Interrupted.
+KvmProof run_proof_guest(const ProofSetting& setting, const std::string& accelerator);
 
 /// What was found out earlier, in a file of the cache.
 class ProofMemory {
@@ -60,7 +68,7 @@ struct AcceleratorChoice {
 
 /// Chooses. `wanted`: "auto", "kvm" or "tcg". Throws CannotRun when "kvm" is wanted and does not
 /// work.
-AcceleratorChoice choose_accelerator(const std::string& wanted, const Qemu& qemu,
-                                     const ProofMemory& memory, std::stop_token stop = {});
+AcceleratorChoice choose_accelerator(const std::string& wanted, const ProofSetting& setting,
+                                     const ProofMemory& memory);
 
 }  // namespace skbtrail::labs

@@ -161,8 +161,11 @@ class Doctor {
         try {
             const auto proofs = within<std::pair<KvmProof, KvmProof>>(
                 proof_task_, "accelerator", 60s, [this](std::stop_token stop) {
-                    return std::pair(prove_kvm(*qemu_, 5s, stop),
-                                     run_proof_guest(*qemu_, "tcg", 20s, stop));
+                    ProofSetting setting{
+                        .qemu = *qemu_, .directory = directory_.path(), .stop = stop};
+                    const auto kvm = prove_kvm(setting);
+                    setting.limit = 20s;
+                    return std::pair(kvm, run_proof_guest(setting, "tcg"));
                 });
             const auto& [kvm, tcg] = proofs;
             ProofMemory(cache_ / "accelerator.json").remember(machine_key(*qemu_), kvm);

@@ -88,8 +88,6 @@ void GuestProgress::on(const guest::PhaseMessage& message) {
         next("modules", modules_limit,
              fmt::format("{} of guest time",
                          format_seconds(std::chrono::milliseconds(message.uptime_ms))));
-    } else if (message.name == guest::phase::modules_loaded) {
-        phases_.note(phase_, "loaded");
     } else if (message.name == guest::phase::step_started) {
         if (const auto* step = find_step(message.step)) {
             step_started(*step);

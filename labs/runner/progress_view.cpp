@@ -48,7 +48,7 @@ void ProgressView::show(const PhaseEvent& event) {
             if (running != running_.end()) {
                 running->note = event.text;
             }
-            if (style_.verbose) {
+            if (style_.verbose || (!style_.live && !style_.quiet)) {
                 line(fmt::format("{:>12}  {:<{}}  {}", "", event.phase, name_width, event.text));
             }
             break;

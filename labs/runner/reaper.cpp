@@ -44,7 +44,7 @@ bool belongs_to_run(pid_t process, const std::string& mark, RunProcesses which) 
     }
     const auto program = fs::path(arguments.front()).filename().string();
     const bool nic = program == "skbtrail-nic" && which == RunProcesses::all;
-    if (!nic && !program.starts_with("qemu-system-")) {
+    if (!nic && !program.starts_with("qemu-")) {
         return false;
     }
     for (std::size_t index = 1; index < arguments.size(); ++index) {

@@ -117,6 +117,7 @@ class Run {
                 phases_.fail(failed->phase, error.what());
             }
             give_up();
+            doubt_accelerator(*failed);
             throw RunFailed(RunFailed::Cause::failed, failed->text, failed->phase, evidence(),
                             kept());
         }
@@ -188,9 +189,10 @@ class Run {
                    [this](std::stop_token stop, std::string& text) {
                        auto qemu = find_qemu(options_.qemu);
                        require_new_enough(qemu);
-                       auto choice =
-                           choose_accelerator(options_.accelerator, qemu,
-                                              ProofMemory(cache_ / "accelerator.json"), stop);
+                       auto choice = choose_accelerator(
+                           options_.accelerator,
+                           {.qemu = qemu, .directory = directory_.path(), .stop = stop},
+                           proof_memory());
                        text = fmt::format("QEMU {}; {}", qemu.version(), choice.why);
                        return Machine{qemu, choice};
                    });
@@ -518,6 +520,15 @@ class Run {
         keep_logs();
     }
 
+    /// A guest that does not boot under KVM may be KVM's fault after all: its proof is made again.
+    void doubt_accelerator(PhaseLog::Failure& failure) const {
+        if (failure.phase == "boot" && machine_.choice.accelerator == Accelerator::kvm) {
+            proof_memory().forget();
+            failure.text +=
+                " (It ran under KVM; --accelerator tcg tells whether that is the reason.)";
+        }
+    }
+
     template <typename T>
     static void stop(std::optional<Task<T>>& task) {
         if (task) {
@@ -578,6 +589,7 @@ class Run {
 
     // --- places -------------------------------------------------------------------------------
 
+    ProofMemory proof_memory() const { return ProofMemory(cache_ / "accelerator.json"); }
     fs::path nic_socket() const { return directory_.path() / "nic.sock"; }
     fs::path stream_socket() const { return directory_.path() / "stream.sock"; }
     fs::path libvirt_log() const { return directory_.path() / "libvirt.log"; }

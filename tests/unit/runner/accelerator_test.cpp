@@ -17,7 +17,10 @@ using namespace std::chrono_literals;
 
 KvmProof prove_with(const char* script, std::chrono::milliseconds limit = 10s) {
     const TemporaryDirectory temporary;
-    return run_proof_guest({.program = temporary.script("qemu", script)}, "kvm", limit);
+    return run_proof_guest({.qemu = {.program = temporary.script("qemu", script)},
+                            .directory = temporary.path(),
+                            .limit = limit},
+                           "kvm");
 }
 
 TEST_CASE("the proof is the tiny guest's own exit status, no other") {
@@ -69,8 +72,9 @@ TEST_CASE("an answer is remembered for what it was found out about") {
 
 TEST_CASE("TCG that was asked for is not argued with") {
     const TemporaryDirectory temporary;
-    const auto choice =
-        choose_accelerator("tcg", {.program = "/nonexistent"}, ProofMemory(temporary / "m.json"));
+    const auto choice = choose_accelerator(
+        "tcg", {.qemu = {.program = "/nonexistent"}, .directory = temporary.path()},
+        ProofMemory(temporary / "m.json"));
     CHECK(choice.accelerator == Accelerator::tcg);
 }
 

@@ -1,0 +1,47 @@
+#include "labs/runner/evidence.h"
+
+#include <string>
+
+#include <catch2/catch_test_macros.hpp>
+
+#include "tests/unit/runner/temporary.h"
+
+namespace skbtrail::labs {
+namespace {
+
+TEST_CASE("a panic is shown from its first line, not by the end of its backtrace") {
+    const TemporaryDirectory temporary;
+    std::string text = "booting\r\nKernel panic - not syncing: VFS: no root\r\n";
+    for (int line = 0; line < 25; ++line) {
+        text += "  frame\r\n";
+    }
+    const auto lines = console_evidence(temporary.write("console.log", text));
+    REQUIRE(lines.size() == 26);
+    CHECK(lines.front() == "Kernel panic - not syncing: VFS: no root");
+}
+
+TEST_CASE("without a panic the console's end is shown, harmless to a terminal") {
+    const TemporaryDirectory temporary;
+    std::string text;
+    for (int line = 0; line < 100; ++line) {
+        text += "\x1b[2Jline " + std::to_string(line) + "\n";
+    }
+    const auto lines = console_evidence(temporary.write("console.log", text));
+    CHECK(lines.size() == 15);
+    CHECK(lines.back() == "[2Jline 99");
+    CHECK(console_evidence(temporary / "absent").empty());
+}
+
+TEST_CASE("QEMU's own words are shown, not its command line") {
+    const TemporaryDirectory temporary;
+    const auto lines = qemu_evidence(temporary.write("qemu.log",
+                                                     "LC_ALL=C \\\n"
+                                                     "/usr/bin/qemu-system-x86_64 \\\n"
+                                                     "-name guest=lab \\\n"
+                                                     "-msg timestamp=on\n"
+                                                     "qemu: it hurts\n"));
+    CHECK(lines == std::vector<std::string>{"qemu: it hurts"});
+}
+
+}  // namespace
+}  // namespace skbtrail::labs
