@@ -15,6 +15,7 @@
 #include "labs/runner/lab.h"
 #include "labs/runner/last_resort.h"
 #include "labs/runner/libvirt.h"
+#include "labs/runner/orphans.h"
 #include "labs/runner/qemu.h"
 #include "labs/runner/run_directory.h"
 #include "labs/runner/task.h"
@@ -127,6 +128,7 @@ class Doctor {
             ::setenv("LIBVIRT_LOG_OUTPUTS",
                      fmt::format("3:file:{}", (directory_.path() / "libvirt.log").string()).c_str(),
                      0);
+            orphans_.emplace();
             event_loop_.emplace();
             const auto version = libvirt_version();
             const auto probed = within<unsigned long>(libvirt_task_, "libvirt", 60s, [this](auto) {
@@ -293,6 +295,7 @@ class Doctor {
     LastResort last_resort_;
     PhaseLog phases_;
     Watch watch_;
+    std::optional<OrphanReaper> orphans_;
     std::optional<EventLoop> event_loop_;
     std::optional<Qemu> qemu_;
     std::optional<Task<Qemu>> qemu_task_;

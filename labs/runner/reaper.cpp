@@ -141,12 +141,6 @@ std::size_t end_processes_of_run(const fs::path& directory, RunProcesses which) 
                     ++ended;
                     pollfd event{.fd = handle.get(), .events = POLLIN, .revents = 0};
                     ::poll(&event, 1, 500);
-                    if (which == RunProcesses::qemu) {
-                        // An orphan that this process has adopted (qemu_process.h); else ECHILD.
-                        siginfo_t info{};
-                        ::waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(handle.get()),
-                                 &info, WEXITED | WNOHANG);
-                    }
                 }
             }
         }

@@ -23,8 +23,8 @@
 #include "labs/runner/last_resort.h"
 #include "labs/runner/libvirt.h"
 #include "labs/runner/nic.h"
+#include "labs/runner/orphans.h"
 #include "labs/runner/qemu.h"
-#include "labs/runner/qemu_process.h"
 #include "labs/runner/result_directory.h"
 #include "labs/runner/run_directory.h"
 #include "labs/runner/stream_listener.h"
@@ -148,7 +148,7 @@ class Run {
         // libvirt logs to a file of the run; it would write warnings to our standard error.
         ::setenv("LIBVIRT_LOG_OUTPUTS", fmt::format("3:file:{}", libvirt_log().string()).c_str(),
                  0);
-        adopt_orphans();
+        orphans_.emplace();
         event_loop_.emplace();
         open_hypervisor();
         find_machine();
@@ -330,19 +330,7 @@ class Run {
             stream.accept();
         });
         domain_ = await(starting_);
-        watch_qemu();
         wait([&] { return stream.connected(); });
-    }
-
-    /// That QEMU has ended is told by the stream's end; here it is only let go.
-    void watch_qemu() {
-        qemu_process_ = QemuProcess::find(directory_.path());
-        if (qemu_process_) {
-            watch_.add(qemu_process_->fd(), [this] {
-                watch_.remove(qemu_process_->fd());
-                qemu_process_->reap();
-            });
-        }
     }
 
     void follow_guest() {
@@ -382,9 +370,8 @@ class Run {
 
     /// The guest has said all: QEMU need not be waited for, nor libvirt's slow notice of its end.
     void end_machine() {
-        if (qemu_process_) {
-            watch_.remove(qemu_process_->fd());
-            qemu_process_->kill();
+        if (options_.uri.empty()) {
+            end_processes_of_run(directory_.path(), RunProcesses::qemu);
         }
         if (domain_) {
             destroying_.emplace(watch_.wake_up(),
@@ -510,10 +497,7 @@ class Run {
         stop(finding_machine_);
         stop(finding_kernel_);
         stop(building_);
-        if (qemu_process_) {
-            qemu_process_->kill();
-        }
-        // One that libvirt is only just starting, or asking what it can.
+        // Also one that libvirt is only just starting, or asking what it can.
         end_processes_of_run(directory_.path(), RunProcesses::qemu);
         nic_.reset();
         domain_.reset();
@@ -608,6 +592,7 @@ class Run {
     RunDirectory directory_;  // first: what follows uses it, and ends before it
     LastResort last_resort_;
     Watch watch_;
+    std::optional<OrphanReaper> orphans_;
     std::optional<EventLoop> event_loop_;
     std::optional<ResultDirectory> results_;
     std::optional<Hypervisor> hypervisor_;
@@ -619,7 +604,6 @@ class Run {
     Image image_;
     GuestProgress progress_;
     RunResult result_;
-    std::optional<QemuProcess> qemu_process_;
     std::optional<Domain> domain_;
     std::optional<Task<Hypervisor>> opening_;
     std::optional<Task<Machine>> finding_machine_;
