@@ -9,34 +9,16 @@
 #include <vector>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
-#include <fnmatch.h>
 
+#include "labs/check/absence.h"
 #include "labs/check/conditions.h"
+#include "labs/check/forbidden.h"
+#include "labs/check/losses.h"
+#include "labs/check/packet_selection.h"
 #include "labs/check/program.h"
-#include "tracer/chain/names.h"
-#include "tracer/chain/suggest.h"
 
 namespace skbtrail::labs {
 namespace {
-
-bool selects(const PacketSelector& selector, const chain::Packet& packet) {
-    return std::all_of(selector.headers.begin(), selector.headers.end(), [&](const auto& wanted) {
-        const auto header = packet.headers.find(wanted.first);
-        return header != packet.headers.end() &&
-               std::any_of(wanted.second.begin(), wanted.second.end(), [&](const auto& glob) {
-                   return fnmatch(glob.c_str(), header->second.c_str(), 0) == 0;
-               });
-    });
-}
-
-std::string headers_text(const PacketSelector& selector) {
-    std::vector<std::string> parts;
-    for (const auto& [header, values] : selector.headers) {
-        parts.push_back(fmt::format("{} {}", header, fmt::join(values, " or ")));
-    }
-    return fmt::format("a packet with {}", fmt::join(parts, ", "));
-}
 
 /// A chain of the recording that could be the expected one, for one packet.
 struct Candidate {
@@ -103,7 +85,7 @@ class ChainCheck {
         }
         selected_ = packets_like(evidence_, selector);
         if (selected_.empty() && expected_.count.min > 0) {
-            no_packet(selector);
+            missing(describe_no_packet(evidence_, expected_), losses_.anywhere(true));
             return false;
         }
         return true;
@@ -214,21 +196,29 @@ class ChainCheck {
 
     void conclude() {
         const CountRange& count = expected_.count;
-        if (count.max && matched_.size() > *count.max) {
-            too_many();
+        if (forbidden_) {
+            diverged(*forbidden_);
+        } else if (count.max && matched_.size() > *count.max) {
+            too_many(*count.max);
         } else if (matched_.size() < count.min) {
             too_few();
         } else if (proven_ < count.min) {
             give_up(Outcome::not_judgeable,
                     fmt::format("it came as expected, as far as was recorded, but {}", doubt_));
-        } else if (std::string lost = count.max ? losses_.anywhere(about_packets_) : "";
-                   !lost.empty()) {
-            give_up(Outcome::not_judgeable,
-                    fmt::format("it may come at most {} times, and it may have come more often: {}",
-                                *count.max, lost));
+        } else if (std::string more = maybe_more(); !more.empty()) {
+            give_up(Outcome::not_judgeable, std::move(more));
         } else if (std::string blind = blind_forbid(); !blind.empty()) {
             give_up(Outcome::not_judgeable, std::move(blind));
         }
+    }
+
+    /// Where a chain may come so often and not more, one more may have been lost.
+    std::string maybe_more() const {
+        if (!expected_.count.max) return {};
+        const std::string lost = losses_.anywhere(about_packets_);
+        if (lost.empty()) return {};
+        return fmt::format("it may come at most {} times, and it may have come more often: {}",
+                           *expected_.count.max, lost);
     }
 
     std::string blind_forbid() const {
@@ -245,16 +235,17 @@ class ChainCheck {
 
     /// With losses, something that did not come may have come.
     void missing(Divergence divergence, const std::string& loss) {
+        const bool certain = divergence.cause == Cause::cannot_be_seen;
         diverged(std::move(divergence));
-        const bool certain = result_.divergence->cause == Cause::cannot_be_seen;
         if (!loss.empty() && !certain) give_up(Outcome::not_judgeable, loss);
     }
 
-    void too_many() {
+    void too_many(unsigned most) {
         Divergence divergence;
-        divergence.chain = matched_[*expected_.count.max].tree->chain().id;
-        divergence.packet = packet_of(matched_[*expected_.count.max]);
-        divergence.expected = fmt::format("at most {} chains like this", *expected_.count.max);
+        divergence.chain = matched_[most].tree->chain().id;
+        divergence.packet = packet_of(matched_[most]);
+        divergence.expected =
+            fmt::format("at most {} chain{} like this", most, most == 1 ? "" : "s");
         divergence.came = fmt::format("{}", matched_.size());
         divergence.cause = Cause::count;
         divergence.explanation = "the path was taken more often than the expectation allows";
@@ -264,31 +255,32 @@ class ChainCheck {
     }
 
     void too_few() {
-        if (forbidden_) {
-            diverged(*forbidden_);
-        } else if (failed_.empty()) {
-            no_chain();
+        if (failed_.empty()) {
+            missing(describe_no_chain(evidence_, expected_, selected_, matched_.size()),
+                    losses_.anywhere(about_packets_));
         } else {
             explain_best();
         }
     }
 
+    /// Only where some candidate failed.
     void explain_best() {
-        std::optional<Miss> best;
-        const Candidate* best_candidate = nullptr;
+        Miss best;
+        const Candidate* best_candidate = &failed_.front();
+        best.weight = no_match;
         for (const Candidate& candidate : failed_) {
             bind(candidate);
             Matcher matcher(*candidate.tree, evidence_.names, bindings_, false);
             Miss miss = matcher.explain(*program_.calls(), 0);
-            if (best && miss.weight <= best->weight) continue;
+            if (miss.weight <= best.weight) continue;
             best = std::move(miss);
             best_candidate = &candidate;
         }
         const Tree& tree = *best_candidate->tree;
         std::string loss = losses_.touching(tree, about_packets_);
-        if (loss.empty()) loss = incomplete_above(tree, best->parent);
+        if (loss.empty()) loss = incomplete_above(tree, best.parent);
         Divergence divergence =
-            describe_miss(evidence_, tree, *best, packet_of(*best_candidate), loss);
+            describe_miss(evidence_, tree, best, packet_of(*best_candidate), loss);
         if (divergence.place.empty()) divergence.place = expected_.place;
         if (!matched_.empty()) {
             divergence.explanation +=
@@ -317,76 +309,6 @@ class ChainCheck {
         }
     }
 
-    void no_packet(const PacketSelector& selector) {
-        Divergence divergence;
-        divergence.expected = headers_text(selector);
-        divergence.came = fmt::format("none among {} packets", evidence_.recording.packets.size());
-        divergence.cause = Cause::no_packet;
-        divergence.explanation = no_packet_reason(selector);
-        divergence.next = "list what was recorded: skbtrail show RECORDING";
-        divergence.place = expected_.place;
-        missing(std::move(divergence), losses_.anywhere(true));
-    }
-
-    /// A header that no packet has is probably misspelt, else the exercise sent something else.
-    std::string no_packet_reason(const PacketSelector& selector) const {
-        std::set<std::string_view> known;
-        for (const chain::Packet& packet : evidence_.recording.packets) {
-            for (const auto& [header, value] : packet.headers) known.insert(header);
-        }
-        const std::vector<std::string_view> names(known.begin(), known.end());
-        for (const auto& [header, values] : selector.headers) {
-            if (!known.contains(header)) {
-                return fmt::format("no recorded packet has a header \"{}\"{}", header,
-                                   chain::did_you_mean(header, names));
-            }
-        }
-        return "no such packet was sent or received, or it was seen by no function that takes an "
-               "sk_buff";
-    }
-
-    void no_chain() {
-        const std::string roots = fmt::format("{}", fmt::join(expected_.roots, " or "));
-        const std::string with = expected_.packet ? " that handles the packet" : "";
-        Divergence divergence;
-        divergence.expected = fmt::format("a chain from {}{}", roots, with);
-        divergence.came = matched_.empty() ? "none"
-                                           : fmt::format("{}, fewer than {}", matched_.size(),
-                                                         expected_.count.min);
-        divergence.cause = Cause::no_chain;
-        divergence.explanation = no_chain_reason(roots, divergence);
-        divergence.next = "list what was recorded: skbtrail show RECORDING";
-        divergence.place = expected_.place;
-        missing(std::move(divergence), losses_.anywhere(about_packets_));
-    }
-
-    std::string no_chain_reason(const std::string& roots, Divergence& divergence) const {
-        std::set<std::string> others;
-        std::size_t same_root = 0;
-        for (const Tree& tree : evidence_.forest.trees()) {
-            if (is_root(tree)) ++same_root;
-            const bool handles =
-                std::any_of(selected_.begin(), selected_.end(),
-                            [&](PacketClass packet) { return tree.packets().contains(packet); });
-            if (handles && !is_root(tree)) others.insert(tree.chain().root.function);
-        }
-        if (!others.empty()) {
-            return fmt::format("the packet was handled in chains from {} only",
-                               fmt::join(others, ", "));
-        }
-        if (same_root > 0 && matched_.empty()) {
-            return fmt::format("{} chain{} from {} came, but none was given such a packet",
-                               same_root, same_root == 1 ? "" : "s", roots);
-        }
-        if (same_root > 0) return "the exercise made it happen less often than expected";
-        for (const std::string& root : expected_.roots) {
-            const auto why = evidence_.visibility.why_invisible(evidence_.names.id(root));
-            if (!why) return fmt::format("nothing called {} while the recording ran", roots);
-            divergence.cause = Cause::cannot_be_seen;
-        }
-        return *evidence_.visibility.why_invisible(evidence_.names.id(expected_.roots[0]));
-    }
-
     const Evidence& evidence_;
     const ExpectedChain& expected_;
     Bindings& bindings_;
@@ -405,50 +327,9 @@ class ChainCheck {
 
 }  // namespace
 
-std::set<PacketClass> packets_like(const Evidence& evidence, const PacketSelector& selector) {
-    std::set<PacketClass> selected;
-    for (const chain::Packet& packet : evidence.recording.packets) {
-        if (selects(selector, packet)) selected.insert(evidence.forest.class_of(packet.id));
-    }
-    return selected;
-}
-
 ChainVerdict check_chain(const Evidence& evidence, const ExpectedChain& expected,
                          Bindings& bindings) {
     return ChainCheck(evidence, expected, bindings).judge();
-}
-
-std::vector<NodeId> forbidden_calls(const NameTable& names, const Tree& tree,
-                                    const Forbidden& forbidden, const Bindings& bindings) {
-    std::vector<NodeId> calls;
-    const auto bound = bindings.find(forbidden.packet);
-    for (NodeId node = 0; node < tree.nodes().size(); ++node) {
-        const std::string recorded(chain::base_name(tree.node(node).call->function));
-        const std::string& name = names.text(tree.node(node).name);
-        if (fnmatch(forbidden.pattern.c_str(), name.c_str(), 0) != 0 &&
-            fnmatch(forbidden.pattern.c_str(), recorded.c_str(), 0) != 0) {
-            continue;
-        }
-        const bool any = forbidden.packet.empty();
-        if (any || (bound != bindings.end() &&
-                    std::any_of(bound->second.begin(), bound->second.end(),
-                                [&](PacketClass packet) { return tree.takes(node, packet); }))) {
-            calls.push_back(node);
-        }
-    }
-    return calls;
-}
-
-std::string unprovable(const Evidence& evidence, const Forbidden& forbidden) {
-    const ConditionAnswer answer = holds(forbidden.when, evidence.recording.observed);
-    if (answer.truth == ConditionAnswer::Truth::no) return {};
-    if (answer.truth == ConditionAnswer::Truth::unknown) return answer.reason;
-    if (evidence.visibility.any_visible(forbidden.pattern)) return {};
-    return fmt::format(
-        "that {} does not come proves nothing: no function of that name can be seen "
-        "on this kernel ({}); name what it is called there in \"aliases\", or put "
-        "\"when\" on it",
-        forbidden.pattern, evidence.recording.observed.kernel_release);
 }
 
 }  // namespace skbtrail::labs

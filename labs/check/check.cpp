@@ -5,6 +5,9 @@
 #include <fmt/format.h>
 
 #include "labs/check/chain_check.h"
+#include "labs/check/forbidden.h"
+#include "labs/check/losses.h"
+#include "labs/check/packet_selection.h"
 
 namespace skbtrail::labs {
 namespace {

@@ -97,7 +97,7 @@ ConditionAnswer holds(const Conditions& when, const chain::Observed& observed) {
     }
     // A condition that does not hold decides; one that is not known matters only if none does.
     ConditionAnswer unknown;
-    const auto decides = [&](ConditionAnswer answer) {
+    const auto decides = [&](const ConditionAnswer& answer) {
         if (answer.truth == Truth::unknown && unknown.truth == Truth::yes) unknown = answer;
         return answer.truth == Truth::no;
     };

@@ -58,6 +58,7 @@ class Describer {
 
     std::string expected_text() const {
         std::vector<std::string> names;
+        names.reserve(miss_.expected.size() + 1);
         for (const Pattern* pattern : miss_.expected) names.push_back(pattern->step->call);
         if (miss_.end_expected) names.emplace_back("nothing more");
         std::string text = fmt::format("{}", fmt::join(names, " or "));

@@ -60,7 +60,9 @@ struct Forbidden {
 struct PacketSelector {
     /// Header → the values that it may have, each a glob. Empty: any packet.
     std::map<std::string, std::vector<std::string>> headers;
-    std::string same_as;  ///< or: those that a chain further up bound to this name
+    /// Or: those that a chain further up bound to this name. (A name from Expectation::packets is
+    /// replaced by its headers.)
+    std::string same_as;
 };
 
 /// One expected chain.

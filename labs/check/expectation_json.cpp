@@ -175,6 +175,11 @@ Expectation parse_expectation(std::string_view json) {
     const auto chains = object.required("chains");
     expectation.chains = read_array<ExpectedChain>(
         chains, [&](const JsonValue& value) { return reader.read(value); });
+    for (ExpectedChain& expected : expectation.chains) {
+        if (!expected.packet) continue;
+        const auto named = expectation.packets.find(expected.packet->same_as);
+        if (named != expectation.packets.end()) expected.packet = named->second;
+    }
     if (expectation.chains.empty()) {
         chains.fail("no chain is expected, so nothing could be judged; name at least one");
     }

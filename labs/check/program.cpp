@@ -42,8 +42,9 @@ const Pattern* Program::keep(Pattern pattern) {
 
 /// A choice between the call with its calls, and its calls alone. Both share one list: with many
 /// such calls inside each other, copies would be beyond number.
-const Pattern* Program::add_inlinable(const Step& step, std::vector<NameId>& named) {
-    const PatternList* inside = add_list(*step.calls);
+const Pattern* Program::add_inlinable(const Step& step, const std::vector<Step>& calls,
+                                      std::vector<NameId>& named) {
+    const PatternList* inside = add_list(calls);
     Pattern call;
     call.step = &step;
     call.name = names_.id(step.call);
@@ -66,7 +67,7 @@ const Pattern* Program::add_inlinable(const Step& step, std::vector<NameId>& nam
 }
 
 const Pattern* Program::add_pattern(const Step& step, std::vector<NameId>& named) {
-    if (step.may_inline) return add_inlinable(step, named);
+    if (step.may_inline && step.calls) return add_inlinable(step, *step.calls, named);
     Pattern pattern;
     pattern.step = &step;
     if (step.kind == Step::Kind::call) {

@@ -54,7 +54,8 @@ class Program {
     const PatternList* add_list(const std::vector<Step>& steps);
     /// Null when conditions leave nothing of the step.
     const Pattern* add_pattern(const Step& step, std::vector<NameId>& named);
-    const Pattern* add_inlinable(const Step& step, std::vector<NameId>& named);
+    const Pattern* add_inlinable(const Step& step, const std::vector<Step>& calls,
+                                 std::vector<NameId>& named);
     const Pattern* keep(Pattern pattern);
 
     const chain::Observed& observed_;

@@ -321,6 +321,20 @@ TEST_CASE("a chain can be about the packet of one above") {
     CHECK_THAT(without.chains[1].reason, ContainsSubstring("\"request\""));
 }
 
+TEST_CASE("a packet that has a name for all chains has to be there") {
+    const auto recording = test::RecordingBuilder()
+                               .packet(1, {{"icmp.type", "echo-request"}})
+                               .chain(call("root", {call("a").skb(1)}))
+                               .build();
+    const auto expectation = [](const std::string& type) {
+        return parse(R"("packets":{"p":{"icmp.type":")" + type + R"("}},
+                        "chains":[{"name":"c","root":"root","packet":"p",
+                                   "calls":[{"call":"a","packet":"p"}]}])");
+    };
+    CHECK(labs::check(recording, expectation("echo-request")).outcome == Outcome::passed);
+    CHECK(divergence(recording, expectation("echo-reply")).cause == Cause::no_packet);
+}
+
 TEST_CASE("a missing packet or chain is explained") {
     const auto recording = test::RecordingBuilder()
                                .packet(1, {{"icmp.type", "echo-request"}})
@@ -424,6 +438,14 @@ TEST_CASE("what is forbidden must not come") {
     CHECK(of(about + R"("forbid":[{"call":"kfree_skb_reason","packet":"p"}])").outcome ==
           Outcome::passed);
     CHECK(of(about + R"("forbid":[{"call":"a","packet":"p"}])").outcome == Outcome::diverged);
+
+    // One that went wrong is not made good by another one that went well.
+    const auto twice = test::RecordingBuilder()
+                           .chain(call("root", {call("a")}))
+                           .chain(call("root", {call("a", {call("bad")})}))
+                           .build();
+    CHECK(labs::check(twice, expect(R"("calls":["a"],"forbid":["bad"])")).outcome ==
+          Outcome::diverged);
 
     const auto everywhere = of(R"("calls":["..."])", R"("forbid":["nf_*"],)");
     CHECK(everywhere.outcome == Outcome::diverged);

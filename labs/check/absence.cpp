@@ -1,0 +1,118 @@
+#include "labs/check/absence.h"
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "labs/check/packet_selection.h"
+#include "tracer/chain/suggest.h"
+
+namespace skbtrail::labs {
+namespace {
+
+bool is_root(const Evidence& evidence, const ExpectedChain& expected, const Tree& tree) {
+    const NameId root = tree.node(0).name;
+    return std::any_of(expected.roots.begin(), expected.roots.end(),
+                       [&](const std::string& name) { return evidence.names.id(name) == root; });
+}
+
+/// A header that no packet has is probably misspelt, else the exercise sent something else.
+std::string no_packet_reason(const chain::Recording& recording, const PacketSelector& selector) {
+    std::set<std::string_view> known;
+    for (const chain::Packet& packet : recording.packets) {
+        for (const auto& [header, value] : packet.headers) known.insert(header);
+    }
+    const std::vector<std::string_view> names(known.begin(), known.end());
+    for (const auto& [header, values] : selector.headers) {
+        if (!known.contains(header)) {
+            return fmt::format("no recorded packet has a header \"{}\"{}", header,
+                               chain::did_you_mean(header, names));
+        }
+    }
+    return "no such packet was sent or received, or it was seen by no function that takes an "
+           "sk_buff";
+}
+
+/// The chains of the recording that come near: from another root with that packet, or from that
+/// root without it.
+struct Near {
+    std::set<std::string> other_roots;
+    std::size_t same_root = 0;
+};
+
+Near look_around(const Evidence& evidence, const ExpectedChain& expected,
+                 const std::set<PacketClass>& selected) {
+    Near near;
+    for (const Tree& tree : evidence.forest.trees()) {
+        if (is_root(evidence, expected, tree)) {
+            ++near.same_root;
+            continue;
+        }
+        const bool handles = std::any_of(selected.begin(), selected.end(), [&](PacketClass packet) {
+            return tree.packets().contains(packet);
+        });
+        if (handles) near.other_roots.insert(tree.chain().root.function);
+    }
+    return near;
+}
+
+/// Why none of the roots can be seen; nothing when one can.
+std::string why_roots_invisible(const Evidence& evidence, const ExpectedChain& expected) {
+    std::string reason;
+    for (const std::string& root : expected.roots) {
+        const auto why = evidence.visibility.why_invisible(evidence.names.id(root));
+        if (!why) return {};
+        if (reason.empty()) reason = *why;
+    }
+    return reason;
+}
+
+}  // namespace
+
+Divergence describe_no_packet(const Evidence& evidence, const ExpectedChain& expected) {
+    const PacketSelector selector = expected.packet.value_or(PacketSelector{});
+    Divergence divergence;
+    divergence.expected = headers_text(selector);
+    divergence.came = fmt::format("none among {} packets", evidence.recording.packets.size());
+    divergence.cause = Cause::no_packet;
+    divergence.explanation = no_packet_reason(evidence.recording, selector);
+    divergence.next = "list what was recorded: skbtrail show RECORDING";
+    divergence.place = expected.place;
+    return divergence;
+}
+
+Divergence describe_no_chain(const Evidence& evidence, const ExpectedChain& expected,
+                             const std::set<PacketClass>& selected, std::size_t matched) {
+    const std::string roots = fmt::format("{}", fmt::join(expected.roots, " or "));
+    const Near near = look_around(evidence, expected, selected);
+    Divergence divergence;
+    divergence.expected =
+        fmt::format("a chain from {}{}", roots, expected.packet ? " that handles the packet" : "");
+    divergence.came =
+        matched == 0 ? "none" : fmt::format("{}, fewer than {}", matched, expected.count.min);
+    divergence.cause = Cause::no_chain;
+    divergence.next = "list what was recorded: skbtrail show RECORDING";
+    divergence.place = expected.place;
+    if (matched > 0) {
+        divergence.explanation = "the exercise made it happen less often than expected";
+    } else if (!near.other_roots.empty()) {
+        divergence.explanation = fmt::format("the packet was handled in chains from {} only",
+                                             fmt::join(near.other_roots, ", "));
+    } else if (near.same_root > 0) {
+        divergence.explanation =
+            fmt::format("{} chain{} from {} came, but none was given such a packet", near.same_root,
+                        near.same_root == 1 ? "" : "s", roots);
+    } else if (std::string why = why_roots_invisible(evidence, expected); !why.empty()) {
+        divergence.cause = Cause::cannot_be_seen;
+        divergence.explanation = why;
+    } else {
+        divergence.explanation = fmt::format("nothing called {} while the recording ran", roots);
+    }
+    return divergence;
+}
+
+}  // namespace skbtrail::labs

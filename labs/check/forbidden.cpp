@@ -1,0 +1,46 @@
+#include "labs/check/forbidden.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+#include <fnmatch.h>
+
+#include "labs/check/conditions.h"
+#include "tracer/chain/names.h"
+
+namespace skbtrail::labs {
+
+std::vector<NodeId> forbidden_calls(const NameTable& names, const Tree& tree,
+                                    const Forbidden& forbidden, const Bindings& bindings) {
+    std::vector<NodeId> calls;
+    const auto bound = bindings.find(forbidden.packet);
+    for (NodeId node = 0; node < tree.nodes().size(); ++node) {
+        const std::string recorded(chain::base_name(tree.node(node).call->function));
+        const std::string& name = names.text(tree.node(node).name);
+        if (fnmatch(forbidden.pattern.c_str(), name.c_str(), 0) != 0 &&
+            fnmatch(forbidden.pattern.c_str(), recorded.c_str(), 0) != 0) {
+            continue;
+        }
+        const bool any = forbidden.packet.empty();
+        if (any || (bound != bindings.end() &&
+                    std::any_of(bound->second.begin(), bound->second.end(),
+                                [&](PacketClass packet) { return tree.takes(node, packet); }))) {
+            calls.push_back(node);
+        }
+    }
+    return calls;
+}
+
+std::string unprovable(const Evidence& evidence, const Forbidden& forbidden) {
+    const ConditionAnswer answer = holds(forbidden.when, evidence.recording.observed);
+    if (answer.truth == ConditionAnswer::Truth::no) return {};
+    if (answer.truth == ConditionAnswer::Truth::unknown) return answer.reason;
+    if (evidence.visibility.any_visible(forbidden.pattern)) return {};
+    return fmt::format(
+        "that {} does not come proves nothing: no function of that name can be seen "
+        "on this kernel ({}); name what it is called there in \"aliases\", or put "
+        "\"when\" on it",
+        forbidden.pattern, evidence.recording.observed.kernel_release);
+}
+
+}  // namespace skbtrail::labs
