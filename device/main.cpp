@@ -23,7 +23,7 @@ constexpr int usage_error = 64;
 
 }  // namespace
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
     using namespace skbtrail::device;
     const int parent = ::getppid();  // before it can have changed
 
@@ -36,15 +36,13 @@ int main(int argc, char** argv) {
     spdlog::set_default_logger(spdlog::stderr_color_mt("skbtrail-nic"));
     spdlog::set_pattern("%H:%M:%S.%e %n: %^%l%$: %v");
     spdlog::set_level(options.log_level);
-    try {
-        Nic nic(options, parent);
-        nic.run();
-        return 0;
-    } catch (const std::invalid_argument& wrong) {
-        std::fprintf(stderr, "skbtrail-nic: %s\nTry skbtrail-nic --help.\n", wrong.what());
-        return usage_error;
-    } catch (const std::exception& error) {
-        std::fprintf(stderr, "skbtrail-nic: %s\n", error.what());
-        return could_not_start;
-    }
+    Nic nic(options, parent);
+    nic.run();
+    return 0;
+} catch (const std::invalid_argument& wrong) {
+    std::fprintf(stderr, "skbtrail-nic: %s\nTry skbtrail-nic --help.\n", wrong.what());
+    return usage_error;
+} catch (const std::exception& error) {
+    std::fprintf(stderr, "skbtrail-nic: %s\n", error.what());
+    return could_not_start;
 }

@@ -108,7 +108,7 @@ void Nic::make_device(const NicOptions& options) {
                              frame);
         };
     }
-    device_ = std::make_unique<NetDevice>(loop_, *wire_, device, events_.get(), std::move(tap));
+    device_ = std::make_unique<NetDevice>(loop_, *wire_, device, events_.get(), tap);
 }
 
 void Nic::catch_signals() {

@@ -1,11 +1,12 @@
 // Why memory that a front end offered was not taken.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 namespace skbtrail::device {
 
-enum class MemoryErrorKind {
+enum class MemoryErrorKind : std::uint8_t {
     zero_size,      ///< a region of no bytes
     address_wraps,  ///< address + size, or offset + size, exceeds 64 bits
     overlaps,       ///< shares addresses with another region

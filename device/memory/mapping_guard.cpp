@@ -3,7 +3,7 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
-#include <cstdint>
+#include <functional>
 #include <mutex>
 #include <stdexcept>
 
@@ -15,10 +15,10 @@ namespace skbtrail::device {
 namespace {
 
 /// One guarded mapping. The handler reads these without a lock: `begin` is written last on
-/// entering and first on leaving, and 0 means "free".
+/// entering and first on leaving, and none means "free".
 struct Slot {
-    std::atomic<std::uintptr_t> begin{0};
-    std::atomic<std::uintptr_t> end{0};
+    std::atomic<std::byte*> begin{nullptr};
+    std::atomic<std::byte*> end{nullptr};
     std::atomic<bool> lost{false};
     bool taken = false;  // under the mutex
 };
@@ -27,7 +27,7 @@ std::array<Slot, 512> slots;
 std::mutex slots_mutex;
 struct sigaction previous_action;
 
-static_assert(std::atomic<std::uintptr_t>::is_always_lock_free);
+static_assert(std::atomic<std::byte*>::is_always_lock_free);
 static_assert(std::atomic<bool>::is_always_lock_free);
 
 void call_previous(int signal_number, siginfo_t* info, void* context) {
@@ -47,16 +47,17 @@ void call_previous(int signal_number, siginfo_t* info, void* context) {
 
 void on_sigbus(int signal_number, siginfo_t* info, void* context) {
     const int saved_errno = errno;
-    const auto address = reinterpret_cast<std::uintptr_t>(info->si_addr);
+    const auto* const address = static_cast<std::byte*>(info->si_addr);
+    const std::less<const std::byte*> before;
     for (Slot& slot : slots) {
-        const std::uintptr_t begin = slot.begin.load(std::memory_order_acquire);
-        const std::uintptr_t end = slot.end.load(std::memory_order_relaxed);
-        if (begin == 0 || address < begin || address >= end) {
+        std::byte* const begin = slot.begin.load(std::memory_order_acquire);
+        std::byte* const end = slot.end.load(std::memory_order_relaxed);
+        if (begin == nullptr || before(address, begin) || !before(address, end)) {
             continue;
         }
         // The whole mapping at once: its bounds are aligned to the page size of its file, which
         // may be a huge one, and a guest without part of its memory is of no use.
-        void* replaced = mmap(reinterpret_cast<void*>(begin), end - begin, PROT_READ | PROT_WRITE,
+        void* replaced = mmap(begin, static_cast<std::size_t>(end - begin), PROT_READ | PROT_WRITE,
                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
         if (replaced == MAP_FAILED) {
             break;
@@ -93,14 +94,14 @@ MappingGuard::MappingGuard(void* base, std::size_t length) : slot_(0) {
     Slot& slot = slots[slot_];
     slot.taken = true;
     slot.lost.store(false, std::memory_order_relaxed);
-    const auto begin = reinterpret_cast<std::uintptr_t>(base);
+    auto* const begin = static_cast<std::byte*>(base);
     slot.end.store(begin + length, std::memory_order_relaxed);
     slot.begin.store(begin, std::memory_order_release);
 }
 
 MappingGuard::~MappingGuard() {
     const std::lock_guard lock(slots_mutex);
-    slots[slot_].begin.store(0, std::memory_order_release);
+    slots[slot_].begin.store(nullptr, std::memory_order_release);
     slots[slot_].taken = false;
 }
 

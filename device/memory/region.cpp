@@ -89,25 +89,23 @@ tl::expected<std::shared_ptr<const Region>, MemoryError> Region::map(
     }
     // A core file of the NIC is about the NIC, not a copy of the guest.
     ::madvise(base, length, MADV_DONTDUMP);
-    std::span<std::byte> bytes(static_cast<std::byte*>(base) + lead, description.size);
     try {
-        return std::shared_ptr<const Region>(new Region(description, base, length, bytes));
+        return std::shared_ptr<const Region>(new Region(description, base, length, lead));
     } catch (const std::length_error& full) {
-        ::munmap(base, length);
         return error(MemoryErrorKind::too_many_regions,
                      fmt::format("{}: {}", name(description), full.what()));
     }
 }
 
 Region::Region(const RegionDescription& description, void* base, std::size_t mapped,
-               std::span<std::byte> bytes)
-    : description_(description), base_(base), mapped_(mapped), bytes_(bytes) {
-    guard_.emplace(base, mapped);
-}
+               std::uint64_t lead)
+    : description_(description),
+      mapping_(base, mapped),
+      guard_(base, mapped),
+      bytes_(static_cast<std::byte*>(base) + lead, description.size) {}
 
-Region::~Region() {
-    guard_.reset();
-    ::munmap(base_, mapped_);
+Region::Mapping::~Mapping() {
+    ::munmap(base_, length_);
 }
 
 std::optional<std::uint64_t> Region::offset_of(GuestAddress address) const noexcept {

@@ -32,7 +32,6 @@ class Region {
     static tl::expected<std::shared_ptr<const Region>, MemoryError> map(
         const RegionDescription& description, const UniqueFd& file);
 
-    ~Region();
     Region(const Region&) = delete;
     Region& operator=(const Region&) = delete;
 
@@ -40,21 +39,33 @@ class Region {
     /// The region's bytes in this process.
     std::span<std::byte> bytes() const noexcept { return bytes_; }
     /// Whether its file was cut short under us; see MappingGuard.
-    bool lost() const noexcept { return guard_->lost(); }
+    bool lost() const noexcept { return guard_.lost(); }
 
     /// Offset of an address in the region, if it is inside.
     std::optional<std::uint64_t> offset_of(GuestAddress address) const noexcept;
     std::optional<std::uint64_t> offset_of(UserAddress address) const noexcept;
 
   private:
+    /// What mmap(2) gave, until munmap(2).
+    class Mapping {
+      public:
+        Mapping(void* base, std::size_t length) noexcept : base_(base), length_(length) {}
+        ~Mapping();
+        Mapping(const Mapping&) = delete;
+        Mapping& operator=(const Mapping&) = delete;
+
+      private:
+        void* base_;
+        std::size_t length_;
+    };
+
     Region(const RegionDescription& description, void* base, std::size_t mapped,
-           std::span<std::byte> bytes);
+           std::uint64_t lead);
 
     RegionDescription description_;
-    void* base_;
-    std::size_t mapped_;
+    Mapping mapping_;
+    MappingGuard guard_;  // after the mapping: goes before it
     std::span<std::byte> bytes_;
-    std::optional<MappingGuard> guard_;
 };
 
 }  // namespace skbtrail::device

@@ -62,6 +62,7 @@ Result<FeatureChanges> parse_feature_changes(std::string_view text) {
         const auto found = std::ranges::find(known, item.substr(1), &FeatureName::name);
         if (found == known.end()) {
             std::vector<std::string_view> names;
+            names.reserve(known.size());
             for (const FeatureName& one : known) {
                 names.push_back(one.name);
             }

@@ -45,7 +45,7 @@ Features possible_features(const NetSurroundings& surroundings) {
 }
 
 NetDevice::NetDevice(EventLoop& loop, Wire& wire, const NetDeviceOptions& options,
-                     RingEventLog* events, FrameTap tap)
+                     RingEventLog* events, const FrameTap& tap)
     : wire_(wire), options_(options) {
     for (unsigned pair = 0; pair < options_.queue_pairs; ++pair) {
         pairs_.push_back(std::make_unique<Pair>(

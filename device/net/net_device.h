@@ -37,7 +37,7 @@ class NetDevice final : public VirtioDevice, public NetworkControl {
   public:
     /// Attaches itself to the wire. Loop, wire and events (nullptr: none) must outlive it.
     NetDevice(EventLoop& loop, Wire& wire, const NetDeviceOptions& options, RingEventLog* events,
-              FrameTap tap);
+              const FrameTap& tap);
     ~NetDevice() override;
     NetDevice(const NetDevice&) = delete;
     NetDevice& operator=(const NetDevice&) = delete;

@@ -15,7 +15,7 @@
 namespace skbtrail::device {
 
 /// Sees each frame as it passes between a ring and the wire.
-enum class FrameDirection { from_guest, to_guest };
+enum class FrameDirection : std::uint8_t { from_guest, to_guest };
 using FrameTap = std::function<void(FrameDirection, std::span<const std::byte>)>;
 
 /// The largest frame that the device moves: the largest IP packet, Ethernet, two VLAN tags. What

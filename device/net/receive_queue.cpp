@@ -56,60 +56,10 @@ std::optional<Frame> ReceiveQueue::adapt(const Frame& frame) {
 }
 
 ReceiveQueue::Outcome ReceiveQueue::write(const Frame& frame) {
-    SplitRing* const ring = virtqueue().ring();
-    const bool mergeable = (negotiated() & feature_mrg_rxbuf) != 0;
     const std::size_t header_bytes = net_header_bytes(negotiated());
-    const std::size_t total = header_bytes + frame.bytes.size();
-
-    taken_.clear();
-    std::size_t room = 0;
-    const auto put_all_back = [&] {
-        for (auto chain = taken_.rbegin(); chain != taken_.rend(); ++chain) {
-            ring->put_back(std::move(*chain));
-        }
-        taken_.clear();
-    };
-    while (room < total) {
-        if (!taken_.empty() && (!mergeable || taken_.size() == ring->size())) {
-            // No amount of waiting makes it fit.
-            put_all_back();
-            ++count().dropped_size;
-            return Outcome::dropped;
-        }
-        auto chain = ring->take();
-        if (!chain) {
-            return break_queue(std::move(chain.error()));
-        }
-        if (!*chain) {
-            const auto more = ring->ask_for_kicks();
-            if (!more) {
-                return break_queue(std::move(more.error()));
-            }
-            if (*more) {
-                continue;
-            }
-            put_all_back();
-            starved_ = true;
-            ++count().refused;
-            return Outcome::no_buffers;
-        }
-        Chain& fresh = **chain;
-        if (fresh.readable_bytes() > 0) {
-            return break_queue({RingFaultKind::wrong_direction,
-                                fmt::format("chain at head {} has device-readable buffers, in a "
-                                            "receive queue",
-                                            fresh.head())});
-        }
-        if (taken_.empty() && fresh.writable_bytes() < header_bytes) {
-            return break_queue({RingFaultKind::chain_too_short,
-                                fmt::format("chain at head {} has {} bytes, and the header alone "
-                                            "is {}",
-                                            fresh.head(), fresh.writable_bytes(), header_bytes)});
-        }
-        room += fresh.writable_bytes();
-        taken_.push_back(std::move(fresh));
+    if (const auto ended = take_room(header_bytes, frame.bytes.size())) {
+        return *ended;
     }
-
     const NetHeaderBytes header =
         make_receive_header(frame.offload, static_cast<std::uint16_t>(taken_.size()));
     scatter(taken_.front().writable(), 0, std::span(header).first(header_bytes));
@@ -133,6 +83,62 @@ ReceiveQueue::Outcome ReceiveQueue::write(const Frame& frame) {
         finish_batch();
     }
     return Outcome::delivered;
+}
+
+std::optional<ReceiveQueue::Outcome> ReceiveQueue::take_room(std::size_t header_bytes,
+                                                             std::size_t frame_bytes) {
+    SplitRing& ring = *virtqueue().ring();
+    const bool mergeable = (negotiated() & feature_mrg_rxbuf) != 0;
+    std::size_t room = 0;
+    taken_.clear();
+    while (room < header_bytes + frame_bytes) {
+        if (!taken_.empty() && (!mergeable || taken_.size() == ring.size())) {
+            // No amount of waiting makes it fit.
+            put_all_back(ring);
+            ++count().dropped_size;
+            return Outcome::dropped;
+        }
+        auto next = ring.take();
+        if (!next) {
+            return break_queue(std::move(next.error()));
+        }
+        std::optional<Chain> chain = std::move(*next);
+        if (!chain) {
+            auto more = ring.ask_for_kicks();
+            if (!more) {
+                return break_queue(std::move(more.error()));
+            }
+            if (*more) {
+                continue;
+            }
+            put_all_back(ring);
+            starved_ = true;
+            ++count().refused;
+            return Outcome::no_buffers;
+        }
+        if (chain->readable_bytes() > 0) {
+            return break_queue({RingFaultKind::wrong_direction,
+                                fmt::format("chain at head {} has device-readable buffers, in a "
+                                            "receive queue",
+                                            chain->head())});
+        }
+        if (taken_.empty() && chain->writable_bytes() < header_bytes) {
+            return break_queue({RingFaultKind::chain_too_short,
+                                fmt::format("chain at head {} has {} bytes, and the header alone "
+                                            "is {}",
+                                            chain->head(), chain->writable_bytes(), header_bytes)});
+        }
+        room += chain->writable_bytes();
+        taken_.push_back(std::move(*chain));
+    }
+    return std::nullopt;
+}
+
+void ReceiveQueue::put_all_back(SplitRing& ring) {
+    for (auto chain = taken_.rbegin(); chain != taken_.rend(); ++chain) {
+        ring.put_back(std::move(*chain));
+    }
+    taken_.clear();
 }
 
 void ReceiveQueue::woken() {

@@ -13,7 +13,7 @@ namespace skbtrail::device {
 
 class ReceiveQueue : public NetQueue {
   public:
-    enum class Outcome {
+    enum class Outcome : std::uint8_t {
         delivered,   ///< in the guest's memory; the driver sees it after finish_batch()
         no_buffers,  ///< nothing was touched; on_buffers is called when the driver gives some
         dropped,     ///< counted
@@ -36,6 +36,10 @@ class ReceiveQueue : public NetQueue {
     /// without. None when it cannot be made so.
     std::optional<Frame> adapt(const Frame& frame);
     Outcome write(const Frame& frame);
+    /// Takes chains into taken_ until a header and a frame fit; else says what became of the
+    /// frame, and nothing is taken.
+    std::optional<Outcome> take_room(std::size_t header_bytes, std::size_t frame_bytes);
+    void put_all_back(SplitRing& ring);
     void woken();
     Outcome break_queue(RingFault fault);
 

@@ -15,7 +15,7 @@ namespace skbtrail::device {
 namespace {
 
 /// Written out when the buffer has grown to this, idle or not.
-constexpr std::size_t flush_at = 64 * 1024;
+constexpr std::size_t flush_at = std::size_t{64} * 1024;
 
 std::int64_t monotonic_ns() {
     timespec now{};

@@ -33,9 +33,9 @@ void TransmitQueue::process() {
             continue;
         }
         // The ring looked empty: ask for a kick, and look again before relying on one.
-        const auto more = ring->ask_for_kicks();
+        auto more = ring->ask_for_kicks();
         if (!more) {
-            virtqueue().fault(more.error());
+            break_queue(std::move(more.error()));
             return;
         }
         if (!*more) {
@@ -49,29 +49,33 @@ void TransmitQueue::process() {
 bool TransmitQueue::process_burst(std::size_t& taken) {
     SplitRing& ring = *virtqueue().ring();
     while (taken < burst) {
-        auto chain = ring.take();
-        tl::expected<void, RingFault> handled;
+        auto next = ring.take();
+        if (!next) {
+            return break_queue(std::move(next.error()));
+        }
+        std::optional<Chain> chain = std::move(*next);
         if (!chain) {
-            handled = tl::make_unexpected(std::move(chain.error()));
-        } else if (!*chain) {
             break;
-        } else {
-            note_taken(**chain);
-            handled = handle(**chain);
         }
-        if (!handled) {
-            finish_batch();  // what was sent before is the driver's again
-            if (virtqueue().ring() != nullptr) {
-                virtqueue().fault(std::move(handled.error()));
-            }
-            return false;
+        note_taken(*chain);
+        if (auto handled = handle(*chain); !handled) {
+            return break_queue(std::move(handled.error()));
         }
-        const std::uint32_t length = (*chain)->readable_bytes();
-        complete(std::move(**chain), 0, length);
+        const std::uint32_t length = chain->readable_bytes();
+        complete(std::move(*chain), 0, length);
         ++taken;
     }
     finish_batch();
     return virtqueue().ring() != nullptr;
+}
+
+bool TransmitQueue::break_queue(RingFault fault) {
+    finish_batch();  // what was sent before is the driver's again
+    // finish_batch() may have found a reason of its own.
+    if (virtqueue().ring() != nullptr) {
+        virtqueue().fault(std::move(fault));
+    }
+    return false;
 }
 
 tl::expected<void, RingFault> TransmitQueue::handle(const Chain& chain) {

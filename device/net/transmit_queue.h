@@ -22,6 +22,8 @@ class TransmitQueue : public NetQueue {
     void process();
     /// False when the queue is broken now.
     bool process_burst(std::size_t& taken);
+    /// Returns false.
+    bool break_queue(RingFault fault);
     /// Empty when the chain was handled, dropped frames included.
     tl::expected<void, RingFault> handle(const Chain& chain);
     /// Onto the wire, with the checksum completed unless the wire takes it partial.

@@ -43,6 +43,9 @@ Result<> remove_stale(const std::string& path, const sockaddr_un& address) {
             fmt::format("{} exists and is no socket; choose another path for --socket", path));
     }
     const UniqueFd probe = stream_socket();
+    if (!probe) {
+        return failure(fmt::format("cannot make a socket: {}", std::strerror(errno)));
+    }
     if (::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 ||
         errno == EAGAIN) {
         return failure(

@@ -51,7 +51,7 @@ class MessageSocket {
     int fd() const noexcept { return socket_.get(); }
 
   private:
-    enum class Progress { complete, not_yet, closed, broken };
+    enum class Progress : std::uint8_t { complete, not_yet, closed, broken };
     Progress fill(std::span<std::byte> to, std::size_t& have);
     bool take_fds(const msghdr& message);
 

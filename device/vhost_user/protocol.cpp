@@ -97,6 +97,7 @@ Result<std::vector<MemoryRegion>> parse_memory_table(std::span<const std::byte> 
         return failure(fmt::format("{} memory regions and {} descriptors", count, fds));
     }
     std::vector<MemoryRegion> regions;
+    regions.reserve(count);
     for (std::size_t i = 0; i < count; ++i) {
         regions.push_back(read_payload<MemoryRegion>(
             payload.subspan(memory_table_header + i * sizeof(MemoryRegion))));

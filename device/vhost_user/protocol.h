@@ -19,6 +19,7 @@
 namespace skbtrail::device::vhost_user {
 
 /// "Front-end message types".
+// NOLINTNEXTLINE(performance-enum-size): the type is the protocol's
 enum class Request : std::uint32_t {
     get_features = 1,
     set_features = 2,

@@ -1,13 +1,14 @@
 // What a driver can do wrong with a ring. Each ends that ring, and that ring alone.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include <tl/expected.hpp>
 
 namespace skbtrail::device {
 
-enum class RingFaultKind {
+enum class RingFaultKind : std::uint8_t {
     bad_size,                 ///< not a power of two, or larger than max_ring_size
     misaligned,               ///< a part of the ring at an address it must not have
     unmapped_ring,            ///< a part of the ring is not in the guest's memory

@@ -2,6 +2,8 @@
 
 #include <array>
 #include <cerrno>
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <string>
 #include <string_view>
@@ -17,7 +19,7 @@ namespace skbtrail::device {
 
 namespace {
 
-enum class Kind { event_fd, pipe, other };
+enum class Kind : std::uint8_t { event_fd, pipe, other };
 
 Kind kind_of(int fd) {
     struct stat status{};

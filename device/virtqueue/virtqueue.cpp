@@ -35,7 +35,8 @@ Result<> Virtqueue::set_addresses(const RingAddresses& addresses) {
     const auto previous = std::exchange(addresses_, addresses);
     // Opened for the sake of the answer: whether this ring could run.
     if (size_ && !memory_->regions().empty()) {
-        if (const auto ring = open_ring(base_); !ring) {
+        const auto ring = SplitRing::open(memory_, addresses, *size_, features_, base_);
+        if (!ring) {
             addresses_ = previous;
             return failure(fmt::format("{}: {}", name_, ring.error().message));
         }
@@ -107,10 +108,10 @@ Result<> Virtqueue::set_error(UniqueFd fd) {
 
 void Virtqueue::set_memory(std::shared_ptr<const GuestMemory> memory) {
     memory_ = std::move(memory);
-    if (state_ != State::running) {
+    if (state_ != State::running || !ring_ || !size_ || !addresses_) {
         return;
     }
-    auto moved = open_ring(ring_->next_available());
+    auto moved = SplitRing::open(memory_, *addresses_, *size_, features_, ring_->next_available());
     if (!moved) {
         fault(std::move(moved.error()));
         return;
@@ -153,15 +154,14 @@ void Virtqueue::fault(RingFault fault) {
     error_.signal();
 }
 
-tl::expected<SplitRing, RingFault> Virtqueue::open_ring(std::uint16_t next_available) const {
-    return SplitRing::open(memory_, *addresses_, *size_, features_, next_available);
-}
-
 void Virtqueue::try_start() {
     if (!size_ || !addresses_ || memory_->regions().empty()) {
         return;
     }
-    auto ring = open_ring(base_);
+    const auto open = [&](std::uint16_t next_available) {
+        return SplitRing::open(memory_, *addresses_, *size_, features_, next_available);
+    };
+    auto ring = open(base_);
     if (ring && ring->next_used() != base_) {
         // A back end that completes in order, as network devices do, stands where its used index
         // does. A front end whose last back end died knows less than the ring does, and chains
@@ -170,7 +170,7 @@ void Virtqueue::try_start() {
             "{}: the front end says to go on at index {}, the ring stands at {}: "
             "going on at {}",
             name_, base_, ring->next_used(), ring->next_used());
-        ring = open_ring(ring->next_used());
+        ring = open(ring->next_used());
     }
     if (!ring) {
         fault(std::move(ring.error()));

@@ -28,9 +28,9 @@ namespace skbtrail::device {
 
 class Virtqueue {
   public:
-    enum class State { stopped, running, broken };
+    enum class State : std::uint8_t { stopped, running, broken };
     /// Why the device should look at the ring.
-    enum class Wake {
+    enum class Wake : std::uint8_t {
         kick,   ///< the driver says so
         start,  ///< the ring, or its kick descriptor, is new: kicks may have gone elsewhere
     };
@@ -71,7 +71,7 @@ class Virtqueue {
     bool enabled() const noexcept { return enabled_; }
     const std::string& name() const noexcept { return name_; }
     /// The ring, while the queue is running.
-    SplitRing* ring() noexcept { return state_ == State::running ? &*ring_ : nullptr; }
+    SplitRing* ring() noexcept { return state_ == State::running && ring_ ? &*ring_ : nullptr; }
     /// The typed reason, while the queue is broken.
     const std::optional<RingFault>& broken_by() const noexcept { return fault_; }
 
@@ -84,7 +84,6 @@ class Virtqueue {
   private:
     void try_start();
     void kicked();
-    tl::expected<SplitRing, RingFault> open_ring(std::uint16_t next_available) const;
 
     EventLoop& loop_;
     std::string name_;
