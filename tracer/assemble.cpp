@@ -163,9 +163,9 @@ void add_losses(const Capture& capture, const std::map<unsigned, CpuMatch>& matc
         losses.push_back({kind, std::nullopt, count, detail});
     };
     for (const auto& [cpu, one] : capture.cpus()) {
-        const auto add = [&losses, cpu = cpu](const char* kind, std::uint64_t count,
-                                              const char* detail) {
-            losses.push_back({kind, cpu, count, detail});
+        const auto add = [&losses, number = cpu](const char* kind, std::uint64_t count,
+                                                 const char* detail) {
+            losses.push_back({kind, number, count, detail});
         };
         const auto& match = matches.at(cpu);
         add("call_without_event", match.calls_without_event,

@@ -1,38 +1,91 @@
 #include "tracer/capture.h"
 
+#include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "tracer/ftrace/page.h"
 
 namespace skbtrail::tracer {
 
-void Capture::add_page(unsigned cpu, std::span<const std::byte> page, const GraphDecoder& decoder) {
-    auto& capture = cpus_[cpu];
-    bool first = true;
-    bool lost_here = false;
-    // The page's header says whether events were lost before its first record.
-    constexpr std::size_t commit_end = 16;
-    if (page.size() >= commit_end) {
-        std::uint64_t commit = 0;
-        std::memcpy(&commit, page.data() + 8, sizeof commit);
-        lost_here = (commit >> 31U & 1U) != 0;
+namespace {
+
+constexpr std::size_t piece_size = 1U << 20U;
+
+/// What a page's header says (events/header_page).
+struct PageHeader {
+    std::size_t used = 0;  ///< bytes of the page that mean something, header included
+    bool lost = false;     ///< events were lost before it
+};
+
+PageHeader header_of(std::span<const std::byte> page) {
+    constexpr std::size_t size = 16;
+    constexpr std::size_t lost_count = 8;  // behind the data, where it is given
+    if (page.size() < size) return {page.size(), false};
+    std::uint64_t commit = 0;
+    std::memcpy(&commit, page.data() + 8, sizeof commit);
+    const std::size_t data = commit & ((1U << 20U) - 1);
+    return {std::min(page.size(), size + data + lost_count), (commit >> 31U & 1U) != 0};
+}
+
+}  // namespace
+
+void PageStore::add(std::span<const std::byte> page) {
+    page = page.first(header_of(page).used);
+    if (pieces_.empty() || pieces_.back().bytes.size() + page.size() > piece_size) {
+        pieces_.emplace_back().bytes.reserve(piece_size);
     }
+    auto& piece = pieces_.back();
+    piece.bytes.insert(piece.bytes.end(), page.begin(), page.end());
+    piece.sizes.push_back(page.size());
+    size_ += page.size();
+}
+
+void PageStore::take(const std::function<void(std::span<const std::byte>)>& sink) {
+    while (!pieces_.empty()) {
+        std::span<const std::byte> rest(pieces_.front().bytes);
+        for (const auto size : pieces_.front().sizes) {
+            sink(rest.first(size));
+            rest = rest.subspan(size);
+        }
+        pieces_.pop_front();
+    }
+    size_ = 0;
+}
+
+void Capture::add_page(unsigned cpu, std::span<const std::byte> page) {
+    auto& capture = cpus_[cpu];
+    if (page_bytes_ >= half_) {
+        const auto result = read_page(page, [](const PageRecord&) {});
+        capture.records_over_limit += result.records;
+        return;
+    }
+    const auto before = capture.pages.size();
+    capture.pages.add(page);
+    page_bytes_ += capture.pages.size() - before;
+}
+
+void Capture::decode(const GraphDecoder& decoder) {
+    for (auto& [cpu, capture] : cpus_) {
+        capture.pages.take([&, number = cpu, &one = capture](std::span<const std::byte> page) {
+            decode_page(page, decoder, number, one);
+        });
+    }
+}
+
+void Capture::decode_page(std::span<const std::byte> page, const GraphDecoder& decoder,
+                          unsigned cpu, CpuCapture& capture) {
+    bool after_loss = header_of(page).lost;
     const auto result = read_page(page, [&](const PageRecord& record) {
         auto graph = decoder.decode(record.data);
         if (!graph) {
             ++capture.foreign_records;
             return;
         }
-        if (record_bytes_ >= half_) {
-            ++capture.records_over_limit;
-            return;
-        }
         graph->time = record.time;
         graph->cpu = static_cast<std::uint16_t>(cpu);
-        graph->after_loss = first && lost_here;
-        first = false;
+        graph->after_loss = std::exchange(after_loss, false);
         capture.records.push_back(*graph);
-        record_bytes_ += sizeof *graph;
     });
     if (result.lost) {
         ++capture.pages_after_loss;

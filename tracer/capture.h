@@ -4,6 +4,8 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
+#include <functional>
 #include <map>
 #include <span>
 #include <vector>
@@ -16,7 +18,30 @@ namespace skbtrail::tracer {
 /// Bytes that came with an event: the start of a packet, or a thread's name.
 using EventBytes = std::array<std::uint8_t, SKBTRAIL_SNAP>;
 
+/// Pages of one CPU as they came, in large pieces: the reader of a busy kernel has no time for
+/// more.
+class PageStore {
+  public:
+    /// Keeps what is used of `page`.
+    void add(std::span<const std::byte> page);
+
+    /// Hands the pages over in order and forgets them, piece by piece.
+    void take(const std::function<void(std::span<const std::byte>)>& sink);
+
+    /// Bytes kept since the last take().
+    [[nodiscard]] std::size_t size() const { return size_; }
+
+  private:
+    struct Piece {
+        std::vector<std::byte> bytes;
+        std::vector<std::size_t> sizes;  ///< of the pages in `bytes`
+    };
+    std::deque<Piece> pieces_;
+    std::size_t size_ = 0;
+};
+
 struct CpuCapture {
+    PageStore pages;                      ///< not decoded yet
     std::vector<GraphRecord> records;     ///< in order of time
     std::vector<skbtrail_event> events;   ///< as the BPF program handed them over
     std::uint64_t lost_before_pages = 0;  ///< as the pages themselves count it
@@ -30,12 +55,15 @@ struct CpuCapture {
 /// Collects pages and events up to a limit of memory.
 class Capture {
   public:
-    /// `limit` in bytes: one half for records, one for events, which take about as much, so that
+    /// `limit` in bytes: one half for pages, one for events, which take about as much, so that
     /// both end at about the same time.
     explicit Capture(std::size_t limit) : half_(limit / 2) {}
 
-    /// Takes one page of a CPU's buffer.
-    void add_page(unsigned cpu, std::span<const std::byte> page, const GraphDecoder& decoder);
+    /// Takes one page of a CPU's buffer, to be decoded later.
+    void add_page(unsigned cpu, std::span<const std::byte> page);
+
+    /// Decodes the pages taken so far into records.
+    void decode(const GraphDecoder& decoder);
 
     /// Takes one event of the BPF ring buffer; false when it is not one (too short).
     bool add_event(std::span<const std::byte> bytes);
@@ -46,13 +74,16 @@ class Capture {
     /// The bytes of an event; empty when it has none.
     [[nodiscard]] std::span<const std::uint8_t> bytes_of(const skbtrail_event& event) const;
 
-    /// Bytes of memory taken, about.
-    [[nodiscard]] std::size_t size() const { return record_bytes_ + event_bytes_; }
+    /// Bytes of pages and events taken, about. Decoded records take as much as their pages did.
+    [[nodiscard]] std::size_t size() const { return page_bytes_ + event_bytes_; }
     [[nodiscard]] std::uint64_t malformed_events() const { return malformed_events_; }
 
   private:
+    static void decode_page(std::span<const std::byte> page, const GraphDecoder& decoder,
+                            unsigned cpu, CpuCapture& capture);
+
     std::size_t half_;
-    std::size_t record_bytes_ = 0;
+    std::size_t page_bytes_ = 0;
     std::size_t event_bytes_ = 0;
     std::map<unsigned, CpuCapture> cpus_;
     std::vector<EventBytes> bytes_;

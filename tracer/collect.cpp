@@ -30,6 +30,7 @@
 #include "tracer/observed.h"
 #include "tracer/plan.h"
 #include "tracer/plan_compute.h"
+#include "tracer/policy.h"
 #include "tracer/reader.h"
 
 namespace skbtrail::tracer {
@@ -219,13 +220,15 @@ void describe_functions(const FunctionTable& functions, chain::Observed& observe
     observed.probed = sorted_unique(std::move(probed));
 }
 
-/// What a test needs beside the raw records to make sense of them.
+/// What a test needs beside the raw records to make sense of them: of the roles only the one that
+/// the policy does not know by name.
 void save_functions(const FunctionTable& functions, const std::string& directory) {
     std::string text;
     for (FunctionId id = 0; id < functions.size(); ++id) {
         const auto& function = functions[id];
+        const bool transmits = (function.roles & role::transmits) != 0;
         text += fmt::format("{:x} {:x} {} {} {} {}\n", function.site, function.symbol,
-                            function.roles, function.probed ? 1 : 0, function.name,
+                            function.probed ? 1 : 0, transmits ? 1 : 0, function.name,
                             function.module.empty() ? "-" : function.module);
     }
     write_whole(directory + "/functions", text);
@@ -289,7 +292,7 @@ void collect(const Options& options, StatusWriter& status) {
     KernelCounters before;
     KernelCounters after;
     {
-        Reader reader(buffer, prober, decoder, page_size(tracefs), capture, options.save_raw);
+        Reader reader(buffer, prober, page_size(tracefs), capture, options.save_raw);
         before.missed = prober.missed();
         buffer.switch_on();
         prober.switch_on();
@@ -318,6 +321,7 @@ void collect(const Options& options, StatusWriter& status) {
     observed.identity_method = "kprobe.multi";
     observed.interfaces = list_interfaces();
 
+    capture.decode(decoder);
     auto assembled =
         assemble(capture, functions, window, plan.drop_reasons, thread_names(threads_of(capture)));
     recording.chains = std::move(assembled.chains);

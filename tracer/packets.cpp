@@ -30,6 +30,12 @@ struct Skb {
     PacketId expanding = no_packet;  ///< pskb_expand_head is moving this packet
 };
 
+/// GRO may have appended a packet to another one.
+struct Merging {
+    PacketId into = no_packet;
+    std::string function;
+};
+
 /// How much a fate tells: a later, weaker one does not replace it.
 enum class Weight { none, consumed, dropped, transmitted, delivered };
 
@@ -58,12 +64,14 @@ class Follower {
             if (packets[i] != no_packet) fate(event, group, roles, node, packets[i]);
         }
         if ((roles & role::copies) != 0) edge_of_copy(group, events, node, packets);
+        if ((roles & role::merges) != 0) try_merge(group, events, packets);
     }
 
     Packets finish() {
         // A copy that was never complete enough to be read looks like what it was copied from.
         for (auto& packet : result_.packets) {
             for (const auto& edge : packet.edges) {
+                if (edge.kind == "gro_merge") continue;
                 const auto& other = result_.packets[edge.packet - 1];
                 if (packet.headers.empty()) packet.headers = other.headers;
                 if (packet.summary.empty()) packet.summary = other.summary;
@@ -93,8 +101,9 @@ class Follower {
     /// The sk_buff is allocated, its fields are about to be set.
     PacketId sight_unset(const skbtrail_event& event, std::uint32_t roles) {
         auto& skb = skbs_[event.skb];
-        if ((roles & role::begins) == 0 || event.extra == 0) {  // a clone: its head comes later
-            skb = Skb{no_packet, true, no_packet};
+        if ((roles & role::begins) == 0 || event.extra == 0) {  // its head comes later
+            // A living sk_buff may come here for a larger head.
+            if (skb.expanding == no_packet) skb = Skb{no_packet, true, no_packet};
             return no_packet;
         }
         // One function of this kind may call the next.
@@ -106,14 +115,11 @@ class Follower {
     }
 
     PacketId sight(const skbtrail_event& event, std::uint32_t roles) {
-        if ((event.flags & SKBTRAIL_EVENT_UNSET) != 0) {
-            if ((roles & role::clones) == 0 && (roles & role::begins) == 0) return no_packet;
-            return sight_unset(event, roles);
-        }
+        if ((event.flags & SKBTRAIL_EVENT_UNSET) != 0) return sight_unset(event, roles);
         // The target of a copied header has a head of its own only if it was given one before.
         if ((roles & role::copies) != 0 && event.argument == 0) {
             const auto known = skbs_.find(event.skb);
-            if (known == skbs_.end() ||
+            if (event.head == 0 || known == skbs_.end() ||
                 (known->second.unset && known->second.packet == no_packet)) {
                 return no_packet;
             }
@@ -137,6 +143,7 @@ class Follower {
         read_headers(event, id);
         if ((roles & role::ends) != 0 || (event.flags & SKBTRAIL_EVENT_LAST) != 0) {
             heads_[event.head].ended = true;
+            confirm_merge(id);
         }
         if ((roles & role::frees) != 0) skbs_.erase(event.skb);
         return id;
@@ -171,6 +178,30 @@ class Follower {
         if (made == no_packet || from == no_packet || made == from) return;
         const bool segment = caller_with_role(forest_, functions_, node, role::segments) != no_node;
         add_edge(made, from, segment ? "segment" : "copy");
+    }
+
+    /// GRO tries to append one packet to another. It may refuse; then the packet goes its own way.
+    void try_merge(const EventGroup& group, const std::vector<skbtrail_event>& events,
+                   const std::vector<PacketId>& packets) {
+        PacketId into = no_packet;
+        PacketId from = no_packet;
+        for (auto i = group.first; i < group.first + group.count; ++i) {
+            (events[i].argument == 0 ? into : from) = packets[i];
+        }
+        if (into == no_packet || from == no_packet || into == from) return;
+        merging_[from] = {into, functions_[group.function].name};
+    }
+
+    /// A packet that ended with no other fate than to have been appended was appended.
+    void confirm_merge(PacketId id) {
+        const auto merging = merging_.find(id);
+        if (merging == merging_.end()) return;
+        if (weights_[id - 1] <= Weight::consumed) {
+            packet(id).edges.push_back({"gro_merge", merging->second.into});
+            packet(id).fate = {"consumed", merging->second.function, {}};
+            weights_[id - 1] = Weight::consumed;
+        }
+        merging_.erase(merging);
     }
 
     void set_fate(PacketId id, Weight weight, chain::Fate fate) {
@@ -231,6 +262,7 @@ class Follower {
     std::vector<Weight> weights_;  // per packet
     std::unordered_map<std::uint64_t, Head> heads_;
     std::unordered_map<std::uint64_t, Skb> skbs_;
+    std::unordered_map<PacketId, Merging> merging_;
 };
 
 }  // namespace

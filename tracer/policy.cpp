@@ -54,11 +54,12 @@ constexpr std::array known{
     Known{"kfree_skbmem", role::after_end | role::frees},
     Known{"napi_skb_cache_put", role::after_end | role::frees},
     Known{"skb_kfree_head", role::after_end},
-    Known{"napi_skb_free_stolen_head", role::ends | role::after_end | role::merges},
+    Known{"napi_skb_free_stolen_head", role::ends | role::after_end},
     Known{"pskb_expand_head", role::expands},
     Known{"skb_copy_header", role::copies},
     Known{"__copy_skb_header", role::copies},
-    Known{"__skb_clone", role::clones},
+    Known{"skb_gro_receive", role::merges},
+    Known{"skb_gro_receive_list", role::merges},
     Known{"skb_segment", role::segments},
     Known{"skb_segment_list", role::segments},
 };
@@ -112,6 +113,7 @@ constexpr std::array unset_functions{
     Unset{"__build_skb_around", 1},
     Unset{"__finalize_skb_around", 1},
     Unset{"__skb_clone", SKBTRAIL_NO_ARGUMENT},
+    Unset{"kmalloc_reserve", SKBTRAIL_NO_ARGUMENT},
 };
 
 // Where every packet that gets there has its headers, on the way in and on the way out.

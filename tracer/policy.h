@@ -12,23 +12,23 @@ namespace skbtrail::tracer {
 
 /// What a function means to the collector: bits of PlannedFunction::roles.
 namespace role {
-inline constexpr std::uint32_t root = 1U << 0U;          ///< a chain begins here, always
-inline constexpr std::uint32_t poll = 1U << 1U;          ///< __napi_poll: cut out of any chain
-inline constexpr std::uint32_t transmits = 1U << 2U;     ///< hands the packet to a device
-inline constexpr std::uint32_t delivers = 1U << 3U;      ///< puts the packet into a socket's queue
-inline constexpr std::uint32_t drops = 1U << 4U;         ///< drops a reference for a reason
-inline constexpr std::uint32_t consumes = 1U << 5U;      ///< drops a reference; the work was done
-inline constexpr std::uint32_t begins = 1U << 6U;        ///< puts a new head into an sk_buff
-inline constexpr std::uint32_t ends = 1U << 7U;          ///< gives the head back, whoever holds it
-inline constexpr std::uint32_t after_end = 1U << 8U;     ///< may still see the head given back
-inline constexpr std::uint32_t expands = 1U << 9U;       ///< moves the packet to a new head
-inline constexpr std::uint32_t copies = 1U << 10U;       ///< argument 0 is made from argument 1
-inline constexpr std::uint32_t clones = 1U << 11U;       ///< as copies, sharing the head
-inline constexpr std::uint32_t segments = 1U << 12U;     ///< copies made below it are segments
-inline constexpr std::uint32_t merges = 1U << 13U;       ///< its sk_buff went into another one
-inline constexpr std::uint32_t frees = 1U << 14U;        ///< gives the struct sk_buff itself back
-inline constexpr std::uint32_t may_deliver = 1U << 15U;  ///< delivers if it wakes the reader
-inline constexpr std::uint32_t wakes = 1U << 16U;        ///< tells a socket's reader of new data
+inline constexpr std::uint32_t root = 1U << 0U;       ///< a chain begins here, always
+inline constexpr std::uint32_t poll = 1U << 1U;       ///< __napi_poll: cut out of any chain
+inline constexpr std::uint32_t transmits = 1U << 2U;  ///< hands the packet to a device
+inline constexpr std::uint32_t delivers = 1U << 3U;   ///< puts the packet into a socket's queue
+inline constexpr std::uint32_t drops = 1U << 4U;      ///< drops a reference for a reason
+inline constexpr std::uint32_t consumes = 1U << 5U;   ///< drops a reference; the work was done
+inline constexpr std::uint32_t begins = 1U << 6U;     ///< puts a new head into an sk_buff
+inline constexpr std::uint32_t ends = 1U << 7U;       ///< gives the head back, whoever holds it
+inline constexpr std::uint32_t after_end = 1U << 8U;  ///< may still see the head given back
+inline constexpr std::uint32_t expands = 1U << 9U;    ///< moves the packet to a new head
+inline constexpr std::uint32_t copies = 1U << 10U;    ///< argument 0 is made from argument 1
+inline constexpr std::uint32_t segments = 1U << 11U;  ///< copies made below it are segments
+inline constexpr std::uint32_t merges =
+    1U << 12U;  ///< argument 1 goes into argument 0, if it succeeds
+inline constexpr std::uint32_t frees = 1U << 13U;        ///< gives the struct sk_buff itself back
+inline constexpr std::uint32_t may_deliver = 1U << 14U;  ///< delivers if it wakes the reader
+inline constexpr std::uint32_t wakes = 1U << 15U;        ///< tells a socket's reader of new data
 }  // namespace role
 
 /// A tracepoint's stub or handler: says nothing about a packet's way.

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "tracer/failure.h"
@@ -19,6 +20,10 @@ namespace {
 
 /// A look at the buffers at least this often, should a wake-up not come.
 constexpr int period_ms = 1000;
+constexpr int highest_priority = -20;
+/// One turn of each: about as much memory, and as much time.
+constexpr std::size_t events_per_turn = 1024;
+constexpr int pages_per_turn = 64;
 
 void write_all(int fd, std::span<const std::byte> bytes) {
     while (!bytes.empty()) {
@@ -39,11 +44,10 @@ Fd create(const std::string& path) {
 
 }  // namespace
 
-Reader::Reader(const TraceBuffer& buffer, Prober& prober, const GraphDecoder& decoder,
-               std::size_t page_bytes, Capture& capture, const std::string& raw_directory)
+Reader::Reader(const TraceBuffer& buffer, Prober& prober, std::size_t page_bytes, Capture& capture,
+               const std::string& raw_directory)
     : buffer_(buffer),
       prober_(prober),
-      decoder_(decoder),
       capture_(capture),
       page_(page_bytes),
       raw_directory_(raw_directory),
@@ -83,6 +87,8 @@ void Reader::finish() {
 }
 
 void Reader::run() {
+    // Whatever is watched must not keep its watcher from the CPU. A refusal does no harm.
+    ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), highest_priority);
     const Fd poll(::epoll_create1(EPOLL_CLOEXEC));
     if (!poll) throw std::system_error(errno, std::generic_category(), "epoll_create1");
     const auto watch = [&poll](int fd) {
@@ -111,30 +117,43 @@ void Reader::run() {
 }
 
 void Reader::take_all() {
-    prober_.drain([this](std::span<const std::byte> bytes) {
-        capture_.add_event(bytes);
-        if (raw_events_) {
-            const auto size = static_cast<std::uint32_t>(bytes.size());
-            write_all(raw_events_.get(), std::as_bytes(std::span(&size, 1)));
-            write_all(raw_events_.get(), bytes);
+    // In turns: a buffer that fills as fast as it is emptied must not keep the others waiting.
+    for (bool more = true; more;) {
+        more = take_events();
+        for (const auto& pipe : buffer_.pipes()) more = take_pages(pipe) || more;
+    }
+}
+
+bool Reader::take_events() {
+    const auto count = prober_.drain(
+        [this](std::span<const std::byte> bytes) {
+            capture_.add_event(bytes);
+            if (raw_events_) {
+                const auto size = static_cast<std::uint32_t>(bytes.size());
+                write_all(raw_events_.get(), std::as_bytes(std::span(&size, 1)));
+                write_all(raw_events_.get(), bytes);
+            }
+        },
+        events_per_turn);
+    return count == events_per_turn;
+}
+
+bool Reader::take_pages(const TraceBuffer::Pipe& pipe) {
+    for (int i = 0; i < pages_per_turn; ++i) {
+        const ssize_t got = ::read(pipe.fd.get(), page_.data(), page_.size());
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0 && errno != EAGAIN) {
+            throw Failure(fmt::format("Cannot read CPU {}'s trace buffer: {}.", pipe.cpu,
+                                      std::strerror(errno)));
         }
-    });
-    for (const auto& pipe : buffer_.pipes()) {
-        for (;;) {
-            const ssize_t got = ::read(pipe.fd.get(), page_.data(), page_.size());
-            if (got < 0 && errno == EINTR) continue;
-            if (got < 0 && errno != EAGAIN) {
-                throw Failure(fmt::format("Cannot read CPU {}'s trace buffer: {}.", pipe.cpu,
-                                          std::strerror(errno)));
-            }
-            if (got <= 0) break;
-            const auto page = std::span(page_).first(static_cast<std::size_t>(got));
-            capture_.add_page(pipe.cpu, page, decoder_);
-            if (const auto raw = raw_pages_.find(pipe.cpu); raw != raw_pages_.end()) {
-                write_all(raw->second.get(), page);
-            }
+        if (got <= 0) return false;
+        const auto page = std::span(page_).first(static_cast<std::size_t>(got));
+        capture_.add_page(pipe.cpu, page);
+        if (const auto raw = raw_pages_.find(pipe.cpu); raw != raw_pages_.end()) {
+            write_all(raw->second.get(), page);
         }
     }
+    return true;
 }
 
 }  // namespace skbtrail::tracer

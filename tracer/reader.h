@@ -18,8 +18,8 @@ class Reader {
   public:
     /// Starts the thread. All arguments must outlive the reader. `raw_directory`: where pages and
     /// events are also kept as they came, for tests of what reads them; empty: nowhere.
-    Reader(const TraceBuffer& buffer, Prober& prober, const GraphDecoder& decoder,
-           std::size_t page_bytes, Capture& capture, const std::string& raw_directory);
+    Reader(const TraceBuffer& buffer, Prober& prober, std::size_t page_bytes, Capture& capture,
+           const std::string& raw_directory);
     ~Reader();
     Reader(const Reader&) = delete;
     Reader& operator=(const Reader&) = delete;
@@ -31,10 +31,11 @@ class Reader {
   private:
     void run();
     void take_all();
+    bool take_events();
+    bool take_pages(const TraceBuffer::Pipe& pipe);
 
     const TraceBuffer& buffer_;
     Prober& prober_;
-    const GraphDecoder& decoder_;
     Capture& capture_;
     std::vector<std::byte> page_;
     std::string raw_directory_;

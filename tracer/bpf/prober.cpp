@@ -7,6 +7,8 @@
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
+#include <exception>
+#include <utility>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -73,13 +75,19 @@ struct Prober::State {
     std::vector<std::unique_ptr<bpf_link, DestroyLink>> links;
     std::unique_ptr<ring_buffer, FreeRing> ring;
     const Sink* sink = nullptr;
+    std::size_t left = 0;  ///< events that drain() may still hand over
+    std::exception_ptr sink_error;
 
     static int on_event(void* context, void* data, std::size_t size) {
-        const auto* state = static_cast<const State*>(context);
-        if (state->sink != nullptr) {
+        auto* state = static_cast<State*>(context);
+        try {
             (*state->sink)({static_cast<const std::byte*>(data), size});
+        } catch (...) {  // not through libbpf, which is C
+            state->sink_error = std::current_exception();
+            return -ECANCELED;
         }
-        return 0;
+        // An error ends the round; this event is consumed all the same.
+        return --state->left == 0 ? -EAGAIN : 0;
     }
 
     /// Attaches probes [begin, end), halving where the kernel refuses.
@@ -183,11 +191,13 @@ int Prober::poll_fd() const {
     return ring_buffer__epoll_fd(state_->ring.get());
 }
 
-std::size_t Prober::drain(const Sink& sink) {
+std::size_t Prober::drain(const Sink& sink, std::size_t limit) {
     state_->sink = &sink;
-    const int count = ring_buffer__consume(state_->ring.get());
+    state_->left = limit;
+    ring_buffer__consume(state_->ring.get());
     state_->sink = nullptr;
-    return count < 0 ? 0 : static_cast<std::size_t>(count);
+    if (state_->sink_error) std::rethrow_exception(std::exchange(state_->sink_error, nullptr));
+    return limit - state_->left;
 }
 
 const skbtrail_cpu& Prober::counters(unsigned cpu) const {

@@ -49,10 +49,10 @@ class Prober {
     /// A descriptor that becomes readable when much waits.
     [[nodiscard]] int poll_fd() const;
 
-    /// Hands all events that wait to `sink`: raw bytes of a struct skbtrail_event, which end behind
-    /// bytes_used. Returns their number.
+    /// Hands events that wait to `sink`, `limit` at most: raw bytes of a struct skbtrail_event,
+    /// with its bytes behind it. Returns their number.
     using Sink = std::function<void(std::span<const std::byte>)>;
-    std::size_t drain(const Sink& sink);
+    std::size_t drain(const Sink& sink, std::size_t limit);
 
     /// The counters of one CPU.
     [[nodiscard]] const skbtrail_cpu& counters(unsigned cpu) const;

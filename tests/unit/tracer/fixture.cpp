@@ -140,8 +140,12 @@ Recorded load_recorded(const std::string& name) {
     std::istringstream lines(read_file(directory + "/functions"));
     Function function;
     int probed = 0;
-    while (lines >> std::hex >> function.site >> function.symbol >> std::dec >> function.roles >>
-           probed >> function.name >> function.module) {
+    int transmits = 0;
+    while (lines >> std::hex >> function.site >> function.symbol >> std::dec >> probed >>
+           transmits >> function.name >> function.module) {
+        Signature signature;
+        signature.transmits = transmits != 0;
+        function.roles = roles_of(function.name, &signature);
         function.probed = probed != 0;
         if (function.module == "-") function.module.clear();
         recorded.functions.add(function);
@@ -153,9 +157,10 @@ Recorded load_recorded(const std::string& name) {
         if (!pages) break;
         auto rest = std::as_bytes(std::span(*pages));
         for (; rest.size() >= 4096; rest = rest.subspan(4096)) {
-            recorded.capture.add_page(cpu, rest.first(4096), decoder);
+            recorded.capture.add_page(cpu, rest.first(4096));
         }
     }
+    recorded.capture.decode(decoder);
     const auto events = read_file(directory + "/events");
     auto rest = std::as_bytes(std::span(events));
     while (rest.size() > 4) {

@@ -13,12 +13,13 @@ using test::unset;
 namespace {
 
 const FunctionTable& names() {
-    static const auto table = test::make_table(
-        {"__build_skb_around", "__finalize_skb_around", "skb_put", "ip_rcv_core", "skb_clone",
-         "__skb_clone", "__copy_skb_header", "skb_copy_header", "pskb_expand_head",
-         "skb_release_data", "skb_free_head", "kfree_skbmem", "sk_skb_reason_drop", "consume_skb",
-         "start_xmit", "__sock_queue_rcv_skb", "skb_segment", "napi_skb_free_stolen_head"},
-        {"icmp_rcv", "sock_def_readable", "raw_sendmsg"});
+    static const auto table =
+        test::make_table({"__build_skb_around", "__finalize_skb_around", "skb_put", "ip_rcv_core",
+                          "skb_clone", "__skb_clone", "__copy_skb_header", "skb_copy_header",
+                          "pskb_expand_head", "skb_release_data", "skb_free_head", "kfree_skbmem",
+                          "sk_skb_reason_drop", "consume_skb", "start_xmit", "__sock_queue_rcv_skb",
+                          "skb_segment", "napi_skb_free_stolen_head", "skb_gro_receive"},
+                         {"icmp_rcv", "sock_def_readable", "raw_sendmsg"});
     return table;
 }
 
@@ -159,6 +160,34 @@ TEST_CASE("a packet moved to a larger head has an edge to what it was") {
     REQUIRE(followed.packets.packets.size() == 2);
     CHECK(followed.packets.packets[1].edges.at(0).kind == "expand_head");
     CHECK(followed.packets.packets[1].edges.at(0).packet == 1);
+}
+
+TEST_CASE("a packet that GRO appends to another ends in it, unless it goes its own way") {
+    Story story(names());
+    story.leaf("ip_rcv_core", sight(skb_1, head_a));
+    story.enter("skb_gro_receive").event("skb_gro_receive", sight(skb_1, head_a));
+    story.event("skb_gro_receive", as_argument(sight(skb_2, head_b), 1), true);
+    story.leave("skb_gro_receive");
+    SECTION("appended") {
+        story.leaf("napi_skb_free_stolen_head", sight(skb_2, head_b));
+        const auto packets = follow(story).packets.packets;
+        REQUIRE(packets.size() == 2);
+        REQUIRE(packets[1].edges.size() == 1);
+        CHECK(packets[1].edges[0].kind == "gro_merge");
+        CHECK(packets[1].edges[0].packet == 1);
+        CHECK(packets[1].fate.kind == "consumed");
+        CHECK(packets[1].fate.function == "skb_gro_receive");
+        CHECK(packets[0].edges.empty());
+    }
+    SECTION("refused, and delivered by itself") {
+        story.call("__sock_queue_rcv_skb", sight(skb_2, head_b)).enter("sock_def_readable");
+        story.leave("sock_def_readable").leave("__sock_queue_rcv_skb");
+        story.leaf("skb_release_data", last(sight(skb_2, head_b)));
+        const auto packets = follow(story).packets.packets;
+        REQUIRE(packets.size() == 2);
+        CHECK(packets[1].edges.empty());
+        CHECK(packets[1].fate.kind == "delivered");
+    }
 }
 
 TEST_CASE("an argument that cannot be an sk_buff is nobody") {
