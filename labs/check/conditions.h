@@ -1,6 +1,7 @@
 // Conditions on the system that was observed.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "labs/check/expectation.h"
@@ -10,7 +11,7 @@ namespace skbtrail::labs {
 
 /// Whether conditions hold.
 struct ConditionAnswer {
-    enum class Truth {
+    enum class Truth : std::uint8_t {
         yes,
         no,
         unknown,  ///< the recording does not say

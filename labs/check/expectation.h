@@ -2,6 +2,7 @@
 // expectation.schema.json describes the text, docs/expectations.md teaches it.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -25,7 +26,7 @@ struct Conditions {
 
 /// One element of a list of calls.
 struct Step {
-    enum class Kind {
+    enum class Kind : std::uint8_t {
         call,       ///< one call of `names`, repeated as `count` says
         anything,   ///< "...": any calls, also none
         any_of,     ///< one of `alternatives`, each a list of steps, repeated as `count` says

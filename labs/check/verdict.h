@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -11,7 +12,7 @@
 
 namespace skbtrail::labs {
 
-enum class Outcome {
+enum class Outcome : std::uint8_t {
     passed,
     diverged,       ///< the kernel did something else than what was expected
     not_judgeable,  ///< the recording cannot tell: something was lost, or is not recorded
@@ -19,7 +20,7 @@ enum class Outcome {
 };
 
 /// Why a chain is not as expected, as far as the recording can tell.
-enum class Cause {
+enum class Cause : std::uint8_t {
     not_called,       ///< nothing called the expected function
     cannot_be_seen,   ///< this kernel gives no way to see it: inlined, static and folded, renamed
     lost,             ///< the recording lost events just there

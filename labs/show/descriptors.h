@@ -1,6 +1,7 @@
 // The NIC's side of a packet: which descriptors carried it.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -8,7 +9,7 @@
 
 namespace skbtrail::labs {
 
-enum class RingDirection { receive, transmit };
+enum class RingDirection : std::uint8_t { receive, transmit };
 
 /// A line for each ring event of that direction that is joined to `packet`: "queue 1 available #5:
 /// descriptor 3, 110 bytes at 0x4003012".

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,7 +12,7 @@
 namespace skbtrail::labs {
 
 /// What a piece of text is, which decides how it looks.
-enum class Ink {
+enum class Ink : std::uint8_t {
     plain,
     dim,      ///< glyphs, durations, what does not matter here
     strong,   ///< names, headings

@@ -59,7 +59,7 @@ struct Call {
 };
 
 /// What a CPU was doing when a chain began.
-enum class Context { task, softirq, hardirq };
+enum class Context : std::uint8_t { task, softirq, hardirq };
 
 /// Where a chain was cut out of another one: it ran inside that call (a softirq in the sender's
 /// own context, an interrupt).
