@@ -1,6 +1,7 @@
 // What every command of skbtrail shares.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -17,7 +18,7 @@ namespace skbtrail::labs {
 
 /// Exit statuses of skbtrail, part of its interface. "The check ran and found a divergence" and
 /// "the check could not run" are different things to a script.
-enum ExitStatus : int {
+enum ExitStatus : std::uint8_t {
     exit_passed = 0,
     exit_diverged = 1,
     exit_could_not = 2,  ///< could not run, or could not judge

@@ -143,6 +143,7 @@ void ProofMemory::remember(const std::string& key, const KvmProof& proof) const 
         fs::create_directories(file_.parent_path());
         guest::write_file_atomically(file_, document.dump(2) + "\n");
     } catch (const std::exception&) {
+        return;  // what is not remembered is proved again
     }
 }
 

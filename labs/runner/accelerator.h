@@ -32,7 +32,7 @@ struct ProofSetting {
     /// killed run finds this QEMU too.
     std::filesystem::path directory;
     std::chrono::milliseconds limit = std::chrono::seconds(5);
-    std::stop_token stop = {};
+    std::stop_token stop;
 };
 
 /// Runs the tiny guest under KVM, or says without one why there is no point in it.

@@ -1,6 +1,7 @@
 // Is everything there that a run needs? A list of findings, each with what to do about it.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <string>
@@ -11,7 +12,7 @@
 namespace skbtrail::labs {
 
 struct Finding {
-    enum class State {
+    enum class State : std::uint8_t {
         good,
         notable,  ///< a run works, but something is slower or missing
         bad,      ///< a run does not work

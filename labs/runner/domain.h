@@ -1,6 +1,7 @@
 // The virtual machine of a run, as libvirt's domain XML.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -8,7 +9,7 @@
 
 namespace skbtrail::labs {
 
-enum class Accelerator { tcg, kvm };
+enum class Accelerator : std::uint8_t { tcg, kvm };
 
 /// "tcg" or "kvm".
 const char* to_string(Accelerator accelerator);

@@ -50,7 +50,7 @@ void keep_capabilities(const fs::path& root, const fs::path& capabilities) noexc
             }
         }
     } catch (const std::exception&) {
-        // The next run asks QEMU again.
+        return;  // the next run asks QEMU again
     }
 }
 

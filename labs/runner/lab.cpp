@@ -74,12 +74,12 @@ LabWire parse_wire(const JsonValue& value) {
     wire.kind = not_empty(object.required("kind"));
     // Which options a kind of wire has is the NIC's to know, and to complain about.
     for (const auto& [key, member] : value.json().items()) {
-        const auto option = object.find(key);
+        const auto option = object.required(key);
         if (key == "file") {
-            file_name(*option);
+            file_name(option);
         }
         if (key != "kind") {
-            wire.options[key] = wire_option(*option);
+            wire.options[key] = wire_option(option);
         }
     }
     return wire;
@@ -242,6 +242,7 @@ fs::path find_lab(const std::string& name, const std::vector<fs::path>& director
         return found->second;
     }
     std::vector<std::string_view> names;
+    names.reserve(labs.size());
     for (const auto& [known, folder] : labs) {
         names.push_back(known);
     }

@@ -17,8 +17,6 @@
 #include "labs/runner/data_files.h"
 #include "labs/runner/failure.h"
 
-extern char** environ;
-
 namespace skbtrail::labs {
 namespace {
 
@@ -70,6 +68,7 @@ std::vector<std::string> nic_arguments(const NicOptions& options, int ready_fd) 
                                        "--exit-with-parent"};
     if (!options.features.empty()) {
         std::vector<std::string> switches;
+        switches.reserve(options.features.size());
         for (const auto& [name, on] : options.features) {
             switches.push_back((on ? "+" : "-") + name);
         }
@@ -97,6 +96,7 @@ Nic::Nic(NicOptions options) : options_(std::move(options)) {
 
     auto arguments = nic_arguments(options_, ready_fd_in_child);
     std::vector<char*> pointers;
+    pointers.reserve(arguments.size() + 1);
     for (auto& argument : arguments) {
         pointers.push_back(argument.data());
     }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <mutex>
 #include <optional>
@@ -18,7 +19,7 @@ using Clock = std::function<TimePoint()>;
 
 /// Something that happened in a run.
 struct PhaseEvent {
-    enum class Kind {
+    enum class Kind : std::uint8_t {
         started,
         noted,   ///< still running; text says what is going on
         output,  ///< a line that the guest's step wrote

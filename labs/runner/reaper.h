@@ -13,6 +13,7 @@
 // may be another process's by now.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <vector>
 
@@ -23,7 +24,7 @@
 namespace skbtrail::labs {
 
 /// Which of a run's processes.
-enum class RunProcesses { all, qemu };
+enum class RunProcesses : std::uint8_t { all, qemu };
 
 /// Processes of this user that belong to the run in `directory`.
 std::vector<pid_t> processes_of_run(const std::filesystem::path& directory,

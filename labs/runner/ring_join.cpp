@@ -26,10 +26,13 @@ bool hands_to_ring(const chain::Call& call) {
 
 void collect(const chain::Call& call, chain::Address page_offset,
              std::vector<Transmission>& found) {
-    if (hands_to_ring(call) && !call.skbs.empty() && call.skbs.front().packet) {
+    if (hands_to_ring(call) && !call.skbs.empty()) {
         const auto& skb = call.skbs.front();
-        found.push_back({call.start, *skb.packet,
-                         skb.head + static_cast<chain::Address>(skb.data) - page_offset, skb.len});
+        if (const auto packet = skb.packet) {
+            found.push_back({call.start, *packet,
+                             skb.head + static_cast<chain::Address>(skb.data) - page_offset,
+                             skb.len});
+        }
     }
     for (const auto& child : call.calls) {
         collect(child, page_offset, found);

@@ -532,7 +532,7 @@ class Run {
                 results_->write(results_->recording(), *got.recording);
             }
         } catch (const std::exception&) {
-            // The failure that is being told is the one that counts.
+            return;  // the failure that is being told is the one that counts
         }
     }
 

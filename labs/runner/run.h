@@ -6,6 +6,7 @@
 // looked for, the NIC starts while the image is built.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <optional>
@@ -50,7 +51,7 @@ class RunFailed : public CannotRun {
         std::vector<std::string> lines;
     };
 
-    enum class Cause { failed, interrupted };
+    enum class Cause : std::uint8_t { failed, interrupted };
 
     RunFailed(Cause cause, const std::string& message, std::string phase,
               std::vector<Evidence> evidence, std::filesystem::path directory)

@@ -82,7 +82,7 @@ std::size_t sweep_dead_runs(const fs::path& base) noexcept {
             }
         }
     } catch (const std::exception&) {
-        // The base cannot be read: making a directory in it will say so.
+        return swept;  // the base cannot be read: making a directory in it will say so
     }
     return swept;
 }

@@ -19,7 +19,8 @@ KvmProof prove_with(const char* script, std::chrono::milliseconds limit = 10s) {
     const TemporaryDirectory temporary;
     return run_proof_guest({.qemu = {.program = temporary.script("qemu", script)},
                             .directory = temporary.path(),
-                            .limit = limit},
+                            .limit = limit,
+                            .stop = {}},
                            "kvm");
 }
 
@@ -73,7 +74,7 @@ TEST_CASE("an answer is remembered for what it was found out about") {
 TEST_CASE("TCG that was asked for is not argued with") {
     const TemporaryDirectory temporary;
     const auto choice = choose_accelerator(
-        "tcg", {.qemu = {.program = "/nonexistent"}, .directory = temporary.path()},
+        "tcg", {.qemu = {.program = "/nonexistent"}, .directory = temporary.path(), .stop = {}},
         ProofMemory(temporary / "m.json"));
     CHECK(choice.accelerator == Accelerator::tcg);
 }
