@@ -23,8 +23,8 @@ help:
 lab: build
 	@build/bin/skbtrail run $(LAB)
 
-# One ctest runs all: the unit tests as built for use and under the sanitizers, and the tests that
-# boot guests. Its closing line is the verdict.
+# One ctest runs all: the unit tests, under the sanitizers, and the tests that boot guests, with the
+# programs as built for use. Its closing line is the verdict.
 test: build build-asan
 	@ctest --test-dir build --output-on-failure --parallel $(JOBS) --no-tests=error
 

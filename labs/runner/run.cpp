@@ -50,9 +50,6 @@ constexpr auto clean_up_limit = 20s;
 
 constexpr auto domain_name = "lab";
 constexpr auto guest_mac = "52:54:00:73:6b:62";
-constexpr auto unbooted =
-    "the guest ended before its first program ran: its kernel panicked, or QEMU died";
-constexpr auto cut_short = "the guest ended without a last word: its kernel panicked, or QEMU died";
 
 /// One of our programs, or a sentence about where it was looked for.
 fs::path require_program(const std::string& name) {
