@@ -4,6 +4,7 @@
 
 #include <unistd.h>
 
+#include "labs/runner/orphans.h"
 #include "labs/runner/reaper.h"
 
 namespace skbtrail::labs {
@@ -28,6 +29,7 @@ void LastResort::arm(std::chrono::seconds patience) {
         if (!disarmed_.wait_for(lock, patience, [this] { return done_; })) {
             std::fputs("skbtrail: cleaning up took too long; ending without it\n", stderr);
             remove_run(run_directory_);
+            kill_children();
             ::_exit(2);
         }
     });

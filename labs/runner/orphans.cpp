@@ -1,10 +1,12 @@
 #include "labs/runner/orphans.h"
 
 #include <chrono>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <system_error>
+#include <vector>
 
 #include <fmt/format.h>
 #include <sys/prctl.h>
@@ -23,15 +25,17 @@ ChildState state_of(pid_t process) {
     return parse_child_state(text);
 }
 
-/// Reaps what is to be reaped among the children of one of our threads (the kernel keeps children
-/// by thread).
-void reap_children_of(const std::filesystem::path& thread, pid_t own_session) {
-    std::ifstream children(thread / "children");
-    for (pid_t child = 0; children >> child;) {
-        if (is_ended_orphan(state_of(child), own_session)) {
-            ::waitpid(child, nullptr, WNOHANG);
+/// The children of this process; the kernel keeps them by thread.
+std::vector<pid_t> children() {
+    std::vector<pid_t> found;
+    std::error_code error;
+    for (const auto& thread : std::filesystem::directory_iterator("/proc/self/task", error)) {
+        std::ifstream stream(thread.path() / "children");
+        for (pid_t child = 0; stream >> child;) {
+            found.push_back(child);
         }
     }
+    return found;
 }
 
 }  // namespace
@@ -57,6 +61,16 @@ bool is_ended_orphan(const ChildState& child, pid_t own_session) {
     return child.state == 'Z' && child.session != own_session && child.name.starts_with("qemu-");
 }
 
+void kill_children() noexcept {
+    try {
+        for (const auto child : children()) {
+            ::kill(child, SIGKILL);
+        }
+    } catch (const std::exception&) {
+        return;  // out of memory or descriptors: the end comes all the same
+    }
+}
+
 OrphanReaper::OrphanReaper() {
     ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     thread_ = std::jthread(reap_until);
@@ -69,9 +83,10 @@ OrphanReaper::~OrphanReaper() {
 void OrphanReaper::reap_until(const std::stop_token& stop) {
     const auto own_session = ::getsid(0);
     while (!stop.stop_requested()) {
-        std::error_code error;
-        for (const auto& thread : std::filesystem::directory_iterator("/proc/self/task", error)) {
-            reap_children_of(thread.path(), own_session);
+        for (const auto child : children()) {
+            if (is_ended_orphan(state_of(child), own_session)) {
+                ::waitpid(child, nullptr, WNOHANG);
+            }
         }
         std::this_thread::sleep_for(interval);
     }

@@ -28,6 +28,9 @@ ChildState parse_child_state(std::string_view stat);
 /// (libvirt, run_process) is about to wait for it, and must find it.
 bool is_ended_orphan(const ChildState& child, pid_t own_session);
 
+/// Kills every child of this process, whatever it is. For the very end of one that cannot end well.
+void kill_children() noexcept;
+
 /// For as long as it exists, orphans come to this process, and QEMUs among them are reaped within
 /// some 20 ms of their end.
 class OrphanReaper {
