@@ -71,7 +71,7 @@ class Builder {
         // Whoever is as deep as this one has returned, unseen.
         while (!open.empty() && forest_.nodes[open.back()].depth >= record.depth) {
             forest_.nodes[open.back()].incomplete |= incomplete::no_return;
-            open.pop_back();
+            close(open);
         }
         const auto id = static_cast<NodeId>(forest_.nodes.size());
         Node node;
@@ -85,10 +85,11 @@ class Builder {
         if (!open.empty()) {
             node.parent = open.back();
             auto& parent = forest_.nodes[node.parent];
-            if (parent.depth + 1 < record.depth) parent.incomplete |= incomplete::gap;
+            const bool interrupts = rank_of(record.flags) > rank_of(parent.flags);
+            check_depth(parent, record.depth, interrupts);
             const bool poll =
                 function != no_function && (functions_[function].roles & role::poll) != 0;
-            node.cut = poll || rank_of(record.flags) > rank_of(parent.flags);
+            node.cut = poll || interrupts;
             if (!node.cut) {
                 if (parent.last_child == no_node) {
                     parent.first_child = id;
@@ -113,7 +114,7 @@ class Builder {
         thread.overrun_known = true;
         while (!open.empty() && forest_.nodes[open.back()].depth > record.depth) {
             forest_.nodes[open.back()].incomplete |= incomplete::no_return;
-            open.pop_back();
+            close(open);
         }
         if (open.empty() || forest_.nodes[open.back()].depth != record.depth ||
             forest_.nodes[open.back()].function != function) {
@@ -123,7 +124,29 @@ class Builder {
         }
         auto& node = forest_.nodes[open.back()];
         node.end = std::max<std::uint64_t>(record.time, 1);
+        close(open);
+    }
+
+    /// The innermost open call is over.
+    void close(std::vector<NodeId>& open) {
+        auto& node = forest_.nodes[open.back()];
+        if (node.owed_call) node.incomplete |= incomplete::gap;
         open.pop_back();
+    }
+
+    /// Compares the depth of a call with that of its caller.
+    ///
+    /// ftrace counts the depth up first and writes the entry then. An interrupt in between has its
+    /// calls recorded before the entry of the call that it interrupted, one level too deep: that is
+    /// no gap if the entry follows.
+    static void check_depth(Node& parent, std::int32_t depth, bool interrupts) {
+        if (depth == parent.depth + 1) {
+            if (!interrupts) parent.owed_call = false;
+        } else if (interrupts && depth == parent.depth + 2) {
+            parent.owed_call = true;
+        } else {
+            parent.incomplete |= incomplete::gap;
+        }
     }
 
     void mark_loss(std::uint16_t cpu) {

@@ -36,6 +36,9 @@ struct Node {
     std::uint8_t flags = 0;  ///< interrupt state at entry
     std::uint8_t incomplete = 0;
     bool cut = false;  ///< begins a tree of its own though it ran inside `parent`
+    /// An interrupt came while ftrace was about to record a call of this one: the entry of that
+    /// call has to follow the interrupt's.
+    bool owed_call = false;
     NodeId parent = no_node;
     NodeId first_child = no_node;  ///< in order, without those that were cut out
     NodeId last_child = no_node;

@@ -172,6 +172,34 @@ TEST_CASE("a lost entry leaves a gap, and its return is counted") {
     CHECK(forest.nodes[0].end != 0);
 }
 
+TEST_CASE("an interrupt between a call and its record is no gap") {
+    // As ftrace writes it: b's depth is counted, then the interrupt's call, then b's entry.
+    const auto record_early = [](Story& story) {
+        auto& records = story.capture.cpus().at(0).records;
+        std::rotate(records.begin() + 1, records.begin() + 2, records.begin() + 4);
+        for (std::size_t i = 1; i < 4; ++i) records[i].time = records[0].time + i;
+    };
+    Story story(names());
+    story.enter("a").enter("b");
+    story.context(flag_hardirq).enter("vring_interrupt").leave("vring_interrupt");
+    story.context(0).leave("b").leave("a");
+    SECTION("when the entry follows") {
+        record_early(story);
+        const auto forest = forest_of(story, names());
+        CHECK(draw(forest, names()) == Trees{"a(b)", "vring_interrupt"});
+        for (const auto& node : forest.nodes) CHECK(node.incomplete == 0);
+        CHECK(forest.returns_without_entry == 0);
+    }
+    SECTION("but it is one when the entry does not follow") {
+        record_early(story);
+        auto& records = story.capture.cpus().at(0).records;
+        records.erase(records.begin() + 3);  // b's entry
+        const auto forest = forest_of(story, names());
+        CHECK((forest.nodes[0].incomplete & incomplete::gap) != 0);
+        CHECK(forest.returns_without_entry == 1);
+    }
+}
+
 TEST_CASE("calls too deep for ftrace are counted and their caller is marked") {
     Story story(names());
     story.enter("a").enter("b").leave("b").enter("c").enter("d").overrun(3).leave("d").leave("c");
