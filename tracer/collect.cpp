@@ -153,8 +153,9 @@ void attach(Prober& prober, const Plan& plan, FunctionTable& functions,
     std::vector<Probe> probes;
     std::vector<FunctionId> ids;
     for (FunctionId id = 0; id < plan.functions.size(); ++id) {
-        if (!plan.functions[id].cookie) continue;
-        probes.push_back({functions[id].symbol, *plan.functions[id].cookie});
+        const auto& cookie = plan.functions[id].cookie;
+        if (!cookie) continue;
+        probes.push_back({functions[id].symbol, *cookie});
         ids.push_back(id);
     }
     for (const auto& refused : prober.attach(probes)) {
@@ -205,10 +206,6 @@ void add_kernel_losses(const KernelCounters& before, const KernelCounters& after
          "at work on that CPU"});
 }
 
-std::vector<std::string> sorted_unique(std::set<std::string> names) {
-    return {std::make_move_iterator(names.begin()), std::make_move_iterator(names.end())};
-}
-
 void describe_functions(const FunctionTable& functions, chain::Observed& observed) {
     std::set<std::string> traced;
     std::set<std::string> probed;
@@ -216,8 +213,8 @@ void describe_functions(const FunctionTable& functions, chain::Observed& observe
         traced.insert(functions[id].name);
         if (functions[id].probed) probed.insert(functions[id].name);
     }
-    observed.traced = sorted_unique(std::move(traced));
-    observed.probed = sorted_unique(std::move(probed));
+    observed.traced.assign(traced.begin(), traced.end());
+    observed.probed.assign(probed.begin(), probed.end());
 }
 
 /// What a test needs beside the raw records to make sense of them: of the roles only the one that

@@ -12,8 +12,12 @@
 #include "tracer/options.h"
 #include "tracer/status.h"
 
-int main(int argc, char** argv) {
-    using namespace skbtrail::tracer;
+namespace {
+
+using namespace skbtrail::tracer;
+
+/// Returns the program's exit status.
+int run(int argc, const char* const* argv) {
     const auto parsed = parse_options(argc, argv);
     if (const auto* exit = std::get_if<Exit>(&parsed)) {
         std::fputs(exit->text.c_str(), exit->is_error ? stderr : stdout);
@@ -36,4 +40,15 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "skbtrail-collect: %s\n", message.c_str());
     status.error(message);
     return exit_cannot_record;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    try {
+        return run(argc, argv);
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "skbtrail-collect: %s\n", error.what());
+        return exit_cannot_record;
+    }
 }

@@ -133,8 +133,10 @@ std::string own_build_id() {
             for (int i = 0; i < info->dlpi_phnum; ++i) {
                 const auto& header = info->dlpi_phdr[i];
                 if (header.p_type != PT_NOTE) continue;
+                // NOLINTBEGIN(performance-no-int-to-ptr): that is how ELF says where it is
                 const auto* begin =
                     reinterpret_cast<const std::byte*>(info->dlpi_addr + header.p_vaddr);
+                // NOLINTEND(performance-no-int-to-ptr)
                 auto found = build_id_in_notes({begin, header.p_memsz});
                 if (found.empty()) continue;
                 *static_cast<std::string*>(result) = std::move(found);

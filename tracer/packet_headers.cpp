@@ -168,7 +168,7 @@ struct Decoder {
     /// RFC 791
     void ipv4(Bytes bytes) {
         if (bytes.size() < 20 || bytes[0] >> 4U != 4) return;
-        const std::size_t length = (bytes[0] & 15U) * 4U;
+        const auto length = std::size_t{bytes[0] & 15U} * 4;
         if (length < 20) return;
         set("ip.version", "4");
         const auto source = address(AF_INET, bytes.subspan(12, 4));

@@ -37,7 +37,7 @@ struct Merging {
 };
 
 /// How much a fate tells: a later, weaker one does not replace it.
-enum class Weight { none, consumed, dropped, transmitted, delivered };
+enum class Weight : std::uint8_t { none, consumed, dropped, transmitted, delivered };
 
 /// Could these be the fields of an sk_buff? Guards against pointers that were none.
 bool plausible(const skbtrail_event& event) {

@@ -1,12 +1,13 @@
 // What a function's parameters are, as far as sk_buffs go: what BTF says, without BTF.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
 namespace skbtrail::tracer {
 
-enum class Parameter {
+enum class Parameter : std::uint8_t {
     other,
     wide,         ///< a structure by value of 9 to 16 bytes: takes two registers
     in_memory,    ///< a larger one: lies on the stack, takes no register

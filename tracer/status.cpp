@@ -1,5 +1,7 @@
 #include "tracer/status.h"
 
+#include <cmath>
+
 #include <nlohmann/json.hpp>
 #include <unistd.h>
 
@@ -13,7 +15,7 @@ nlohmann::ordered_json event(const char* name) {
 
 /// Milliseconds are enough for a person.
 double rounded(double seconds) {
-    return static_cast<double>(static_cast<std::int64_t>(seconds * 1000 + 0.5)) / 1000;
+    return std::round(seconds * 1000) / 1000;
 }
 
 std::string dump(const nlohmann::ordered_json& json) {

@@ -31,17 +31,15 @@ typedef unsigned char skbtrail_u8;
  * The cookie of an attached function says where its sk_buffs are.
  *
  *  bits 0-3    argument that leads to sk_buffs (0-5 in registers, from 6 on the stack), 15: none
- *  bits 4-7    how it leads there: enum skbtrail_shape
+ *  bits 4-7    how it leads there: SKBTRAIL_SHAPE_*
  *  bits 8-11   a second argument that is a struct sk_buff *, 15: none
  *  bits 12-15  argument whose plain value is wanted (a drop reason, a new head), 15: none
  *  bits 16-    SKBTRAIL_COOKIE_*
  */
-enum skbtrail_shape {
-    SKBTRAIL_SHAPE_SKB = 0,         /* struct sk_buff * */
-    SKBTRAIL_SHAPE_SKB_POINTER = 1, /* struct sk_buff ** */
-    SKBTRAIL_SHAPE_LIST = 2,        /* struct list_head *, members linked by skb->list */
-    SKBTRAIL_SHAPE_CHAIN = 3,       /* struct sk_buff *, more of them behind skb->next */
-};
+#define SKBTRAIL_SHAPE_SKB 0u         /* struct sk_buff * */
+#define SKBTRAIL_SHAPE_SKB_POINTER 1u /* struct sk_buff ** */
+#define SKBTRAIL_SHAPE_LIST 2u        /* struct list_head *, members linked by skb->list */
+#define SKBTRAIL_SHAPE_CHAIN 3u       /* struct sk_buff *, more of them behind skb->next */
 
 /* The thread's name is wanted: the function is the root of a chain. */
 #define SKBTRAIL_COOKIE_CONTEXT (1u << 16)

@@ -63,7 +63,7 @@ void remove_left_behind(const std::string& instances) {
     for (const auto& name : list_directory(instances)) {
         const auto pid = number_behind(name, instance_prefix);
         if (!pid || (::kill(static_cast<pid_t>(*pid), 0) == 0 || errno != ESRCH)) continue;
-        remove_instance(instances + "/" + name);
+        remove_instance(fmt::format("{}/{}", instances, name));
     }
 }
 
@@ -212,18 +212,14 @@ TraceBuffer::~TraceBuffer() {
     restore();
 }
 
-void TraceBuffer::restore() noexcept {
-    try {
-        if (private_) {
-            remove_instance(directory_);
-            return;
-        }
-        if (enabled_) try_write_file(directory_ + "/current_tracer", "nop");
-        for (const auto& [file, text] : saved_) {
-            try_write_file(directory_ + "/" + file, text.empty() ? "\n" : text);
-        }
-    } catch (const std::exception&) {
-        // No memory for a path: there is nothing left to do about it.
+void TraceBuffer::restore() {
+    if (private_) {
+        remove_instance(directory_);
+        return;
+    }
+    if (enabled_) try_write_file(directory_ + "/current_tracer", "nop");
+    for (const auto& [file, text] : saved_) {
+        try_write_file(fmt::format("{}/{}", directory_, file), text.empty() ? "\n" : text);
     }
 }
 

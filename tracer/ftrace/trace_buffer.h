@@ -78,7 +78,7 @@ class TraceBuffer {
     void create(const std::string& tracefs);
     void open_pipes();
     void save(const std::string& file);
-    void restore() noexcept;
+    void restore();
 
     std::string directory_;
     bool private_ = false;
