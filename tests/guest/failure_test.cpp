@@ -62,7 +62,7 @@ TEST_CASE("a collector that cannot attach says why") {
 TEST_CASE("a NIC that dies in the middle is named") {
     const Scratch scratch;
     Program program(scratch, run_lab(scratch));
-    const bool booted = program.wait_for(" boot ");
+    const bool booted = program.wait_for(" s  boot ");
     INFO(program.output());
     REQUIRE(booted);
     bool killed = false;
@@ -86,7 +86,7 @@ TEST_CASE("Ctrl-C ends a run in any phase, cleanly") {
     CAPTURE(after);
     const Scratch scratch;
     Program program(scratch, run_lab(scratch));
-    const bool reached = program.wait_for(" " + after + " ");
+    const bool reached = program.wait_for(" s  " + after);
     INFO(program.output());
     REQUIRE(reached);
     program.signal(SIGINT);
@@ -101,7 +101,7 @@ TEST_CASE("SIGKILL of skbtrail leaves no guest, no NIC and no directory") {
     CAPTURE(after);
     const Scratch scratch;
     Program program(scratch, run_lab(scratch));
-    const bool reached = program.wait_for(" " + after + " ");
+    const bool reached = program.wait_for(" s  " + after);
     INFO(program.output());
     REQUIRE(reached);
     program.signal(SIGKILL);
