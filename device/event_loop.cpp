@@ -166,7 +166,9 @@ bool EventLoop::wait_and_dispatch(int timeout_ms) {
     }
     for (int i = 0; i < ready; ++i) {
         const auto& event = events[static_cast<std::size_t>(i)];
-        const auto found = state->fds.find(event.data.u64);
+        // A copy: struct epoll_event is packed, and find() takes a reference.
+        const std::uint64_t key = event.data.u64;
+        const auto found = state->fds.find(key);
         if (found == state->fds.end()) {
             continue;  // dropped by an earlier callback of this turn
         }

@@ -93,6 +93,7 @@ void Nic::make_device(const NicOptions& options) {
     const Features possible = possible_features(
         {.wire_takes_offloads = wire_->takes_offloads(), .serves_config = options.serve_config});
     NetDeviceOptions device;
+    device.transmit_latency = std::chrono::milliseconds(options.latency_ms);
     device.features = or_throw(apply_feature_changes(possible, options.features, possible));
     if (options.mac) {
         device.mac = *options.mac;

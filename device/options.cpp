@@ -92,6 +92,11 @@ std::variant<NicOptions, EarlyExit> parse_options(int argc, const char* const* a
     app.add_flag("--serve-config", options.serve_config,
                  "Let the front end read the configuration space from\n"
                  "here (UML does; QEMU keeps its own, and warns)");
+    app.add_option("--latency", options.latency_ms,
+                   "Look at what the driver sends only so many milliseconds after its kick, so "
+                   "that completion and answer come when the guest is done with sending [0]")
+        ->type_name("MS")
+        ->check(CLI::Range(0, 1000));
     app.add_option("--capture", options.capture, "Write all frames to this file (pcap)")
         ->type_name("FILE");
     app.add_option("--events", options.events,

@@ -19,6 +19,7 @@ struct NicOptions {
     FeatureChanges features;
     std::optional<std::array<std::byte, 6>> mac;
     bool serve_config = false;
+    unsigned latency_ms = 0;  ///< between a transmit kick and looking at the ring
     std::string capture;  ///< path; empty: none
     std::string events;   ///< path; empty: none
     spdlog::level::level_enum log_level = spdlog::level::info;

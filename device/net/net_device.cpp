@@ -49,7 +49,8 @@ NetDevice::NetDevice(EventLoop& loop, Wire& wire, const NetDeviceOptions& option
     : wire_(wire), options_(options) {
     for (unsigned pair = 0; pair < options_.queue_pairs; ++pair) {
         pairs_.push_back(std::make_unique<Pair>(
-            loop, 2 * pair, events, tap, [this] { wire_.on_receive_ready(); }, wire_));
+            loop, 2 * pair, events, tap, [this] { wire_.on_receive_ready(); }, wire_,
+            options_.transmit_latency));
     }
     finish_batches_ = loop.before_wait([this] {
         for (const auto& pair : pairs_) {
@@ -60,9 +61,10 @@ NetDevice::NetDevice(EventLoop& loop, Wire& wire, const NetDeviceOptions& option
 }
 
 NetDevice::Pair::Pair(EventLoop& loop, unsigned first, RingEventLog* events, const FrameTap& tap,
-                      std::function<void()> on_buffers, Wire& wire)
+                      std::function<void()> on_buffers, Wire& wire,
+                      std::chrono::milliseconds latency)
     : receive(loop, first, events, tap, std::move(on_buffers)),
-      transmit(loop, first + 1, events, wire, tap) {}
+      transmit(loop, first + 1, events, wire, tap, latency) {}
 
 NetDevice::~NetDevice() = default;
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -23,6 +24,8 @@ struct NetDeviceOptions {
     Features features = 0;  ///< to offer; see possible_features()
     unsigned queue_pairs = 1;
     std::array<std::byte, 6> mac{};  ///< in the configuration space, with feature_mac
+    /// How long after a kick a transmit ring is looked at.
+    std::chrono::milliseconds transmit_latency{0};
 };
 
 /// What surrounds a device and decides what it can offer.
@@ -83,7 +86,7 @@ class NetDevice final : public VirtioDevice, public NetworkControl {
 
     struct Pair {
         Pair(EventLoop& loop, unsigned first, RingEventLog* events, const FrameTap& tap,
-             std::function<void()> on_buffers, Wire& wire);
+             std::function<void()> on_buffers, Wire& wire, std::chrono::milliseconds latency);
 
         ReceiveQueue receive;
         TransmitQueue transmit;

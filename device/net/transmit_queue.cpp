@@ -10,12 +10,21 @@
 namespace skbtrail::device {
 
 TransmitQueue::TransmitQueue(EventLoop& loop, unsigned index, RingEventLog* events, Wire& wire,
-                             FrameTap tap)
-    : NetQueue(loop, index, "transmit", events, [this] { process(); }),
+                             FrameTap tap, std::chrono::milliseconds latency)
+    : NetQueue(loop, index, "transmit", events, [this] { on_kick(); }),
       wire_(wire),
       tap_(std::move(tap)),
+      latency_(latency),
       frame_(max_frame_bytes),
       continue_(loop.add_timer([this] { process(); })) {}
+
+void TransmitQueue::on_kick() {
+    if (latency_.count() == 0) {
+        process();
+    } else if (!continue_.armed()) {
+        continue_.arm(EventLoop::Clock::now() + latency_);
+    }
+}
 
 void TransmitQueue::process() {
     SplitRing* ring = virtqueue().ring();

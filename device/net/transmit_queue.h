@@ -1,6 +1,7 @@
 // From the guest: frames out of the ring onto the wire.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <vector>
 
@@ -11,7 +12,9 @@ namespace skbtrail::device {
 
 class TransmitQueue : public NetQueue {
   public:
-    TransmitQueue(EventLoop& loop, unsigned index, RingEventLog* events, Wire& wire, FrameTap tap);
+    /// `latency`: how long after the driver's kick the ring is looked at.
+    TransmitQueue(EventLoop& loop, unsigned index, RingEventLog* events, Wire& wire, FrameTap tap,
+                  std::chrono::milliseconds latency = {});
 
   private:
     /// Chains per batch: one publication and one decision to call for all of them.
@@ -19,6 +22,7 @@ class TransmitQueue : public NetQueue {
     /// Chains per turn of the loop, so that a busy driver does not keep the wire from answering.
     static constexpr std::size_t turn_budget = 256;
 
+    void on_kick();
     void process();
     /// False when the queue is broken now.
     bool process_burst(std::size_t& taken);
@@ -31,8 +35,9 @@ class TransmitQueue : public NetQueue {
 
     Wire& wire_;
     FrameTap tap_;
+    std::chrono::milliseconds latency_;
     std::vector<std::byte> frame_;  ///< the guest's bytes, copied before they are looked at
-    EventLoop::Timer continue_;     ///< goes on in the next turn
+    EventLoop::Timer continue_;     ///< goes on later: in the next turn, or after the latency
 };
 
 }  // namespace skbtrail::device

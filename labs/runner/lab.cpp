@@ -25,6 +25,7 @@ constexpr unsigned longest_deadline_s = 24 * 3600;
 constexpr unsigned most_memory_mib = 65536;
 constexpr unsigned least_memory_mib = 128;
 constexpr unsigned most_vcpus = 64;
+constexpr unsigned most_latency_ms = 1000;
 
 /// Fails unless the number is in [low, high].
 unsigned bounded(const JsonValue& value, unsigned low, unsigned high) {
@@ -166,6 +167,9 @@ Lab parse_lab(std::string_view json, const fs::path& folder) {
     if (const auto nic = object.find("nic")) {
         JsonObject members(*nic);
         members.optional("features", lab.nic_features);
+        if (const auto latency = members.find("latency_ms")) {
+            lab.nic_latency_ms = bounded(*latency, 0, most_latency_ms);
+        }
         members.finish();
     }
     lab.wire = parse_wire(object.required("wire"));

@@ -35,6 +35,7 @@ struct Lab {
     std::string kernel = "6.12";            ///< the version it was written for
     std::vector<std::string> kernel_needs;  ///< CONFIG_… that must be y or m
     std::map<std::string, bool> nic_features;
+    unsigned nic_latency_ms = 0;  ///< between the guest's kick and the NIC's look at the ring
     LabWire wire;
     unsigned vcpus = 1;
     unsigned memory_mib = 512;

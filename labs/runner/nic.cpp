@@ -74,6 +74,9 @@ std::vector<std::string> nic_arguments(const NicOptions& options, int ready_fd) 
         }
         arguments.push_back(fmt::format("--features={}", fmt::join(switches, ",")));
     }
+    if (options.latency_ms != 0) {
+        arguments.push_back(fmt::format("--latency={}", options.latency_ms));
+    }
     return arguments;
 }
 

@@ -229,6 +229,7 @@ class Run {
                                 .socket = nic_socket(),
                                 .wire = lab_.wire_argument(),
                                 .features = lab_.nic_features,
+                                .latency_ms = lab_.nic_latency_ms,
                                 .capture = results_->capture(),
                                 .events = results_->ring_events(),
                                 .log = results_->nic_log()});

@@ -102,10 +102,12 @@ class NetBench {
     static constexpr std::uint32_t ring_size = 16;
 
     explicit NetBench(Features negotiated = bench_features, bool wire_offloads = false,
-                      RingEventLog* ring_events = nullptr)
+                      RingEventLog* ring_events = nullptr,
+                      std::chrono::milliseconds transmit_latency = {})
         : events(ring_events) {
         wire.offloads = wire_offloads;
         NetDeviceOptions options;
+        options.transmit_latency = transmit_latency;
         options.features =
             possible_features({.wire_takes_offloads = wire_offloads, .serves_config = true});
         device = std::make_unique<NetDevice>(

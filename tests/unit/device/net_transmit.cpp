@@ -46,6 +46,23 @@ TEST_CASE("transmit: a frame reaches the wire and its chain comes back", "[devic
     CHECK(bench.tapped[0].first == FrameDirection::from_guest);
 }
 
+TEST_CASE("transmit: with a latency the ring rests after the kick", "[device][net]") {
+    constexpr std::chrono::milliseconds latency(50);
+    NetBench bench(bench_features, false, nullptr, latency);
+    const auto kicked = EventLoop::Clock::now();
+    bench.send(pattern(60));
+    bench.send(pattern(61));
+    CHECK(bench.wire.sent.empty());
+    CHECK_FALSE(bench.transmit.take_used());
+    while (bench.wire.sent.size() < 2 && EventLoop::Clock::now() < kicked + 20 * latency) {
+        bench.loop.turn(std::chrono::milliseconds(10));
+    }
+    CHECK(EventLoop::Clock::now() >= kicked + latency);
+    REQUIRE(bench.wire.sent.size() == 2);
+    CHECK(bench.wire.sent[0].bytes == pattern(60));
+    CHECK(bench.transmit.take_used());
+}
+
 TEST_CASE("transmit: header and frame may be cut into any buffers", "[device][net]") {
     const std::size_t piece = GENERATE(1u, 5u, 12u, 13u, 100u);
     const bool indirect = GENERATE(false, true);
