@@ -20,8 +20,8 @@ struct NicOptions {
     std::optional<std::array<std::byte, 6>> mac;
     bool serve_config = false;
     unsigned latency_ms = 0;  ///< between a transmit kick and looking at the ring
-    std::string capture;  ///< path; empty: none
-    std::string events;   ///< path; empty: none
+    std::string capture;      ///< path; empty: none
+    std::string events;       ///< path; empty: none
     spdlog::level::level_enum log_level = spdlog::level::info;
     std::optional<int> ready_fd;
     bool exit_with_parent = false;

@@ -47,17 +47,18 @@ typedef unsigned char skbtrail_u8;
 #define SKBTRAIL_COOKIE_RELEASES (1u << 17)
 /* The fields of the first sk_buff are not set yet when the function is entered. */
 #define SKBTRAIL_COOKIE_UNSET (1u << 18)
-/* A packet that gets here has all its headers: copy them even if that was done before, too early. */
+/* A packet that gets here has all its headers: copy them even if that was done before, too early.
+ */
 #define SKBTRAIL_COOKIE_HEADERS_DONE (1u << 19)
 /* The function is called while the headers are being written: do not copy them. */
 #define SKBTRAIL_COOKIE_HEADERS_OPEN (1u << 20)
 
 /* Flags of an event. */
-#define SKBTRAIL_EVENT_CONTEXT (1u << 0)   /* the bytes are the thread's name */
-#define SKBTRAIL_EVENT_BYTES (1u << 1)     /* the bytes are the packet's from its network header on */
-#define SKBTRAIL_EVENT_LAST (1u << 2)      /* the call releases the last reference to the head */
-#define SKBTRAIL_EVENT_UNSET (1u << 3)     /* only `skb` is meaningful, its fields are not set */
-#define SKBTRAIL_EVENT_CLONED (1u << 4)    /* skb->cloned */
+#define SKBTRAIL_EVENT_CONTEXT (1u << 0) /* the bytes are the thread's name */
+#define SKBTRAIL_EVENT_BYTES (1u << 1)   /* the bytes are the packet's from its network header on */
+#define SKBTRAIL_EVENT_LAST (1u << 2)    /* the call releases the last reference to the head */
+#define SKBTRAIL_EVENT_UNSET (1u << 3)   /* only `skb` is meaningful, its fields are not set */
+#define SKBTRAIL_EVENT_CLONED (1u << 4)  /* skb->cloned */
 
 /*
  * One sk_buff that a function was given; a call with several gives several events with the same

@@ -44,8 +44,8 @@ struct skb_shared_info {
 } RELOCATED;
 
 struct sk_buff {
-    struct sk_buff *next;
-    struct net_device *dev;
+    struct sk_buff* next;
+    struct net_device* dev;
     unsigned int len;
     unsigned int data_len;
     __u8 cloned : 1;
@@ -56,8 +56,8 @@ struct sk_buff {
     __u16 mac_header;
     __u32 tail;
     __u32 end;
-    unsigned char *head;
-    unsigned char *data;
+    unsigned char* head;
+    unsigned char* data;
     struct refcount users;
 } RELOCATED;
 

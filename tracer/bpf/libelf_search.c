@@ -8,35 +8,31 @@
 #include <stddef.h>
 
 struct search_tree {
-    void *root;
+    void* root;
 };
 
-typedef int compare_function(const void *, const void *);
+typedef int compare_function(const void*, const void*);
 
-void eu_search_tree_init(struct search_tree *tree);
-void eu_search_tree_fini(struct search_tree *tree, void (*free_node)(void *));
-void *eu_tsearch(const void *key, struct search_tree *tree, compare_function *compare);
-void *eu_tdelete(const void *key, struct search_tree *tree, compare_function *compare);
+void eu_search_tree_init(struct search_tree* tree);
+void eu_search_tree_fini(struct search_tree* tree, void (*free_node)(void*));
+void* eu_tsearch(const void* key, struct search_tree* tree, compare_function* compare);
+void* eu_tdelete(const void* key, struct search_tree* tree, compare_function* compare);
 
-__attribute__((weak)) void eu_search_tree_init(struct search_tree *tree)
-{
+__attribute__((weak)) void eu_search_tree_init(struct search_tree* tree) {
     tree->root = NULL;
 }
 
-__attribute__((weak)) void eu_search_tree_fini(struct search_tree *tree, void (*free_node)(void *))
-{
+__attribute__((weak)) void eu_search_tree_fini(struct search_tree* tree, void (*free_node)(void*)) {
     tdestroy(tree->root, free_node);
     tree->root = NULL;
 }
 
-__attribute__((weak)) void *eu_tsearch(const void *key, struct search_tree *tree,
-                                       compare_function *compare)
-{
+__attribute__((weak)) void* eu_tsearch(const void* key, struct search_tree* tree,
+                                       compare_function* compare) {
     return tsearch(key, &tree->root, compare);
 }
 
-__attribute__((weak)) void *eu_tdelete(const void *key, struct search_tree *tree,
-                                       compare_function *compare)
-{
+__attribute__((weak)) void* eu_tdelete(const void* key, struct search_tree* tree,
+                                       compare_function* compare) {
     return tdelete(key, &tree->root, compare);
 }

@@ -3,9 +3,9 @@
  * Where the sk_buffs stand: one program on every function that takes an sk_buff.
  *
  * The cookie of the attachment says which argument leads to one (event.h). The program says nothing
- * of calls and returns: that is function_graph's work, which loses nothing when a probe is hidden by
- * the guard that all kprobe-type programs of a CPU share. What this program misses, the collector
- * finds by comparing the two.
+ * of calls and returns: that is function_graph's work, which loses nothing when a probe is hidden
+ * by the guard that all kprobe-type programs of a CPU share. What this program misses, the
+ * collector finds by comparing the two.
  */
 #include "event.h"
 #include "kernel_types.h"
@@ -16,7 +16,7 @@
 char LICENSE[] SEC("license") = "GPL";
 
 /* Since Linux 6.2: reads through the pointer are plain loads, which give 0 where they fault. */
-extern void *bpf_rdonly_cast(const void *pointer, __u32 type) __ksym;
+extern void* bpf_rdonly_cast(const void* pointer, __u32 type) __ksym;
 
 struct {
     __uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -59,8 +59,7 @@ struct call {
     __u32 cookie;
 };
 
-static __always_inline struct skbtrail_cpu *counters(__u32 cpu)
-{
+static __always_inline struct skbtrail_cpu* counters(__u32 cpu) {
     return &cpus[cpu & (SKBTRAIL_CPUS - 1)];
 }
 
@@ -68,8 +67,7 @@ static __always_inline struct skbtrail_cpu *counters(__u32 cpu)
  * A wake-up is an interrupt in the middle of what is being watched, so the reader is woken only
  * when the data that waits crosses a step.
  */
-static __always_inline void submit(void *event)
-{
+static __always_inline void submit(void* event) {
     __u64 waiting = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA);
     int crossed = waiting >= wakeup_bytes &&
                   (waiting & (wakeup_bytes - 1)) < 2 * sizeof(struct skbtrail_event);
@@ -77,8 +75,7 @@ static __always_inline void submit(void *event)
     bpf_ringbuf_submit(event, crossed ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
 }
 
-static __always_inline void fill(struct skbtrail_event *event, const struct call *call)
-{
+static __always_inline void fill(struct skbtrail_event* event, const struct call* call) {
     __builtin_memset(event, 0, sizeof(*event));
     event->function = call->function;
     event->time = call->time;
@@ -89,12 +86,10 @@ static __always_inline void fill(struct skbtrail_event *event, const struct call
 }
 
 /* An event of a call without an sk_buff: it is counted and matched all the same. */
-__noinline int emit_nothing(struct call *call)
-{
-    struct skbtrail_event *event;
+__noinline int emit_nothing(struct call* call) {
+    struct skbtrail_event* event;
 
-    if (!call)
-        return 0;
+    if (!call) return 0;
     event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
     if (!event) {
         counters(call->cpu)->reserve_failed++;
@@ -106,12 +101,10 @@ __noinline int emit_nothing(struct call *call)
     return 0;
 }
 
-__noinline int emit_context(struct call *call)
-{
-    struct skbtrail_long_event *event;
+__noinline int emit_context(struct call* call) {
+    struct skbtrail_long_event* event;
 
-    if (!call)
-        return 0;
+    if (!call) return 0;
     event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
     if (!event) {
         counters(call->cpu)->reserve_failed++;
@@ -126,10 +119,9 @@ __noinline int emit_context(struct call *call)
     return 0;
 }
 
-static __always_inline void describe(struct skbtrail_event *event, const struct sk_buff *skb,
-                                     __u32 cookie)
-{
-    struct net_device *dev = skb->dev;
+static __always_inline void describe(struct skbtrail_event* event, const struct sk_buff* skb,
+                                     __u32 cookie) {
+    struct net_device* dev = skb->dev;
 
     event->head = (__u64)skb->head;
     event->data = (__u64)skb->data;
@@ -142,8 +134,7 @@ static __always_inline void describe(struct skbtrail_event *event, const struct 
     event->mac_header = skb->mac_header;
     event->network_header = skb->network_header;
     event->transport_header = skb->transport_header;
-    if (BPF_CORE_READ_BITFIELD(skb, cloned))
-        event->flags |= SKBTRAIL_EVENT_CLONED;
+    if (BPF_CORE_READ_BITFIELD(skb, cloned)) event->flags |= SKBTRAIL_EVENT_CLONED;
     /* While a UDP socket queues it, skb->dev is scratch space: such a "pointer" reads as 0. */
     if (dev) {
         dev = bpf_rdonly_cast(dev, bpf_core_type_id_kernel(struct net_device));
@@ -151,8 +142,8 @@ static __always_inline void describe(struct skbtrail_event *event, const struct 
     }
     if (cookie & SKBTRAIL_COOKIE_RELEASES) {
         /* As skb_data_unref() decides: the low half counts all users, the high half payload. */
-        struct skb_shared_info *shared = bpf_rdonly_cast(
-            skb->head + skb->end, bpf_core_type_id_kernel(struct skb_shared_info));
+        struct skb_shared_info* shared =
+            bpf_rdonly_cast(skb->head + skb->end, bpf_core_type_id_kernel(struct skb_shared_info));
         int bias = BPF_CORE_READ_BITFIELD(skb, nohdr) ? (1 << 16) + 1 : 1;
 
         if (!(event->flags & SKBTRAIL_EVENT_CLONED) || shared->dataref.counter == bias)
@@ -164,20 +155,17 @@ static __always_inline void describe(struct skbtrail_event *event, const struct 
  * Has the packet headers that a person would recognise it by? Then how many bytes of them lie in
  * the linear buffer?
  */
-static __always_inline __u32 headers_present(const struct sk_buff *skb)
-{
+static __always_inline __u32 headers_present(const struct sk_buff* skb) {
     __u32 network = skb->network_header;
     __u32 tail = skb->tail;
 
-    if (!skb->protocol || !network || network == 0xffff || tail <= network)
-        return 0;
+    if (!skb->protocol || !network || network == 0xffff || tail <= network) return 0;
     return tail - network;
 }
 
 /* What an event says of its sk_buff. */
-static __always_inline void complete(struct skbtrail_event *event, const struct call *call,
-                                     const struct sk_buff *skb, __u64 address, __u32 place)
-{
+static __always_inline void complete(struct skbtrail_event* event, const struct call* call,
+                                     const struct sk_buff* skb, __u64 address, __u32 place) {
     __u64 head;
 
     event->skb = address;
@@ -186,8 +174,7 @@ static __always_inline void complete(struct skbtrail_event *event, const struct 
     if ((call->cookie & SKBTRAIL_COOKIE_UNSET) && event->argument == (call->cookie & 0xf)) {
         event->flags |= SKBTRAIL_EVENT_UNSET;
         head = call->extra; /* the head that it is about to get: another packet begins */
-        if (head)
-            bpf_map_delete_elem(&copied, &head);
+        if (head) bpf_map_delete_elem(&copied, &head);
         return;
     }
     describe(event, skb, call->cookie);
@@ -198,39 +185,33 @@ static __always_inline void complete(struct skbtrail_event *event, const struct 
 }
 
 /* How many bytes of headers are to be copied now: none if the packet's were copied before. */
-static __always_inline __u32 to_copy(const struct call *call, const struct sk_buff *skb, __u32 place)
-{
+static __always_inline __u32 to_copy(const struct call* call, const struct sk_buff* skb,
+                                     __u32 place) {
     __u64 head = (__u64)skb->head;
     __u32 present;
-    __u8 *before;
+    __u8* before;
 
-    if (call->cookie & SKBTRAIL_COOKIE_HEADERS_OPEN)
-        return 0;
-    if ((call->cookie & SKBTRAIL_COOKIE_UNSET) && (place & 0xff) == (call->cookie & 0xf))
-        return 0;
-    if (!head)
-        return 0;
+    if (call->cookie & SKBTRAIL_COOKIE_HEADERS_OPEN) return 0;
+    if ((call->cookie & SKBTRAIL_COOKIE_UNSET) && (place & 0xff) == (call->cookie & 0xf)) return 0;
+    if (!head) return 0;
     present = headers_present(skb);
-    if (!present)
-        return 0;
+    if (!present) return 0;
     before = bpf_map_lookup_elem(&copied, &head);
     if (before && (*before == COPIED_DONE || !(call->cookie & SKBTRAIL_COOKIE_HEADERS_DONE)))
         return 0;
     return present > SKBTRAIL_SNAP ? SKBTRAIL_SNAP : present;
 }
 
-static __always_inline int emit_long(struct call *call, const struct sk_buff *skb, __u64 address,
-                                     __u32 place, __u32 size)
-{
-    struct skbtrail_long_event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+static __always_inline int emit_long(struct call* call, const struct sk_buff* skb, __u64 address,
+                                     __u32 place, __u32 size) {
+    struct skbtrail_long_event* event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
     __u64 head = (__u64)skb->head;
     __u8 when = call->cookie & SKBTRAIL_COOKIE_HEADERS_DONE ? COPIED_DONE : COPIED_EARLY;
 
-    if (!event)
-        return -1;
+    if (!event) return -1;
     fill(&event->event, call);
     if (size <= SKBTRAIL_SNAP &&
-        !bpf_probe_read_kernel(event->bytes, size, (void *)(head + skb->network_header))) {
+        !bpf_probe_read_kernel(event->bytes, size, (void*)(head + skb->network_header))) {
         event->event.flags |= SKBTRAIL_EVENT_BYTES;
         event->event.bytes_used = size;
         bpf_map_update_elem(&copied, &head, &when, BPF_ANY);
@@ -240,13 +221,11 @@ static __always_inline int emit_long(struct call *call, const struct sk_buff *sk
     return 0;
 }
 
-static __always_inline int emit_short(struct call *call, const struct sk_buff *skb, __u64 address,
-                                      __u32 place)
-{
-    struct skbtrail_event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+static __always_inline int emit_short(struct call* call, const struct sk_buff* skb, __u64 address,
+                                      __u32 place) {
+    struct skbtrail_event* event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
 
-    if (!event)
-        return -1;
+    if (!event) return -1;
     fill(event, call);
     complete(event, call, skb, address, place);
     submit(event);
@@ -254,22 +233,18 @@ static __always_inline int emit_short(struct call *call, const struct sk_buff *s
 }
 
 /* The event of one sk_buff. `place` holds the argument (low 8 bits) and the list member. */
-__noinline int emit_skb(struct call *call, __u64 address, __u32 place)
-{
-    const struct sk_buff *skb;
+__noinline int emit_skb(struct call* call, __u64 address, __u32 place) {
+    const struct sk_buff* skb;
     __u32 size;
     int failed;
 
-    if (!call)
-        return 0;
-    if (!address)
-        return emit_nothing(call);
-    skb = bpf_rdonly_cast((void *)address, bpf_core_type_id_kernel(struct sk_buff));
+    if (!call) return 0;
+    if (!address) return emit_nothing(call);
+    skb = bpf_rdonly_cast((void*)address, bpf_core_type_id_kernel(struct sk_buff));
     size = to_copy(call, skb, place);
-    failed = size ? emit_long(call, skb, address, place, size)
-                  : emit_short(call, skb, address, place);
-    if (failed)
-        counters(call->cpu)->reserve_failed++;
+    failed =
+        size ? emit_long(call, skb, address, place, size) : emit_short(call, skb, address, place);
+    if (failed) counters(call->cpu)->reserve_failed++;
     return 0;
 }
 
@@ -277,68 +252,56 @@ __noinline int emit_skb(struct call *call, __u64 address, __u32 place)
  * What the pointer at `address` points to, as a number: a pointer loaded through bpf_rdonly_cast
  * stays a pointer for the verifier, which then may not be passed on or compared.
  */
-static __always_inline __u64 follow(__u64 address)
-{
+static __always_inline __u64 follow(__u64 address) {
     __u64 next = 0;
 
-    bpf_probe_read_kernel(&next, sizeof(next), (void *)address);
+    bpf_probe_read_kernel(&next, sizeof(next), (void*)address);
     return next;
 }
 
 /* The members of a list, linked by skb->list, which is the first member of struct sk_buff. */
-__noinline int emit_list(struct call *call, __u64 address)
-{
+__noinline int emit_list(struct call* call, __u64 address) {
     __u64 at = follow(address);
     int member;
 
-    if (!call)
-        return 0;
-    if (!at || at == address)
-        return emit_nothing(call);
+    if (!call) return 0;
+    if (!at || at == address) return emit_nothing(call);
     for (member = 0; member < SKBTRAIL_LIST_MEMBERS; member++) {
-        if (!at || at == address)
-            return 0;
+        if (!at || at == address) return 0;
         emit_skb(call, at, (call->cookie & 0xf) | member << 8);
         at = follow(at);
     }
-    if (at && at != address)
-        counters(call->cpu)->list_truncated++;
+    if (at && at != address) counters(call->cpu)->list_truncated++;
     return 0;
 }
 
 /* An sk_buff and those behind its skb->next. */
-__noinline int emit_chain(struct call *call, __u64 address)
-{
+__noinline int emit_chain(struct call* call, __u64 address) {
     int member;
 
-    if (!call)
-        return 0;
+    if (!call) return 0;
     for (member = 0; member < SKBTRAIL_LIST_MEMBERS; member++) {
         emit_skb(call, address, (call->cookie & 0xf) | member << 8);
-        if (!address)
-            return 0;
+        if (!address) return 0;
         address = follow(address + bpf_core_field_offset(struct sk_buff, next));
-        if (!address)
-            return 0;
+        if (!address) return 0;
     }
     counters(call->cpu)->list_truncated++;
     return 0;
 }
 
 /* The value of one argument: from `registers`, or from above the return address on the stack. */
-static __always_inline __u64 argument(const volatile __u64 *registers, __u64 stack, __u32 which)
-{
+static __always_inline __u64 argument(const volatile __u64* registers, __u64 stack, __u32 which) {
     /* sixteen entries, so that a mask proves the bound */
     __u64 value = registers[which & 15];
 
     if (which > 5 && which != SKBTRAIL_NO_ARGUMENT)
-        bpf_probe_read_kernel(&value, sizeof(value), (void *)(stack + 8 * (which - 5)));
+        bpf_probe_read_kernel(&value, sizeof(value), (void*)(stack + 8 * (which - 5)));
     return value;
 }
 
 SEC("kprobe.multi")
-int on_entry(struct pt_regs *ctx)
-{
+int on_entry(struct pt_regs* ctx) {
     /*
      * All registers are read here, whether wanted or not: a read behind a branch on the cookie
      * would become a load from the context at an offset that varies, which the verifier refuses.
@@ -349,8 +312,7 @@ int on_entry(struct pt_regs *ctx)
     __u32 which;
     struct call call = {};
 
-    if (!enabled)
-        return 0;
+    if (!enabled) return 0;
     cookie = bpf_get_attach_cookie(ctx);
     call.cookie = cookie;
     call.function = bpf_get_func_ip(ctx);
@@ -361,31 +323,27 @@ int on_entry(struct pt_regs *ctx)
     call.extra = argument(registers, stack, cookie >> 12 & 0xf);
 
     if (!page_offset && page_offset_address)
-        bpf_probe_read_kernel(&page_offset, sizeof(page_offset), (void *)page_offset_address);
+        bpf_probe_read_kernel(&page_offset, sizeof(page_offset), (void*)page_offset_address);
 
-    if (cookie & SKBTRAIL_COOKIE_CONTEXT)
-        return emit_context(&call);
+    if (cookie & SKBTRAIL_COOKIE_CONTEXT) return emit_context(&call);
     which = cookie & 0xf;
-    if (which == SKBTRAIL_NO_ARGUMENT)
-        return emit_nothing(&call);
+    if (which == SKBTRAIL_NO_ARGUMENT) return emit_nothing(&call);
     first = argument(registers, stack, which);
     switch (cookie >> 4 & 0xf) {
-    case SKBTRAIL_SHAPE_SKB_POINTER:
-        if (bpf_probe_read_kernel(&first, sizeof(first), (void *)first))
-            first = 0;
-        emit_skb(&call, first, which);
-        break;
-    case SKBTRAIL_SHAPE_LIST:
-        emit_list(&call, first);
-        break;
-    case SKBTRAIL_SHAPE_CHAIN:
-        emit_chain(&call, first);
-        break;
-    default:
-        emit_skb(&call, first, which);
+        case SKBTRAIL_SHAPE_SKB_POINTER:
+            if (bpf_probe_read_kernel(&first, sizeof(first), (void*)first)) first = 0;
+            emit_skb(&call, first, which);
+            break;
+        case SKBTRAIL_SHAPE_LIST:
+            emit_list(&call, first);
+            break;
+        case SKBTRAIL_SHAPE_CHAIN:
+            emit_chain(&call, first);
+            break;
+        default:
+            emit_skb(&call, first, which);
     }
     which = cookie >> 8 & 0xf;
-    if (which != SKBTRAIL_NO_ARGUMENT)
-        emit_skb(&call, argument(registers, stack, which), which);
+    if (which != SKBTRAIL_NO_ARGUMENT) emit_skb(&call, argument(registers, stack, which), which);
     return 0;
 }
