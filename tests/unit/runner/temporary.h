@@ -3,24 +3,19 @@
 
 #include <filesystem>
 #include <fstream>
+#include <string>
 #include <string_view>
 
-#include "guest/cache.h"
+#include "tests/unit/guest/temporary.h"
 
 namespace skbtrail::labs {
 
 /// Goes away with all in it.
-class TemporaryDirectory {
+class TemporaryDirectory : public guest::TemporaryDirectory {
   public:
-    TemporaryDirectory() : scratch_(std::filesystem::temp_directory_path()) {}
-    std::filesystem::path operator/(const std::filesystem::path& name) const {
-        return scratch_.path() / name;
-    }
-    const std::filesystem::path& path() const { return scratch_.path(); }
-
     /// Writes a file of it, with the folders it is in.
     std::filesystem::path write(const std::filesystem::path& name, std::string_view text) const {
-        const auto file = scratch_.path() / name;
+        const auto file = path() / name;
         std::filesystem::create_directories(file.parent_path());
         std::ofstream(file) << text;
         return file;
@@ -31,9 +26,6 @@ class TemporaryDirectory {
         std::filesystem::permissions(file, std::filesystem::perms::owner_all);
         return file;
     }
-
-  private:
-    guest::ScratchDirectory scratch_;
 };
 
 }  // namespace skbtrail::labs
