@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <filesystem>
+#include <iterator>
 #include <optional>
 #include <span>
 #include <stdexcept>
@@ -22,6 +24,13 @@
 #include "device/vhost_user/protocol.h"
 
 namespace skbtrail::device::test {
+
+/// Descriptors of this process that are open: for what must not leave any behind.
+inline std::size_t open_descriptors() {
+    return static_cast<std::size_t>(
+        std::distance(std::filesystem::directory_iterator("/proc/self/fd"),
+                      std::filesystem::directory_iterator()));
+}
 
 using vhost_user::Request;
 

@@ -25,12 +25,6 @@ using namespace skbtrail::device::vhost_user;
 
 namespace {
 
-std::size_t open_descriptors() {
-    return static_cast<std::size_t>(
-        std::distance(std::filesystem::directory_iterator("/proc/self/fd"),
-                      std::filesystem::directory_iterator()));
-}
-
 struct Line {
     Line() {
         std::array<int, 2> ends{};

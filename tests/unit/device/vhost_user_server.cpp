@@ -29,12 +29,6 @@ using namespace skbtrail::device::vhost_user;
 
 namespace {
 
-std::size_t open_descriptors() {
-    return static_cast<std::size_t>(
-        std::distance(std::filesystem::directory_iterator("/proc/self/fd"),
-                      std::filesystem::directory_iterator()));
-}
-
 struct BackEnd {
     explicit BackEnd(SessionOptions options = {}, unsigned pairs = 1)
         : device(loop, wire,
