@@ -22,7 +22,7 @@ constexpr int usage_error = 64;  // EX_USAGE
 std::string footer() {
     std::string features;
     for (const FeatureName& feature : known_features()) {
-        features += fmt::format("  {:<14} {}\n", feature.name, feature.meaning);
+        features += fmt::format("  {:<20} {}\n", feature.name, feature.meaning);
     }
     return fmt::format(R"(
 A guest on this NIC, started by hand (the memory must be shared, or the NIC cannot see it):

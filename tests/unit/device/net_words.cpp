@@ -1,5 +1,6 @@
 // Features as users write them, checksums, ring events as they are written.
 
+#include <bit>
 #include <cstring>
 #include <fstream>
 #include <string>
@@ -51,6 +52,13 @@ TEST_CASE("features: changes as users write them", "[device][features]") {
     REQUIRE_FALSE(contradiction);
     CHECK(contradiction.error().message == "host_tso4 cannot be offered without csum");
 
+    // A need of a need, and a need for one of several.
+    CHECK(*change(all | feature_host_ecn, "-csum", all) ==
+          (all & ~feature_csum & ~feature_host_tso4));
+    CHECK(*change(all | feature_host_ecn, "", all) == (all | feature_host_ecn));
+    CHECK(change(feature_version_1, "+host_ecn", feature_host_ecn).error().message ==
+          "host_ecn cannot be offered without one of host_tso4 host_tso6");
+
     for (const char* const wrong : {"mrg_rxbuf", "+", "-", "+mrg", "+mrg_rxbuf,", ",",
                                     "+mrg_rxbuf -csum", "+csum,-csum", "+csum,+csum"}) {
         INFO(wrong);
@@ -66,6 +74,35 @@ TEST_CASE("features: changes as users write them", "[device][features]") {
     CHECK(change(bench_features, "+host_tso4", bench_features)
               .error()
               .message.find("host_tso4 cannot be offered here") == 0);
+}
+
+TEST_CASE("features: what the front end offers by itself meets a need", "[device][features]") {
+    const FeatureChanges none;
+    CHECK(*apply_feature_changes(feature_mq | feature_ctrl_vq, none, 0) ==
+          (feature_mq | feature_ctrl_vq));
+    CHECK(*apply_feature_changes(feature_mq, none, 0) == 0);
+    CHECK(*apply_feature_changes(feature_mq, none, 0, feature_ctrl_vq) == feature_mq);
+}
+
+TEST_CASE("features: each has one bit, one name and a meaning, in the order of bits",
+          "[device][features]") {
+    Features seen = 0;
+    Features before = 0;
+    for (const FeatureName& one : known_features()) {
+        INFO(one.name);
+        CHECK(std::has_single_bit(one.bit));
+        CHECK(one.bit > before);
+        CHECK(one.name.find_first_of(" ,+-") == std::string_view::npos);
+        CHECK_FALSE(one.meaning.empty());
+        CHECK((one.needs & one.bit) == 0);
+        before = one.bit;
+        seen |= one.bit;
+    }
+    // What one needs has a name of its own.
+    for (const FeatureName& one : known_features()) {
+        CHECK(((one.needs | one.needs_one_of) & ~seen) == 0);
+    }
+    CHECK(((host_segment_features | guest_segment_features | control_features) & ~seen) == 0);
 }
 
 TEST_CASE("features: what surrounds the device decides", "[device][features]") {
