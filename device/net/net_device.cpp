@@ -131,7 +131,14 @@ Result<> NetDevice::set_ring_error(unsigned index, UniqueFd fd) {
 }
 
 Result<> NetDevice::set_ring_enabled(unsigned index, bool enabled) {
-    return find_queue(index).map([&](NetQueue* queue) { queue->virtqueue().set_enabled(enabled); });
+    return find_queue(index).map([&](NetQueue* queue) {
+        queue->virtqueue().set_enabled(enabled);
+        for (const auto& pair : pairs_) {
+            if (&pair->receive == queue) {
+                pair->receive.announce_buffers();
+            }
+        }
+    });
 }
 
 void NetDevice::set_status(std::uint8_t status) {
@@ -256,15 +263,14 @@ bool NetDevice::any_running() const {
 void NetDevice::settle(NetQueue& queue) {
     // What was completed belongs to the driver, stopped or not.
     queue.finish_batch();
-    for (const auto& pair : pairs_) {
-        if (&pair->receive == &queue) {
-            pair->receive.forget_refusals();
-        }
-    }
 }
 
 bool NetDevice::deliver(const Frame& frame) {
-    return pairs_.front()->receive.deliver(frame) != ReceiveQueue::Outcome::no_buffers;
+    const auto outcome = pairs_.front()->receive.deliver(frame);
+    if (outcome == ReceiveQueue::Outcome::not_ready) {
+        wire_.on_receive_stopped();
+    }
+    return outcome != ReceiveQueue::Outcome::no_buffers;
 }
 
 }  // namespace skbtrail::device

@@ -80,8 +80,8 @@ class NetDevice final : public VirtioDevice, public NetworkControl {
     Result<NetQueue*> find_queue(unsigned index);
     std::vector<NetQueue*> queues() const;
     bool any_running() const;
-    /// Before a queue stops: what is done is shown, what was promised is forgotten.
-    void settle(NetQueue& queue);
+    /// Before a queue stops: what is done is shown.
+    static void settle(NetQueue& queue);
     bool deliver(const Frame& frame);
 
     struct Pair {

@@ -18,7 +18,8 @@ ReceiveQueue::ReceiveQueue(EventLoop& loop, unsigned index, RingEventLog* events
 ReceiveQueue::Outcome ReceiveQueue::deliver(const Frame& frame) {
     if (virtqueue().ring() == nullptr || !virtqueue().enabled()) {
         ++count().dropped_not_ready;
-        return Outcome::dropped;
+        awaited_ = true;
+        return Outcome::not_ready;
     }
     if (frame.bytes.size() > max_frame_bytes || frame.bytes.size() < min_frame_bytes) {
         ++count().dropped_size;
@@ -112,7 +113,7 @@ std::optional<ReceiveQueue::Outcome> ReceiveQueue::take_room(std::size_t header_
                 continue;
             }
             put_all_back(ring);
-            starved_ = true;
+            awaited_ = true;
             ++count().refused;
             return Outcome::no_buffers;
         }
@@ -145,7 +146,11 @@ void ReceiveQueue::woken() {
     if (SplitRing* const ring = virtqueue().ring(); ring != nullptr) {
         ring->refuse_kicks();
     }
-    if (std::exchange(starved_, false)) {
+    announce_buffers();
+}
+
+void ReceiveQueue::announce_buffers() {
+    if (virtqueue().ring() != nullptr && virtqueue().enabled() && std::exchange(awaited_, false)) {
         on_buffers_();
     }
 }
@@ -158,7 +163,8 @@ ReceiveQueue::Outcome ReceiveQueue::break_queue(RingFault fault) {
         virtqueue().fault(std::move(fault));
     }
     ++count().dropped_not_ready;
-    return Outcome::dropped;
+    awaited_ = true;
+    return Outcome::not_ready;
 }
 
 }  // namespace skbtrail::device

@@ -16,11 +16,12 @@ class ReceiveQueue : public NetQueue {
     enum class Outcome : std::uint8_t {
         delivered,   ///< in the guest's memory; the driver sees it after finish_batch()
         no_buffers,  ///< nothing was touched; on_buffers is called when the driver gives some
+        not_ready,   ///< dropped and counted, as all will be until on_buffers is called
         dropped,     ///< counted
     };
 
-    /// `on_buffers` is called from the loop when the driver has given buffers after a frame was
-    /// refused.
+    /// `on_buffers` is called from the loop when the driver has given buffers: after the queue
+    /// has started or was enabled, and after a frame was refused.
     ReceiveQueue(EventLoop& loop, unsigned index, RingEventLog* events, FrameTap tap,
                  std::function<void()> on_buffers);
 
@@ -28,8 +29,8 @@ class ReceiveQueue : public NetQueue {
     /// is too small (virtio 1.3, 5.1.6.3 and 5.1.6.4).
     Outcome deliver(const Frame& frame);
 
-    /// The queue was stopped: nobody waits for buffers of its old ring.
-    void forget_refusals() noexcept { starved_ = false; }
+    /// The queue was enabled: frames that came before found it not ready.
+    void announce_buffers();
 
   private:
     /// The frame as this driver can take it: checksums completed where it did not negotiate to do
@@ -48,7 +49,7 @@ class ReceiveQueue : public NetQueue {
 
     FrameTap tap_;
     std::function<void()> on_buffers_;
-    bool starved_ = false;              ///< a frame was refused and no buffers have come since
+    bool awaited_ = true;               ///< the wire waits to hear of buffers
     std::vector<Chain> taken_;          ///< for one deliver(); kept for its capacity
     std::vector<std::byte> completed_;  ///< a frame whose checksum adapt() completed
 };

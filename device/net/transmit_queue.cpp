@@ -124,7 +124,7 @@ tl::expected<void, RingFault> TransmitQueue::handle(const Chain& chain) {
 }
 
 void TransmitQueue::send(std::span<std::byte> frame, const FrameOffload& offload) {
-    Frame sent{frame, offload};
+    Frame sent{frame, offload, index() / 2, frame};
     if (offload.needs_checksum && !wire_.takes_offloads()) {
         // The place was checked with the header.
         complete_checksum(frame, offload);

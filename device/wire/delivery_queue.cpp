@@ -28,7 +28,7 @@ void DeliveryQueue::drain() {
         Kept kept = std::move(waiting_.front());
         waiting_.pop_front();
         waiting_bytes_ -= kept.bytes.size();
-        if (!try_deliver(Frame{kept.bytes, kept.offload})) {
+        if (!try_deliver(Frame{kept.bytes, kept.offload, kept.queue_pair})) {
             waiting_bytes_ += kept.bytes.size();
             waiting_.push_front(std::move(kept));
             return;
@@ -64,7 +64,7 @@ void DeliveryQueue::keep(const Frame& frame) {
         ++counters_.dropped;
         return;
     }
-    waiting_.push_back({{frame.bytes.begin(), frame.bytes.end()}, frame.offload});
+    waiting_.push_back({{frame.bytes.begin(), frame.bytes.end()}, frame.offload, frame.queue_pair});
     waiting_bytes_ += frame.bytes.size();
 }
 

@@ -38,6 +38,7 @@ class DeliveryQueue {
     struct Kept {
         std::vector<std::byte> bytes;
         FrameOffload offload;
+        unsigned queue_pair;
     };
 
     bool try_deliver(const Frame& frame);

@@ -8,9 +8,11 @@
 
 #include <fmt/format.h>
 
+#include "device/wire/generate.h"
 #include "device/wire/nat.h"
 #include "device/wire/reflect.h"
 #include "device/wire/script.h"
+#include "device/wire/sink.h"
 #include "device/wire/spec.h"
 #include "device/wire/suggest.h"
 
@@ -40,6 +42,16 @@ constexpr std::array wire_kinds{
              [] { return std::span<const WireOption>{}; },
              [](const WireOptions&, EventLoop&) -> std::unique_ptr<Wire> {
                  return std::make_unique<ReflectWire>();
+             }},
+    WireKind{"sink", "swallows and counts what the guest sends",
+             [] { return std::span<const WireOption>{}; },
+             [](const WireOptions&, EventLoop&) -> std::unique_ptr<Wire> {
+                 return std::make_unique<SinkWire>();
+             }},
+    WireKind{"generate", "UDP frames for the guest, as fast as it takes them or at a rate",
+             &GenerateWire::options,
+             [](const WireOptions& options, EventLoop& loop) -> std::unique_ptr<Wire> {
+                 return std::make_unique<GenerateWire>(options, loop);
              }},
     WireKind{"script", "frames described in a JSON file, sent when a trigger comes",
              &ScriptWire::options, &make_script},

@@ -1,6 +1,7 @@
 #include "device/wire/reflect.h"
 
-#include <algorithm>
+#include <array>
+#include <cstring>
 
 #include <net/ethernet.h>
 
@@ -13,10 +14,17 @@ void ReflectWire::transmit(const Frame& frame) {
     }
     ++from_guest_.frames;
     from_guest_.bytes += frame.bytes.size();
-    swapped_.assign(frame.bytes.begin(), frame.bytes.end());
-    std::swap_ranges(swapped_.begin(), swapped_.begin() + ETHER_ADDR_LEN,
-                     swapped_.begin() + ETHER_ADDR_LEN);
-    to_guest_.push(Frame{swapped_, {}});
+    std::span<std::byte> swapped = frame.scratch;
+    if (swapped.empty()) {
+        copy_.assign(frame.bytes.begin(), frame.bytes.end());
+        swapped = copy_;
+    }
+    // Both addresses in two registers: a loop over bytes costs more than the rest of this wire.
+    std::array<std::byte, ETHER_ADDR_LEN> destination;
+    std::memcpy(destination.data(), swapped.data(), ETHER_ADDR_LEN);
+    std::memcpy(swapped.data(), swapped.data() + ETHER_ADDR_LEN, ETHER_ADDR_LEN);
+    std::memcpy(swapped.data() + ETHER_ADDR_LEN, destination.data(), ETHER_ADDR_LEN);
+    to_guest_.push(Frame{swapped, {}, frame.queue_pair});
 }
 
 WireCounters ReflectWire::counters() const {

@@ -22,7 +22,7 @@ class ReflectWire final : public Wire {
   private:
     WireCounters::Direction from_guest_;
     DeliveryQueue to_guest_;
-    std::vector<std::byte> swapped_;  ///< kept to spare an allocation per frame
+    std::vector<std::byte> copy_;  ///< of a frame that may not be changed; kept for its capacity
 };
 
 }  // namespace skbtrail::device

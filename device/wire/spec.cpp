@@ -1,6 +1,8 @@
 #include "device/wire/spec.h"
 
 #include <algorithm>
+#include <charconv>
+#include <limits>
 #include <stdexcept>
 
 #include <fmt/format.h>
@@ -114,6 +116,23 @@ bool WireOptions::on_off(std::string_view key, bool otherwise) const {
         fail(key, "expected \"on\" or \"off\"");
     }
     return *value == "on";
+}
+
+std::optional<std::uint64_t> WireOptions::number(std::string_view key, std::uint64_t least,
+                                                 std::uint64_t greatest) const {
+    const auto value = text(key);
+    if (!value) {
+        return std::nullopt;
+    }
+    std::uint64_t number = 0;
+    const auto [end, error] = std::from_chars(value->data(), value->data() + value->size(), number);
+    if (error != std::errc{} || end != value->data() + value->size() || number < least ||
+        number > greatest) {
+        fail(key, greatest == std::numeric_limits<std::uint64_t>::max()
+                      ? fmt::format("expected a whole number from {} on", least)
+                      : fmt::format("expected a whole number from {} to {}", least, greatest));
+    }
+    return number;
 }
 
 std::vector<std::pair<std::string, std::string>> WireOptions::beginning_with(

@@ -1,6 +1,7 @@
 // The words behind --wire: KIND[,key=value…].
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -39,6 +40,9 @@ class WireOptions {
     std::vector<std::string> all(std::string_view key) const;
     /// `on` or `off`. Throws std::invalid_argument for any other word.
     bool on_off(std::string_view key, bool otherwise) const;
+    /// A whole number. Throws std::invalid_argument for anything else, and outside of the bounds.
+    std::optional<std::uint64_t> number(std::string_view key, std::uint64_t least,
+                                        std::uint64_t greatest) const;
     /// The options whose keys begin with `prefix`, without it.
     std::vector<std::pair<std::string, std::string>> beginning_with(std::string_view prefix) const;
 

@@ -24,8 +24,16 @@ struct FrameOffload {
 
 /// One Ethernet frame, without FCS.
 struct Frame {
+    /// No queue pair in particular: of a frame for the guest, the device chooses.
+    static constexpr unsigned any_pair = ~0u;
+
     std::span<const std::byte> bytes;
     FrameOffload offload;
+    /// The queue pair that the guest sent it on, or the one that it should arrive on: a hint.
+    unsigned queue_pair = any_pair;
+    /// The same bytes, where who made the frame lets the one who takes it change them during the
+    /// call, which spares a copy. Else empty.
+    std::span<std::byte> scratch = {};
 };
 
 /// What went over a wire since it was made. No frame is lost without being counted here.
@@ -55,8 +63,12 @@ class Wire {
     /// A frame that the guest sent. The bytes are the wire's own only during the call. Unless
     /// takes_offloads(), its checksums are complete and it is one segment.
     virtual void transmit(const Frame& frame) = 0;
-    /// The guest has given receive buffers again.
+    /// The guest has given receive buffers: after its driver has started, and again after
+    /// Deliver returned false or on_receive_stopped() was called.
     virtual void on_receive_ready() {}
+    /// The guest takes no frames now (its driver has not started, or has stopped): what is
+    /// delivered is dropped until on_receive_ready(). Called from inside Deliver.
+    virtual void on_receive_stopped() {}
     /// The front end has left: frames that wait for receive buffers are nobody's now.
     virtual void on_guest_left() {}
     /// Whether transmit() understands partial checksums and segmentation, FrameOffload.

@@ -38,6 +38,7 @@ class BenchWire : public Wire {
         }
     }
     void on_receive_ready() override { ++receive_ready; }
+    void on_receive_stopped() override { ++receive_stopped; }
     void on_guest_left() override { ++guest_left; }
     bool takes_offloads() const override { return offloads; }
     WireCounters counters() const override { return {}; }
@@ -50,6 +51,7 @@ class BenchWire : public Wire {
     std::vector<Sent> sent;
     std::function<void(const Frame&)> on_transmit;
     int receive_ready = 0;
+    int receive_stopped = 0;
     int guest_left = 0;
     bool offloads = false;
 

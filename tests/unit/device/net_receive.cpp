@@ -164,17 +164,52 @@ TEST_CASE("receive: without buffers a frame is refused and the wire told later",
     bench.receive.chain().writable(50).offer();
     CHECK_FALSE(bench.wire.deliver(pattern(60)));
     CHECK_FALSE(bench.receive.take_used());
-    CHECK(bench.wire.receive_ready == 0);
+    CHECK(bench.wire.receive_ready == 1);  // when the queue was enabled
     bench.receive.chain().writable(50).offer();
     bench.kick(0);
-    CHECK(bench.wire.receive_ready == 1);
+    CHECK(bench.wire.receive_ready == 2);
     CHECK(bench.wire.deliver(pattern(60)));
     bench.settle();
     CHECK(bench.receive.take_used());
     CHECK(bench.receive.take_used());
     // Nobody waits: a kick is no news for the wire.
     bench.kick(0);
+    CHECK(bench.wire.receive_ready == 2);
+}
+
+TEST_CASE("receive: the wire is told when the guest takes frames and when it does not",
+          "[device][net]") {
+    NetBench bench;
     CHECK(bench.wire.receive_ready == 1);
+    bench.receive.chain().writable(200).offer();
+    bench.kick(0);
+    CHECK(bench.wire.receive_ready == 1);
+    CHECK(bench.wire.receive_stopped == 0);
+
+    SECTION("disabled and enabled") {
+        must(bench.device->set_ring_enabled(0, false));
+        CHECK(bench.wire.deliver(pattern(60)));
+        CHECK(bench.wire.receive_stopped == 1);
+        CHECK(bench.wire.receive_ready == 1);
+        must(bench.device->set_ring_enabled(0, true));
+    }
+    SECTION("stopped and started") {
+        must(bench.device->stop_ring(0));
+        CHECK(bench.wire.deliver(pattern(60)));
+        CHECK(bench.wire.receive_stopped == 1);
+        CHECK(bench.wire.receive_ready == 1);
+        must(bench.device->set_ring_kick(0, bench.receive_fds.kick.share()));
+    }
+    SECTION("broken and started") {
+        bench.receive.chain().readable(pattern(10)).offer();
+        CHECK(bench.wire.deliver(pattern(60)));
+        CHECK(bench.wire.receive_stopped == 0);
+        CHECK(bench.wire.deliver(pattern(60)));
+        CHECK(bench.wire.receive_stopped == 1);
+        must(bench.device->stop_ring(0));
+        must(bench.device->set_ring_kick(0, bench.receive_fds.kick.share()));
+    }
+    CHECK(bench.wire.receive_ready == 2);
 }
 
 TEST_CASE("receive: buffers that come just before the refusal are used", "[device][net]") {

@@ -26,6 +26,10 @@ TEST_CASE("each kind of wire can be made and says what it is", "[wire]") {
     CHECK(make_wire("nat,network=192.168.7.0/24,restrict=on,ipv6=on", loop)->describe() ==
           "nat 192.168.7.0/24, restricted, IPv6 fec0::/64");
     CHECK_FALSE(make_wire("nat", loop)->takes_offloads());
+    CHECK(make_wire("sink", loop)->describe() == "sink");
+    CHECK(make_wire("generate", loop)->describe() == "generate 64 bytes, 1 flow");
+    CHECK(make_wire("generate,rate=10,size=imix,flows=3", loop)->describe() ==
+          "generate IMIX 10 times a second, 3 flows");
 }
 
 TEST_CASE("a wrong specification becomes a sentence", "[wire]") {
@@ -38,7 +42,7 @@ TEST_CASE("a wrong specification becomes a sentence", "[wire]") {
         Case{",x=1", "names no kind of wire"},
         Case{"natt", "no wire of the kind \"natt\"; did you mean \"nat\"?"},
         Case{"NAT", "did you mean \"nat\"?"}, Case{"relfect", "did you mean \"reflect\"?"},
-        Case{"ethernet", "known are \"nat\", \"reflect\", \"script\""},
+        Case{"ethernet", "known are \"nat\", \"reflect\", \"sink\", \"generate\", \"script\""},
         Case{"nat,restrict", "\"restrict\" is not of the form key=value"},
         Case{"nat,=on", "\"=on\" is not of the form key=value"},
         Case{"nat,", "\"\" is not of the form key=value"},
@@ -46,6 +50,21 @@ TEST_CASE("a wrong specification becomes a sentence", "[wire]") {
         Case{"nat,colour=red", "known are \"network\", \"restrict\""},
         Case{"nat,restrict=yes", "restrict=yes: expected \"on\" or \"off\""},
         Case{"nat,restrict=on,restrict=off", "gives \"restrict\" twice"},
+        Case{"sink,x=1", "--wire sink takes no options, but \"x\" was given"},
+        Case{"generate,size=59", "size=59: expected a whole number from 60 to 65549"},
+        Case{"generate,size=65550", "expected a whole number from 60 to 65549"},
+        Case{"generate,size=64x", "expected a whole number"},
+        Case{"generate,size=-64", "expected a whole number"},
+        Case{"generate,rate=0", "rate=0: expected a whole number from 1 to 1000000000"},
+        Case{"generate,count=0", "count=0: expected a whole number from 1 on"},
+        Case{"generate,count=18446744073709551616", "expected a whole number from 1 on"},
+        Case{"generate,flows=65000", "expected a whole number from 1 to 64512"},
+        Case{"generate,flows=64512,size=1514",
+             "flows=64512: so many frames of that size are more "
+             "than the 16 MiB that are kept of them"},
+        Case{"generate,mac=guest", "expected a MAC address like 52:54:00:12:34:56"},
+        Case{"generate,source=10.0.2", "source=10.0.2: expected an IPv4 address"},
+        Case{"generate,port=65536", "expected a whole number from 0 to 65535"},
         Case{"nat,network=10.0.2.0", "expected an IPv4 network, for example 10.0.2.0/24"},
         Case{"nat,network=10.0.2/24", "expected an IPv4 network"},
         Case{"nat,network=10.0.2.0/x", "expected an IPv4 network"},
