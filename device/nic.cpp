@@ -13,6 +13,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "device/control/event_socket.h"
 #include "device/wire/factory.h"
 
 namespace skbtrail::device {
@@ -55,7 +56,7 @@ Nic::Nic(const NicOptions& options, int parent) {
         capture_ = std::make_unique<Capture>(options.capture);
     }
     if (!options.events.empty()) {
-        events_ = std::make_unique<RingEventLog>(options.events);
+        events_ = std::make_unique<RingEventLog>(make_event_sink(options.events));
     }
     make_device(options);
     listener_.emplace(or_throw(vhost_user::Listener::open(options.socket)));

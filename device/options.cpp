@@ -100,9 +100,9 @@ std::variant<NicOptions, EarlyExit> parse_options(int argc, const char* const* a
     app.add_option("--capture", options.capture, "Write all frames to this file (pcap)")
         ->type_name("FILE");
     app.add_option("--events", options.events,
-                   "Write what happens at the rings to this file,\n"
-                   "one JSON object a line")
-        ->type_name("FILE");
+                   "Write what happens at the rings to this file, one JSON\n"
+                   "object a line; with unix:PATH, to who connects there")
+        ->type_name("FILE|unix:PATH");
     app.add_option("--log-level", level, "What to say on stderr [info]")
         ->check(level_names)
         ->type_name("LEVEL");

@@ -1,21 +1,36 @@
 #include "device/net/ring_events.h"
 
 #include <cerrno>
-#include <cstring>
+#include <chrono>
 #include <ctime>
-#include <iterator>
+#include <string_view>
 #include <system_error>
+#include <utility>
+#include <vector>
 
-#include <fcntl.h>
+#include <fmt/format.h>
+#include <pthread.h>
+#include <signal.h>
 #include <spdlog/spdlog.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
+
+#include "device/net/ring_event_json.h"
 
 namespace skbtrail::device {
 
 namespace {
 
-/// Written out when the buffer has grown to this, idle or not.
-constexpr std::size_t flush_at = std::size_t{64} * 1024;
+/// A busy loop wakes the writer after so many slots; an idle one at once.
+constexpr std::uint64_t wake_after = 1024;
+/// Lines are handed to the sink in pieces of about this size.
+constexpr std::size_t piece_bytes = std::size_t{64} * 1024;
+/// Less than everybody else: when the machine is busy, lines come later, or are dropped.
+constexpr int writer_nice = 19;
+/// A busy writer looks for new readers after so many pieces.
+constexpr unsigned pieces_between_looks = 16;
+constexpr int patience_ms = 1000;
 
 std::int64_t monotonic_ns() {
     timespec now{};
@@ -23,108 +38,221 @@ std::int64_t monotonic_ns() {
     return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
 }
 
-/// Why the driver was called or not, with the arithmetic (virtio 1.3, 2.7.7).
-std::string reason_of(const SplitRing::CallDecision& decision, bool delivered) {
-    if (decision.wanted && !delivered) {
-        return "the driver has given no call descriptor: it polls";
+UniqueFd make_event() {
+    UniqueFd fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (!fd) {
+        throw std::system_error(errno, std::generic_category(), "eventfd");
     }
-    if (!decision.by_event) {
-        return decision.wanted ? "VIRTQ_AVAIL_F_NO_INTERRUPT is not set"
-                               : "VIRTQ_AVAIL_F_NO_INTERRUPT is set";
-    }
-    if (decision.first) {
-        return "the first since the ring was started";
-    }
-    return fmt::format("used index {} -> {} {} used_event {}", decision.before, decision.now,
-                       decision.wanted ? "passes" : "does not pass", decision.event);
+    return fd;
+}
+
+void signal_event(const UniqueFd& fd) {
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const auto written = ::write(fd.get(), &one, sizeof one);
 }
 
 }  // namespace
 
-RingEventLog::RingEventLog(const std::string& path)
-    : path_(path),
-      fd_(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_APPEND, 0644)) {
-    if (!fd_) {
-        throw std::system_error(errno, std::generic_category(),
-                                "cannot write ring events to " + path);
-    }
+RingEventLog::RingEventLog(std::unique_ptr<EventSink> sink, std::size_t slots)
+    : sink_(std::move(sink)),
+      ring_(slots),
+      wake_(make_event()),
+      end_(make_event()),
+      wanted_(sink_->wanted()) {
+    // Signals are the event loop's.
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, &before);
+    writer_ = std::thread([this] { write_all(); });
+    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 RingEventLog::~RingEventLog() {
-    flush();
-    if (lost_ > 0) {
-        spdlog::warn("{} of {} ring events are not in {}", lost_, sequence_, path_);
+    sync(patience_ms);
+    ending_.store(true);
+    signal_event(end_);
+    signal_event(wake_);
+    writer_.join();
+    if (lost() > 0) {
+        spdlog::warn("{} of {} ring events are not in {}", lost(), sequence_, sink_->name());
     }
 }
 
-void RingEventLog::available(unsigned queue, const Chain& chain) {
-    begin(queue, "available");
-    fmt::format_to(std::back_inserter(buffer_),
-                   R"(,"index":{},"head":{},"length":{},"descriptors":[)", chain.available_index(),
-                   chain.head(), chain.readable_bytes() + chain.writable_bytes());
-    const char* separator = "";
-    for (const ChainDescriptor& descriptor : chain.descriptors()) {
-        fmt::format_to(std::back_inserter(buffer_),
-                       R"({}{{"address":"{:#x}","length":{},"device_writable":{}}})", separator,
-                       descriptor.address.value, descriptor.length, descriptor.device_writable);
-        separator = ",";
+EventRing::Slot* RingEventLog::begin(RingEventKind kind, unsigned queue, std::size_t descriptors) {
+    ++sequence_;
+    if (!wanted_.load(std::memory_order_relaxed)) {
+        return nullptr;
     }
-    buffer_.push_back(']');
-    end();
+    if (!ring_.has_room(EventRing::slots_for(descriptors))) {
+        dropped_.store(dropped_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+        return nullptr;
+    }
+    if (batch_time_ == 0) {
+        batch_time_ = monotonic_ns();
+    }
+    EventRing::Slot& slot = ring_.fresh(0);
+    RingEvent& event = slot.first.event;
+    event.sequence = sequence_;
+    event.time = batch_time_;
+    event.descriptors = static_cast<std::uint16_t>(descriptors);
+    event.kind = kind;
+    event.queue = static_cast<std::uint8_t>(queue);
+    return &slot;
 }
 
-void RingEventLog::used(unsigned queue, std::uint16_t index, std::uint16_t head,
-                        std::uint32_t length) {
-    begin(queue, "used");
-    fmt::format_to(std::back_inserter(buffer_), R"(,"index":{},"head":{},"length":{})", index, head,
-                   length);
-    end();
-}
-
-void RingEventLog::kick(unsigned queue) {
-    begin(queue, "kick");
-    end();
-}
-
-void RingEventLog::call(unsigned queue, const SplitRing::CallDecision& decision, bool delivered) {
-    begin(queue, decision.wanted && delivered ? "call" : "call_suppressed");
-    fmt::format_to(std::back_inserter(buffer_), R"(,"index":{},"reason":"{}")", decision.now,
-                   reason_of(decision, delivered));
-    end();
-}
-
-void RingEventLog::begin(unsigned queue, const char* event) {
-    fmt::format_to(std::back_inserter(buffer_),
-                   R"({{"sequence":{},"time":{},"queue":{},"event":"{}")", ++sequence_,
-                   monotonic_ns(), queue, event);
-}
-
-void RingEventLog::end() {
-    buffer_.push_back('}');
-    buffer_.push_back('\n');
-    ++buffered_;
-    if (buffer_.size() >= flush_at) {
+void RingEventLog::end(std::size_t descriptors) {
+    ring_.commit(EventRing::slots_for(descriptors));
+    if (ring_.committed() - looked_after_ >= wake_after) {
         flush();
     }
 }
 
-void RingEventLog::flush() {
-    std::size_t done = 0;
-    while (!failed_ && done < buffer_.size()) {
-        const ssize_t written = ::write(fd_.get(), buffer_.data() + done, buffer_.size() - done);
-        if (written > 0) {
-            done += static_cast<std::size_t>(written);
-        } else if (errno != EINTR) {
-            spdlog::error("ring events end here: cannot write to {}: {}", path_,
-                          std::strerror(errno));
-            failed_ = true;
+void RingEventLog::available(unsigned queue, const Chain& chain) {
+    const auto& descriptors = chain.descriptors();
+    EventRing::Slot* const slot = begin(RingEventKind::available, queue, descriptors.size());
+    if (slot == nullptr) {
+        return;
+    }
+    slot->first.event.index = chain.available_index();
+    slot->first.event.head = chain.head();
+    slot->first.event.length = chain.readable_bytes() + chain.writable_bytes();
+    for (std::size_t n = 0; n < descriptors.size(); ++n) {
+        const RingEventDescriptor descriptor{descriptors[n].address.value, descriptors[n].length,
+                                             descriptors[n].device_writable ? 1U : 0U};
+        if (n < EventRing::inline_descriptors) {
+            slot->first.descriptors[n] = descriptor;
+        } else {
+            const std::size_t at = n - EventRing::inline_descriptors;
+            ring_.fresh(1 + at / EventRing::descriptors_per_slot)
+                .more[at % EventRing::descriptors_per_slot] = descriptor;
         }
     }
-    if (failed_) {
-        lost_ += buffered_;
+    end(descriptors.size());
+}
+
+void RingEventLog::used(unsigned queue, std::uint16_t index, std::uint16_t head,
+                        std::uint32_t length) {
+    if (EventRing::Slot* const slot = begin(RingEventKind::used, queue, 0)) {
+        slot->first.event.index = index;
+        slot->first.event.head = head;
+        slot->first.event.length = length;
+        end(0);
     }
-    buffered_ = 0;
-    buffer_.clear();
+}
+
+void RingEventLog::kick(unsigned queue) {
+    batch_time_ = 0;
+    if (begin(RingEventKind::kick, queue, 0) != nullptr) {
+        end(0);
+    }
+}
+
+void RingEventLog::call(unsigned queue, const SplitRing::CallDecision& decision, bool delivered) {
+    const auto kind =
+        decision.wanted && delivered ? RingEventKind::call : RingEventKind::call_suppressed;
+    if (EventRing::Slot* const slot = begin(kind, queue, 0)) {
+        RingEvent& event = slot->first.event;
+        event.index = decision.now;
+        event.head = decision.before;
+        event.length = decision.event;
+        event.flags = static_cast<std::uint8_t>(
+            (decision.wanted ? decided_wanted : 0) | (decision.by_event ? decided_by_event : 0) |
+            (decision.first ? decided_first : 0) | (delivered ? decided_delivered : 0));
+        end(0);
+    }
+    batch_time_ = 0;
+}
+
+void RingEventLog::flush() {
+    if (looked_after_ == ring_.committed()) {
+        return;
+    }
+    looked_after_ = ring_.committed();
+    // Full barrier: either the writer sees the events before it sleeps, or we see that it does.
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    if (asleep_.load(std::memory_order_relaxed) && asleep_.exchange(false)) {
+        signal_event(wake_);
+    }
+}
+
+bool RingEventLog::sync(int longest_ms) {
+    flush();
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(longest_ms);
+    while (written_.load(std::memory_order_acquire) != ring_.committed()) {
+        if (std::chrono::steady_clock::now() >= deadline) {
+            return false;
+        }
+        std::this_thread::sleep_for(std::chrono::microseconds(100));
+    }
+    return true;
+}
+
+void RingEventLog::write_all() {
+    ::pthread_setname_np(::pthread_self(), "ring-events");
+    ::setpriority(PRIO_PROCESS, 0, writer_nice);  // of this thread alone, on Linux
+    for (unsigned pieces = 0;;) {
+        if (const std::size_t filled = ring_.filled(); filled > 0) {
+            format_and_write(filled);
+            if (++pieces % pieces_between_looks == 0) {
+                look(0);
+            }
+        } else if (ending_.load(std::memory_order_acquire)) {
+            say_what_is_lost();
+            sink_->finish();
+            return;
+        } else {
+            sleep();
+        }
+    }
+}
+
+void RingEventLog::format_and_write(std::size_t slots) {
+    lines_.clear();
+    std::size_t done = 0;
+    std::uint64_t events = 0;
+    while (done < slots && lines_.size() < piece_bytes) {
+        const RingEvent& event = ring_.oldest(done).first.event;
+        last_sequence_ = event.sequence;
+        done += format_oldest(ring_, done, lines_);
+        ++events;
+    }
+    ring_.release(done);
+    const std::uint64_t lost = sink_->write(std::string_view(lines_.data(), lines_.size()), events,
+                                            last_sequence_, end_.get());
+    unwritten_.fetch_add(lost, std::memory_order_relaxed);
+    written_.fetch_add(done, std::memory_order_release);
+}
+
+void RingEventLog::say_what_is_lost() {
+    if (const std::uint64_t count = lost(); count > 0) {
+        lines_.clear();
+        format_lost(sequence_, count, lines_);
+        sink_->write(std::string_view(lines_.data(), lines_.size()), 0, sequence_, end_.get());
+    }
+}
+
+void RingEventLog::sleep() {
+    asleep_.store(true);
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    if (ring_.filled() == 0 && !ending_.load()) {
+        look(-1);
+    }
+    asleep_.store(false);
+}
+
+void RingEventLog::look(int timeout_ms) {
+    std::vector<pollfd> fds{{wake_.get(), POLLIN, 0}};
+    sink_->wait_for(fds);
+    if (::poll(fds.data(), fds.size(), timeout_ms) <= 0) {
+        return;
+    }
+    if (fds.front().revents != 0) {
+        std::uint64_t ignored = 0;
+        [[maybe_unused]] const auto taken = ::read(wake_.get(), &ignored, sizeof ignored);
+    }
+    sink_->ready(std::span(fds).subspan(1));
+    wanted_.store(sink_->wanted(), std::memory_order_relaxed);
 }
 
 }  // namespace skbtrail::device

@@ -10,26 +10,43 @@
 //   kick             the driver woke the NIC
 //   call             the NIC woke the driver: index is the used index, reason the rule
 //   call_suppressed  it did not have to, and why
-// `time` is CLOCK_MONOTONIC in ns. Members that do not apply are absent.
+//   lost             only where some are missing: length is how many
+// `time` is CLOCK_MONOTONIC in ns; the events of one batch have the time of its first. Members that
+// do not apply are absent.
+//
+// Two threads share the work. The event loop's writes each event as a few words into a bounded
+// ring, and drops it when the ring is full: the wire never waits for a reader. The log's own thread
+// takes them out, makes lines of them and writes these. Every event has its number, dropped or not,
+// so a gap in `sequence` is a loss; a "lost" line at the end (and after each gap that a socket's
+// reader had) says how many, and so does the NIC's log.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
-#include <string>
+#include <memory>
+#include <thread>
 
 #include <fmt/format.h>
 
+#include "device/net/event_ring.h"
+#include "device/net/event_sink.h"
 #include "device/unique_fd.h"
 #include "device/virtqueue/chain.h"
 #include "device/virtqueue/split_ring.h"
 
 namespace skbtrail::device {
 
-/// Writes to a buffer; flush() when there is time. A file that cannot be written any more is
-/// logged once, and what follows is counted. Used from the loop's thread.
+/// The event loop's end of the log; its functions are called from that one thread.
 class RingEventLog {
   public:
-    /// Creates or empties `path`. Throws std::system_error.
-    explicit RingEventLog(const std::string& path);
+    /// Slots of 64 bytes between the two threads: 4 MiB, or a hundredth of a second at five million
+    /// frames a second.
+    static constexpr std::size_t default_slots = std::size_t{1} << 16;
+
+    /// Starts the thread that writes to `sink`. `slots`: a power of two.
+    explicit RingEventLog(std::unique_ptr<EventSink> sink, std::size_t slots = default_slots);
+    /// Writes what there is, says what is missing, ends the thread. A reader that does not read is
+    /// waited for no longer than a second.
     ~RingEventLog();
     RingEventLog(const RingEventLog&) = delete;
     RingEventLog& operator=(const RingEventLog&) = delete;
@@ -40,22 +57,55 @@ class RingEventLog {
     /// `delivered`: whether there was somebody to wake.
     void call(unsigned queue, const SplitRing::CallDecision& decision, bool delivered);
 
+    /// Lets the writer know that there is something to write. For when the loop is idle; a busy
+    /// loop wakes the writer by itself.
     void flush();
-    /// Events so far, and those of them that are not in the file.
+    /// Waits until everything so far is written or lost. For tests and the end.
+    bool sync(int longest_ms);
+
+    /// Events so far, and those of them that are not (with some reader of a socket) where they
+    /// should be.
     std::uint64_t events() const noexcept { return sequence_; }
-    std::uint64_t lost() const noexcept { return lost_; }
+    std::uint64_t lost() const noexcept {
+        return dropped_.load(std::memory_order_relaxed) +
+               unwritten_.load(std::memory_order_relaxed);
+    }
 
   private:
-    void begin(unsigned queue, const char* event);
-    void end();
+    /// A slot for an event with so many descriptors; nullptr when it is dropped, or nobody wants
+    /// it.
+    EventRing::Slot* begin(RingEventKind kind, unsigned queue, std::size_t descriptors);
+    void end(std::size_t descriptors);
+    void write_all();
+    void format_and_write(std::size_t slots);
+    void say_what_is_lost();
+    /// Until there is something to do.
+    void sleep();
+    /// What the sink waits for, and our own wake-up.
+    void look(int timeout_ms);
 
-    std::string path_;
-    UniqueFd fd_;
-    fmt::memory_buffer buffer_;
+    std::unique_ptr<EventSink> sink_;
+    EventRing ring_;
+    UniqueFd wake_;
+    UniqueFd end_;
+
+    // The event loop's.
     std::uint64_t sequence_ = 0;
-    std::uint64_t buffered_ = 0;
-    std::uint64_t lost_ = 0;
-    bool failed_ = false;
+    std::int64_t batch_time_ = 0;     ///< 0: the next event reads the clock
+    std::uint64_t looked_after_ = 0;  ///< slots committed when the writer was last woken
+
+    // Both threads'.
+    std::atomic<std::uint64_t> dropped_ = 0;    ///< found the ring full
+    std::atomic<std::uint64_t> unwritten_ = 0;  ///< the sink did not get rid of
+    std::atomic<bool> wanted_;
+    std::atomic<bool> asleep_ = false;
+    std::atomic<bool> ending_ = false;
+    std::atomic<std::uint64_t> written_ = 0;  ///< slots that went through the sink
+
+    // The writer's.
+    fmt::memory_buffer lines_;
+    std::uint64_t last_sequence_ = 0;
+    std::thread writer_;
 };
 
 }  // namespace skbtrail::device

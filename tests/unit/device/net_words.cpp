@@ -1,35 +1,21 @@
-// Features as users write them, checksums, ring events as they are written.
+// Features as users write them, checksums.
 
 #include <bit>
 #include <cstring>
-#include <fstream>
 #include <string>
-#include <system_error>
 #include <vector>
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
-#include <nlohmann/json.hpp>
 
 #include "device/net/checksum.h"
 #include "device/net/features.h"
-#include "device/net/ring_events.h"
 #include "tests/unit/device/net_bench.h"
-#include "tests/unit/device/temporary_directory.h"
 
 using namespace skbtrail::device;
 using namespace skbtrail::device::test;
 
 namespace {
-
-std::vector<nlohmann::json> read_lines(const std::string& path) {
-    std::ifstream file(path);
-    std::vector<nlohmann::json> lines;
-    for (std::string line; std::getline(file, line);) {
-        lines.push_back(nlohmann::json::parse(line));
-    }
-    return lines;
-}
 
 Result<Features> change(Features features, const char* text, Features possible) {
     return parse_feature_changes(text).and_then([&](const FeatureChanges& changes) {
@@ -157,94 +143,4 @@ TEST_CASE("checksum: a field outside of the frame is not touched", "[device][che
         CHECK_FALSE(complete_checksum(frame, offload));
     }
     CHECK(frame == pattern(20));
-}
-
-TEST_CASE("events: what happened at the rings, line by line", "[device][events]") {
-    const TemporaryDirectory directory;
-    const std::string path = directory / "events.jsonl";
-    RingEventLog log(path);
-    NetBench bench(bench_features, false, &log);
-    const auto sent = bench.send(pattern(60));
-    const auto buffer = bench.receive.chain().writable(100).offer();
-    bench.receive.chain().writable(100).offer();
-    REQUIRE(bench.wire.deliver(pattern(150)));
-    bench.settle();
-    bench.transmit.set_used_event(100);
-    bench.send(pattern(60));
-    log.flush();
-
-    const auto lines = read_lines(path);
-    std::vector<std::string> story;
-    std::uint64_t sequence = 0;
-    std::int64_t time = 0;
-    for (const auto& line : lines) {
-        CHECK(line.at("sequence") == ++sequence);
-        CHECK(line.at("time").get<std::int64_t>() >= time);
-        time = line.at("time");
-        story.push_back(std::to_string(line.at("queue").get<int>()) + " " +
-                        line.at("event").get<std::string>());
-    }
-    CHECK(story == std::vector<std::string>{"1 kick", "1 available", "1 used", "1 call",
-                                            "0 available", "0 used", "0 available", "0 used",
-                                            "0 call", "1 kick", "1 available", "1 used",
-                                            "1 call_suppressed"});
-    CHECK(log.events() == sequence);
-    CHECK(log.lost() == 0);
-
-    const auto& available = lines[1];
-    CHECK(available.at("index") == 0);
-    CHECK(available.at("head") == sent.head);
-    CHECK(available.at("length") == 72);
-    REQUIRE(available.at("descriptors").size() == 2);
-    CHECK(available["descriptors"][1].at("address") ==
-          fmt::format("{:#x}", sent.pieces[1].address.value));
-    CHECK(available["descriptors"][1].at("length") == 60);
-    CHECK(available["descriptors"][1].at("device_writable") == false);
-
-    CHECK(lines[2].at("length") == 72);  // read from the chain
-    CHECK(lines[3].at("reason") == "the first since the ring was started");
-    CHECK(lines[4].at("head") == buffer.head);
-    CHECK(lines[4]["descriptors"][0].at("device_writable") == true);
-    CHECK(lines[5].at("length") == 100);  // written to the chain
-    CHECK(lines[7].at("length") == 62);
-    CHECK(lines[8].at("index") == 2);
-    CHECK(lines[12].at("reason") == "used index 1 -> 2 does not pass used_event 100");
-}
-
-TEST_CASE("events: the reasons without EVENT_IDX, and without a call descriptor",
-          "[device][events]") {
-    const TemporaryDirectory directory;
-    RingEventLog log(directory / "events.jsonl");
-    NetBench bench(bench_features & ~feature_event_idx, false, &log);
-    bench.send(pattern(60));
-    bench.transmit.set_available_flags(available_no_interrupt);
-    bench.send(pattern(60));
-    bench.transmit.set_available_flags(0);
-    must(bench.device->set_ring_call(1, UniqueFd()));
-    bench.send(pattern(60));
-    log.flush();
-    std::vector<std::string> reasons;
-    for (const auto& line : read_lines(directory / "events.jsonl")) {
-        if (line.contains("reason")) {
-            reasons.push_back(line.at("event").get<std::string>() + ": " +
-                              line.at("reason").get<std::string>());
-        }
-    }
-    CHECK(reasons == std::vector<std::string>{
-                         "call: VIRTQ_AVAIL_F_NO_INTERRUPT is not set",
-                         "call_suppressed: VIRTQ_AVAIL_F_NO_INTERRUPT is set",
-                         "call_suppressed: the driver has given no call descriptor: it polls",
-                     });
-}
-
-TEST_CASE("events: a file that cannot be written", "[device][events]") {
-    CHECK_THROWS_AS(RingEventLog("/nowhere/at/all"), std::system_error);
-    RingEventLog full("/dev/full");
-    NetBench bench(bench_features, false, &full);
-    bench.send(pattern(60));
-    full.flush();
-    CHECK(full.lost() == full.events());
-    CHECK(full.events() > 0);
-    bench.send(pattern(60));
-    CHECK(bench.wire.sent.size() == 2);  // the NIC goes on
 }

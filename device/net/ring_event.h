@@ -1,0 +1,38 @@
+// One ring event, as the event loop writes it down: binary, because a line of JSON costs more than
+// moving a frame.
+#pragma once
+
+#include <cstdint>
+
+namespace skbtrail::device {
+
+enum class RingEventKind : std::uint8_t { available, used, kick, call, call_suppressed };
+
+/// Half a slot of the EventRing. What does not apply to a kind is 0.
+struct RingEvent {
+    std::uint64_t sequence = 0;     ///< the log's count of events, from 1
+    std::int64_t time = 0;          ///< CLOCK_MONOTONIC in ns
+    std::uint32_t length = 0;       ///< bytes; of calls: used_event as the driver set it
+    std::uint16_t index = 0;        ///< in the ring, free-running; of calls: the used index
+    std::uint16_t head = 0;         ///< of calls: the used index at the decision before
+    std::uint16_t descriptors = 0;  ///< how many follow
+    RingEventKind kind{};
+    std::uint8_t queue = 0;
+    std::uint8_t flags = 0;  ///< of calls: decided_*
+};
+static_assert(sizeof(RingEvent) == 32);
+
+// Flags of call and call_suppressed: how that was decided.
+inline constexpr std::uint8_t decided_wanted = 1;     ///< the driver wants a call
+inline constexpr std::uint8_t decided_by_event = 2;   ///< by used_event, not by a flag
+inline constexpr std::uint8_t decided_first = 4;      ///< the first since the ring was started
+inline constexpr std::uint8_t decided_delivered = 8;  ///< there was somebody to wake
+
+struct RingEventDescriptor {
+    std::uint64_t address = 0;  ///< guest-physical
+    std::uint32_t length = 0;
+    std::uint32_t device_writable = 0;
+};
+static_assert(sizeof(RingEventDescriptor) == 16);
+
+}  // namespace skbtrail::device

@@ -1,0 +1,109 @@
+#include "device/net/ring_event_json.h"
+
+#include <ctime>
+#include <iterator>
+#include <string>
+#include <string_view>
+
+namespace skbtrail::device {
+
+namespace {
+
+const char* name_of(RingEventKind kind) {
+    switch (kind) {
+        case RingEventKind::available:
+            return "available";
+        case RingEventKind::used:
+            return "used";
+        case RingEventKind::kick:
+            return "kick";
+        case RingEventKind::call:
+            return "call";
+        case RingEventKind::call_suppressed:
+            return "call_suppressed";
+    }
+    return "unknown";
+}
+
+/// Why the driver was called or not, with the arithmetic (virtio 1.3, 2.7.7).
+std::string reason_of(const RingEvent& call) {
+    const bool wanted = (call.flags & decided_wanted) != 0;
+    if (wanted && (call.flags & decided_delivered) == 0) {
+        return "the driver has given no call descriptor: it polls";
+    }
+    if ((call.flags & decided_by_event) == 0) {
+        return wanted ? "VIRTQ_AVAIL_F_NO_INTERRUPT is not set"
+                      : "VIRTQ_AVAIL_F_NO_INTERRUPT is set";
+    }
+    if ((call.flags & decided_first) != 0) {
+        return "the first since the ring was started";
+    }
+    return fmt::format("used index {} -> {} {} used_event {}", call.head, call.index,
+                       wanted ? "passes" : "does not pass", call.length);
+}
+
+const RingEventDescriptor& descriptor_at(const EventRing& ring, std::size_t slot, std::size_t n) {
+    if (n < EventRing::inline_descriptors) {
+        return ring.oldest(slot).first.descriptors[n];
+    }
+    n -= EventRing::inline_descriptors;
+    return ring.oldest(slot + 1 + n / EventRing::descriptors_per_slot)
+        .more[n % EventRing::descriptors_per_slot];
+}
+
+void format_descriptors(const EventRing& ring, std::size_t slot, std::size_t count,
+                        fmt::memory_buffer& to) {
+    to.append(std::string_view(R"(,"descriptors":[)"));
+    for (std::size_t n = 0; n < count; ++n) {
+        const RingEventDescriptor& descriptor = descriptor_at(ring, slot, n);
+        fmt::format_to(std::back_inserter(to),
+                       R"({}{{"address":"{:#x}","length":{},"device_writable":{}}})",
+                       n == 0 ? "" : ",", descriptor.address, descriptor.length,
+                       descriptor.device_writable != 0);
+    }
+    to.push_back(']');
+}
+
+std::int64_t monotonic_ns() {
+    timespec now{};
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+}
+
+}  // namespace
+
+std::size_t format_oldest(const EventRing& ring, std::size_t skip, fmt::memory_buffer& to) {
+    const RingEvent& event = ring.oldest(skip).first.event;
+    const auto out = std::back_inserter(to);
+    fmt::format_to(out, R"({{"sequence":{},"time":{},"queue":{},"event":"{}")", event.sequence,
+                   event.time, event.queue, name_of(event.kind));
+    switch (event.kind) {
+        case RingEventKind::available:
+            fmt::format_to(out, R"(,"index":{},"head":{},"length":{})", event.index, event.head,
+                           event.length);
+            format_descriptors(ring, skip, event.descriptors, to);
+            break;
+        case RingEventKind::used:
+            fmt::format_to(out, R"(,"index":{},"head":{},"length":{})", event.index, event.head,
+                           event.length);
+            break;
+        case RingEventKind::kick:
+            break;
+        case RingEventKind::call:
+        case RingEventKind::call_suppressed:
+            fmt::format_to(out, R"(,"index":{},"reason":"{}")", event.index, reason_of(event));
+            break;
+    }
+    to.append(std::string_view("}\n"));
+    return EventRing::slots_for(event.descriptors);
+}
+
+void format_lost(std::uint64_t sequence, std::uint64_t count, fmt::memory_buffer& to) {
+    fmt::format_to(std::back_inserter(to),
+                   R"({{"sequence":{},"time":{},"queue":0,"event":"lost","length":{},)"
+                   R"("reason":"{} events up to here were not written: the reader is too slow"}})"
+                   "\n",
+                   sequence, monotonic_ns(), count, count);
+}
+
+}  // namespace skbtrail::device
