@@ -12,7 +12,7 @@
 #include "device/memory/guest_memory.h"
 #include "device/result.h"
 #include "device/unique_fd.h"
-#include "device/virtqueue/split_ring.h"
+#include "device/virtqueue/ring_memory.h"
 
 namespace skbtrail::device {
 

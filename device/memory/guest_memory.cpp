@@ -68,6 +68,15 @@ bool GuestMemory::lost() const noexcept {
                        [](const auto& region) { return region->lost(); });
 }
 
+const Region* GuestMemory::find(GuestAddress address) const noexcept {
+    for (const auto& region : regions_) {
+        if (region->offset_of(address)) {
+            return region.get();
+        }
+    }
+    return nullptr;
+}
+
 std::span<std::byte> GuestMemory::contiguous(GuestAddress address,
                                              std::uint64_t length) const noexcept {
     for (const auto& region : regions_) {

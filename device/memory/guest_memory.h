@@ -40,6 +40,8 @@ class GuestMemory {
     /// Whether a file behind the memory was cut short; its content is of no use any more.
     bool lost() const noexcept;
 
+    /// The region that `address` is in; nullptr when it is in none.
+    const Region* find(GuestAddress address) const noexcept;
     /// The bytes at `address`, as far as they are contiguous here, at most `length`: empty when
     /// the address is in no region. The first step of a walk over a range that may touch several
     /// regions.

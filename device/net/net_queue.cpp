@@ -28,7 +28,7 @@ void NetQueue::note_taken(const Chain& chain) {
 }
 
 void NetQueue::complete(Chain&& chain, std::uint32_t written, std::uint32_t length) {
-    SplitRing& ring = *virtqueue_.ring();
+    Ring& ring = *virtqueue_.ring();
     if (events_ != nullptr) {
         events_->used(index_, ring.next_used(), chain.head(), length);
     }
@@ -37,7 +37,7 @@ void NetQueue::complete(Chain&& chain, std::uint32_t written, std::uint32_t leng
 }
 
 void NetQueue::finish_batch() {
-    SplitRing* const ring = virtqueue_.ring();
+    Ring* const ring = virtqueue_.ring();
     if (ring == nullptr || batch_ == 0) {
         batch_ = 0;
         return;
@@ -49,7 +49,7 @@ void NetQueue::finish_batch() {
         return;
     }
     ring->publish();
-    const SplitRing::CallDecision decision = ring->decide_call();
+    const CallDecision decision = ring->decide_call();
     const bool delivered = decision.wanted && virtqueue_.call();
     ++(delivered ? counters_.calls : counters_.calls_suppressed);
     if (events_ != nullptr) {

@@ -88,7 +88,7 @@ ReceiveQueue::Outcome ReceiveQueue::write(const Frame& frame) {
 
 std::optional<ReceiveQueue::Outcome> ReceiveQueue::take_room(std::size_t header_bytes,
                                                              std::size_t frame_bytes) {
-    SplitRing& ring = *virtqueue().ring();
+    Ring& ring = *virtqueue().ring();
     const bool mergeable = (negotiated() & feature_mrg_rxbuf) != 0;
     std::size_t room = 0;
     taken_.clear();
@@ -135,7 +135,7 @@ std::optional<ReceiveQueue::Outcome> ReceiveQueue::take_room(std::size_t header_
     return std::nullopt;
 }
 
-void ReceiveQueue::put_all_back(SplitRing& ring) {
+void ReceiveQueue::put_all_back(Ring& ring) {
     for (auto chain = taken_.rbegin(); chain != taken_.rend(); ++chain) {
         ring.put_back(std::move(*chain));
     }
@@ -143,7 +143,7 @@ void ReceiveQueue::put_all_back(SplitRing& ring) {
 }
 
 void ReceiveQueue::woken() {
-    if (SplitRing* const ring = virtqueue().ring(); ring != nullptr) {
+    if (Ring* const ring = virtqueue().ring(); ring != nullptr) {
         ring->refuse_kicks();
     }
     announce_buffers();

@@ -148,7 +148,7 @@ void RingEventLog::kick(unsigned queue) {
     }
 }
 
-void RingEventLog::call(unsigned queue, const SplitRing::CallDecision& decision, bool delivered) {
+void RingEventLog::call(unsigned queue, const CallDecision& decision, bool delivered) {
     const auto kind =
         decision.wanted && delivered ? RingEventKind::call : RingEventKind::call_suppressed;
     if (EventRing::Slot* const slot = begin(kind, queue, 0)) {

@@ -32,7 +32,7 @@
 #include "device/net/event_sink.h"
 #include "device/unique_fd.h"
 #include "device/virtqueue/chain.h"
-#include "device/virtqueue/split_ring.h"
+#include "device/virtqueue/call_decision.h"
 
 namespace skbtrail::device {
 
@@ -55,7 +55,7 @@ class RingEventLog {
     void used(unsigned queue, std::uint16_t index, std::uint16_t head, std::uint32_t length);
     void kick(unsigned queue);
     /// `delivered`: whether there was somebody to wake.
-    void call(unsigned queue, const SplitRing::CallDecision& decision, bool delivered);
+    void call(unsigned queue, const CallDecision& decision, bool delivered);
 
     /// Lets the writer know that there is something to write. For when the loop is idle; a busy
     /// loop wakes the writer by itself.

@@ -27,7 +27,7 @@ void TransmitQueue::on_kick() {
 }
 
 void TransmitQueue::process() {
-    SplitRing* ring = virtqueue().ring();
+    Ring* ring = virtqueue().ring();
     if (ring == nullptr) {
         return;
     }
@@ -56,7 +56,7 @@ void TransmitQueue::process() {
 }
 
 bool TransmitQueue::process_burst(std::size_t& taken) {
-    SplitRing& ring = *virtqueue().ring();
+    Ring& ring = *virtqueue().ring();
     while (taken < burst) {
         auto next = ring.take();
         if (!next) {

@@ -31,15 +31,15 @@ std::size_t walk(std::span<const std::span<std::byte>> segments, std::size_t ski
 
 }  // namespace
 
-std::size_t gather(std::span<const std::span<std::byte>> segments, std::size_t skip,
-                   std::span<std::byte> to) {
+std::size_t gather_pieces(std::span<const std::span<std::byte>> segments, std::size_t skip,
+                          std::span<std::byte> to) {
     return walk(segments, skip, to.size(), [&](std::span<std::byte> part, std::size_t offset) {
         std::memcpy(to.data() + offset, part.data(), part.size());
     });
 }
 
-std::size_t scatter(std::span<const std::span<std::byte>> segments, std::size_t skip,
-                    std::span<const std::byte> from) {
+std::size_t scatter_pieces(std::span<const std::span<std::byte>> segments, std::size_t skip,
+                           std::span<const std::byte> from) {
     return walk(segments, skip, from.size(), [&](std::span<std::byte> part, std::size_t offset) {
         std::memcpy(part.data(), from.data() + offset, part.size());
     });

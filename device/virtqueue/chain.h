@@ -3,11 +3,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <memory>
 #include <span>
-#include <utility>
 #include <vector>
 
 #include "device/memory/address.h"
+#include "device/virtqueue/inline_list.h"
 
 namespace skbtrail::device {
 
@@ -18,69 +20,131 @@ struct ChainDescriptor {
     bool device_writable = false;
 };
 
+/// What a chain shows. A ring has many and uses them again and again, so that a chain costs no
+/// allocation and no more than its few pointers to move.
+struct ChainStorage {
+    std::uint32_t readable_bytes = 0;
+    std::uint32_t writable_bytes = 0;
+    std::size_t readable_segments = 0;
+    InlineList<std::span<std::byte>, 4> segments;
+    InlineList<ChainDescriptor, 4> descriptors;
+
+    void clear() noexcept {
+        readable_bytes = 0;
+        writable_bytes = 0;
+        readable_segments = 0;
+        segments.clear();
+        descriptors.clear();
+    }
+};
+
 /// Move-only, because it is a loan: whoever takes a chain from a ring gives it back to that ring,
-/// as used or as not taken. Its addresses were checked when it was taken; its spans are good for
-/// as long as it is out. What lies in the buffers belongs to the guest, which may write to it at
-/// any time: copy first, then look.
+/// as used or as not taken, and it is good until then. It shows what the ring keeps: when the ring
+/// goes, so do the chains that are out. Its addresses were checked when it was taken. What lies in
+/// the buffers belongs to the guest, which may write to it at any time: copy first, then look.
 class Chain {
   public:
+    /// No loan: a place to take one into.
+    Chain() = default;
     Chain(Chain&&) noexcept = default;
     Chain& operator=(Chain&&) noexcept = default;
     Chain(const Chain&) = delete;
     Chain& operator=(const Chain&) = delete;
 
-    /// Index of the first descriptor in the ring's table: the chain's name.
+    /// The chain's name between driver and device while it is out: the index of its first
+    /// descriptor in a split ring's table, the buffer ID in a packed ring.
     std::uint16_t head() const noexcept { return head_; }
-    /// Free-running index of the entry in the available ring that offered it.
+    /// Where it was offered. Split: free-running index of the entry in the available ring. Packed:
+    /// place of its first descriptor, and the driver's wrap counter in bit 15.
     std::uint16_t available_index() const noexcept { return available_index_; }
-    const std::vector<ChainDescriptor>& descriptors() const noexcept {
-        return storage_.descriptors;
+    std::span<const ChainDescriptor> descriptors() const noexcept {
+        return storage_->descriptors.values();
     }
     /// The device-readable bytes in order; a buffer that touches two regions is two spans.
     std::span<const std::span<std::byte>> readable() const noexcept {
-        return std::span(storage_.segments).first(storage_.readable_segments);
+        return storage_->segments.values().first(storage_->readable_segments);
     }
     /// The device-writable bytes, which follow them.
     std::span<const std::span<std::byte>> writable() const noexcept {
-        return std::span(storage_.segments).subspan(storage_.readable_segments);
+        return storage_->segments.values().subspan(storage_->readable_segments);
     }
-    std::uint32_t readable_bytes() const noexcept { return storage_.readable_bytes; }
-    std::uint32_t writable_bytes() const noexcept { return storage_.writable_bytes; }
+    std::uint32_t readable_bytes() const noexcept { return storage_->readable_bytes; }
+    std::uint32_t writable_bytes() const noexcept { return storage_->writable_bytes; }
 
   private:
     friend class SplitRing;
+    friend class PackedRing;
 
-    /// What rings keep and use again, so that a chain costs no allocation.
-    struct Storage {
-        std::vector<ChainDescriptor> descriptors;
-        std::vector<std::span<std::byte>> segments;
-        std::size_t readable_segments = 0;
-        std::uint32_t readable_bytes = 0;
-        std::uint32_t writable_bytes = 0;
+    Chain(std::uint16_t head, std::uint16_t available_index, std::uint16_t places,
+          ChainStorage* storage) noexcept
+        : storage_(storage), head_(head), available_index_(available_index), places_(places) {}
 
-        void clear() {
-            descriptors.clear();
-            segments.clear();
-            readable_segments = 0;
-            readable_bytes = 0;
-            writable_bytes = 0;
-        }
-    };
-
-    Chain(std::uint16_t head, std::uint16_t available_index, Storage storage)
-        : head_(head), available_index_(available_index), storage_(std::move(storage)) {}
-
-    std::uint16_t head_;
-    std::uint16_t available_index_;
-    Storage storage_;
+    ChainStorage* storage_ = nullptr;
+    std::uint16_t head_ = 0;
+    std::uint16_t available_index_ = 0;
+    std::uint16_t places_ = 0;  ///< descriptors of a packed ring that it takes up
 };
+
+/// A ring's chain storages: as many as were ever out at the same time, last returned, first taken,
+/// because that one is in the cache.
+class ChainPool {
+  public:
+    /// An empty one.
+    ChainStorage& take() {
+        if (free_.empty()) {
+            grow();
+        }
+        ChainStorage& storage = *free_.back();
+        free_.pop_back();
+        storage.clear();
+        return storage;
+    }
+    void give(ChainStorage& storage) noexcept {
+        free_.push_back(&storage);  // never more than there are: reserved by grow()
+    }
+
+  private:
+    static constexpr std::size_t block = 64;
+
+    void grow() {
+        blocks_.push_back(std::make_unique<ChainStorage[]>(block));
+        free_.reserve(block * blocks_.size());
+        for (std::size_t i = block; i > 0; --i) {
+            free_.push_back(&blocks_.back()[i - 1]);
+        }
+    }
+
+    std::vector<std::unique_ptr<ChainStorage[]>> blocks_;
+    std::vector<ChainStorage*> free_;
+};
+
+/// gather() and scatter() for everything that is not one piece.
+std::size_t gather_pieces(std::span<const std::span<std::byte>> segments, std::size_t skip,
+                          std::span<std::byte> to);
+std::size_t scatter_pieces(std::span<const std::span<std::byte>> segments, std::size_t skip,
+                           std::span<const std::byte> from);
 
 /// Copies from `segments`, after skipping `skip` bytes, as much as `to` holds or there is.
 /// Returns the number of bytes copied.
-std::size_t gather(std::span<const std::span<std::byte>> segments, std::size_t skip,
-                   std::span<std::byte> to);
+inline std::size_t gather(std::span<const std::span<std::byte>> segments, std::size_t skip,
+                          std::span<std::byte> to) {
+    // Most chains are one buffer.
+    if (!to.empty() && !segments.empty() && segments.front().size() >= skip &&
+        segments.front().size() - skip >= to.size()) {
+        std::memcpy(to.data(), segments.front().data() + skip, to.size());
+        return to.size();
+    }
+    return gather_pieces(segments, skip, to);
+}
 /// The other way.
-std::size_t scatter(std::span<const std::span<std::byte>> segments, std::size_t skip,
-                    std::span<const std::byte> from);
+inline std::size_t scatter(std::span<const std::span<std::byte>> segments, std::size_t skip,
+                           std::span<const std::byte> from) {
+    if (!from.empty() && !segments.empty() && segments.front().size() >= skip &&
+        segments.front().size() - skip >= from.size()) {
+        std::memcpy(segments.front().data() + skip, from.data(), from.size());
+        return from.size();
+    }
+    return scatter_pieces(segments, skip, from);
+}
 
 }  // namespace skbtrail::device

@@ -31,6 +31,10 @@ inline constexpr std::uint16_t used_no_notify = 1;
 
 inline constexpr std::uint32_t max_ring_size = 32768;
 
+/// The most chains that a ring gives at a time (Ring::take_burst): enough that what is done once a
+/// burst costs nothing a chain, few enough that their first lines stay in the nearest cache.
+inline constexpr std::size_t max_burst = 64;
+
 /// Sizes and alignments of the three parts (2.7): with EVENT_IDX there is one field more at the
 /// end of two of them, and its place is always reserved.
 struct RingParts {

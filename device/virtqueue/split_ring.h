@@ -5,117 +5,74 @@
 // device writes (used elements, indexes, suppression fields) is ordered as the specification
 // asks: elements before the index (release), the index before reading the driver's wish for a
 // call (full barrier), our wish for a kick before looking again for chains (full barrier).
-//
-// The one loop that everybody needs:
-//
-//     while (auto chain = ring.take().value()) {           // value(): handle the fault instead
-//         const std::uint32_t written = use(*chain);
-//         ring.put_used(std::move(*chain), written);
-//     }
-//     ring.publish();
-//     if (ring.decide_call().wanted) { signal the driver }
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <vector>
+#include <span>
 
 #include <tl/expected.hpp>
 
 #include "device/memory/guest_memory.h"
+#include "device/virtqueue/buffer_list.h"
+#include "device/virtqueue/call_decision.h"
 #include "device/virtqueue/chain.h"
 #include "device/virtqueue/fault.h"
 #include "device/virtqueue/layout.h"
+#include "device/virtqueue/ring_features.h"
+#include "device/virtqueue/ring_memory.h"
 
 namespace skbtrail::device {
 
-/// Where the front end says that the parts of a ring are (SET_VRING_ADDR).
-struct RingAddresses {
-    UserAddress descriptors;
-    UserAddress available;
-    UserAddress used;
-    auto operator<=>(const RingAddresses&) const = default;
-};
-
-/// Which of the negotiated features change the ring's format.
-struct RingFeatures {
-    bool indirect = false;   ///< VIRTIO_F_INDIRECT_DESC
-    bool event_idx = false;  ///< VIRTIO_F_EVENT_IDX
-};
-
+/// The functions are those of Ring, which says what they mean.
 class SplitRing {
   public:
-    /// The most buffers that a chain may have when it uses an indirect table. The specification's
-    /// bound is the ring's size, which drivers exceed with indirect tables; this is the bound
-    /// that other devices set (IOV_MAX).
-    static constexpr std::size_t max_chain_descriptors = 1024;
-
-    /// Finds the ring in `memory`, and goes on at `next_available`, the index that SET_VRING_BASE
-    /// gave, and at the used index that is in the guest's memory.
+    /// Goes on at `next_available`, the index that SET_VRING_BASE gave, and at the used index that
+    /// is in the guest's memory.
     static tl::expected<SplitRing, RingFault> open(std::shared_ptr<const GuestMemory> memory,
                                                    const RingAddresses& addresses,
                                                    std::uint32_t size, RingFeatures features,
                                                    std::uint16_t next_available);
 
-    /// How many chains the driver has made available and we have not taken.
     tl::expected<std::uint16_t, RingFault> waiting();
-
-    /// Takes the next chain; none when there is none. After a fault the ring is broken: nothing
-    /// more may be done with it but to drop it.
-    tl::expected<std::optional<Chain>, RingFault> take();
-    /// Undoes take(). Chains must come back in the reverse order of being taken.
-    void put_back(Chain&& chain);
-    /// Returns a chain to the driver, with `written` bytes in its writable part. The driver sees
-    /// it after publish().
-    void put_used(Chain&& chain, std::uint32_t written);
-    /// Shows the driver what was put: one release store for a whole batch.
-    void publish();
-
-    /// Whether the driver wants to be called about what was published since the last decision,
-    /// and why (not).
-    struct CallDecision {
-        bool wanted = false;
-        bool pending = false;      ///< whether anything was published since the last decision
-        bool by_event = false;     ///< decided by used_event, not by the flag
-        bool first = false;        ///< the first since the ring was opened: always wanted
-        std::uint16_t before = 0;  ///< used index at the last decision
-        std::uint16_t now = 0;     ///< used index
-        std::uint16_t event = 0;   ///< used_event as the driver set it
-    };
-    CallDecision decide_call();
-
-    /// Asks the driver to kick when it makes another chain available than those that we have
-    /// seen. Returns whether some came in before it could know: the caller must not sleep on
-    /// those.
+    tl::expected<std::size_t, RingFault> take_burst(std::span<Chain> to);
+    void put_back(Chain&& chain) noexcept {
+        --next_available_;
+        pool_.give(*chain.storage_);
+    }
+    void put_used(Chain&& chain, std::uint32_t written) noexcept {
+        std::byte* const element =
+            used_ + RingParts::used_ring + std::size_t{8} * (next_used_ & (size_ - 1));
+        store_field<std::uint32_t>(element, chain.head());
+        store_field<std::uint32_t>(element + 4, written);
+        ++next_used_;
+        pool_.give(*chain.storage_);
+    }
+    void publish() noexcept;
+    CallDecision decide_call() noexcept;
     tl::expected<bool, RingFault> ask_for_kicks();
-    /// Tells the driver that kicks are not needed. It may kick all the same.
-    void refuse_kicks();
+    void refuse_kicks() noexcept;
 
     std::uint32_t size() const noexcept { return size_; }
     std::uint16_t next_available() const noexcept { return next_available_; }
-    /// Used index including what is put and not yet published.
     std::uint16_t next_used() const noexcept { return next_used_; }
-    const GuestMemory& memory() const noexcept { return *memory_; }
+    const GuestMemory& memory() const noexcept { return buffers_.memory(); }
 
   private:
     SplitRing(std::shared_ptr<const GuestMemory> memory, std::uint32_t size, RingFeatures features)
-        : memory_(std::move(memory)), size_(size), features_(features) {}
+        : size_(size), features_(features), buffers_(std::move(memory), size) {}
 
-    tl::expected<void, RingFault> walk(std::uint16_t head, Chain::Storage& chain) const;
-    tl::expected<void, RingFault> walk_indirect(const RingDescriptor& table,
-                                                Chain::Storage& chain) const;
-    tl::expected<void, RingFault> append(const RingDescriptor& descriptor,
-                                         Chain::Storage& chain) const;
-    Chain::Storage fresh_storage();
-    void recycle(Chain&& chain);
+    tl::expected<void, RingFault> walk(std::uint16_t head, ChainStorage& chain);
+    tl::expected<void, RingFault> walk_table(const RingDescriptor& table, ChainStorage& chain);
+    const std::byte* descriptor_at(std::uint16_t index) const noexcept {
+        return descriptors_ + std::size_t{16} * index;
+    }
 
-    std::shared_ptr<const GuestMemory> memory_;
     std::uint32_t size_;
     RingFeatures features_;
-    // Guest-controlled memory: read through load(), never twice.
+    // Guest-controlled memory: read through load_field(), never twice.
     std::byte* descriptors_ = nullptr;
     std::byte* available_ = nullptr;
     std::byte* used_ = nullptr;
@@ -125,7 +82,8 @@ class SplitRing {
     std::uint16_t next_used_ = 0;
     std::uint16_t decided_used_ = 0;  ///< used index at the last decide_call()
     bool decided_once_ = false;
-    std::vector<Chain::Storage> spare_;
+    BufferList buffers_;
+    ChainPool pool_;
 };
 
 }  // namespace skbtrail::device

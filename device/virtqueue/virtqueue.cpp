@@ -35,7 +35,7 @@ Result<> Virtqueue::set_addresses(const RingAddresses& addresses) {
     const auto previous = std::exchange(addresses_, addresses);
     // Opened for the sake of the answer: whether this ring could run.
     if (size_ && !memory_->regions().empty()) {
-        const auto ring = SplitRing::open(memory_, addresses, *size_, features_, base_);
+        const auto ring = Ring::open(memory_, addresses, *size_, features_, base_);
         if (!ring) {
             addresses_ = previous;
             return failure(fmt::format("{}: {}", name_, ring.error().message));
@@ -44,15 +44,15 @@ Result<> Virtqueue::set_addresses(const RingAddresses& addresses) {
     return {};
 }
 
-Result<> Virtqueue::set_base(std::uint32_t next_available) {
+Result<> Virtqueue::set_base(std::uint32_t base) {
     if (state_ == State::running) {
         return failure(name_ + ": its index cannot change while it runs");
     }
-    if (next_available > std::numeric_limits<std::uint16_t>::max()) {
-        return failure(fmt::format("{}: {} is no index of a split ring, which has 16 bits", name_,
-                                   next_available));
+    if (base > std::numeric_limits<std::uint16_t>::max()) {
+        return failure(
+            fmt::format("{}: {} is no index of a split ring, which has 16 bits", name_, base));
     }
-    base_ = static_cast<std::uint16_t>(next_available);
+    base_ = base;
     return {};
 }
 
@@ -111,7 +111,7 @@ void Virtqueue::set_memory(std::shared_ptr<const GuestMemory> memory) {
     if (state_ != State::running || !ring_ || !size_ || !addresses_) {
         return;
     }
-    auto moved = SplitRing::open(memory_, *addresses_, *size_, features_, ring_->next_available());
+    auto moved = Ring::open(memory_, *addresses_, *size_, features_, ring_->base());
     if (!moved) {
         fault(std::move(moved.error()));
         return;
@@ -119,9 +119,9 @@ void Virtqueue::set_memory(std::shared_ptr<const GuestMemory> memory) {
     ring_.emplace(std::move(*moved));
 }
 
-std::uint16_t Virtqueue::stop() {
+std::uint32_t Virtqueue::stop() {
     if (ring_) {
-        base_ = ring_->next_available();
+        base_ = ring_->base();
     }
     if (state_ == State::running) {
         spdlog::debug("{}: stopped at index {}", name_, base_);
@@ -158,8 +158,8 @@ void Virtqueue::try_start() {
     if (!size_ || !addresses_ || memory_->regions().empty()) {
         return;
     }
-    const auto open = [&](std::uint16_t next_available) {
-        return SplitRing::open(memory_, *addresses_, *size_, features_, next_available);
+    const auto open = [&](std::uint32_t base) {
+        return Ring::open(memory_, *addresses_, *size_, features_, base);
     };
     auto ring = open(base_);
     if (ring && ring->next_used() != base_) {
@@ -178,7 +178,7 @@ void Virtqueue::try_start() {
     }
     ring_.emplace(std::move(*ring));
     state_ = State::running;
-    spdlog::debug("{}: started, {} entries, at index {}{}", name_, *size_, ring_->next_available(),
+    spdlog::debug("{}: started, {} entries, at index {}{}", name_, *size_, ring_->base(),
                   enabled_ ? "" : ", disabled");
     // Chains may be waiting that the driver will not kick for again: it did so before the front
     // end came to us.

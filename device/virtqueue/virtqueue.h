@@ -22,7 +22,7 @@
 #include "device/result.h"
 #include "device/unique_fd.h"
 #include "device/virtqueue/notifier.h"
-#include "device/virtqueue/split_ring.h"
+#include "device/virtqueue/ring.h"
 
 namespace skbtrail::device {
 
@@ -46,8 +46,8 @@ class Virtqueue {
 
     Result<> set_size(std::uint32_t size);
     Result<> set_addresses(const RingAddresses& addresses);
-    /// The index to go on at. Also refused above 65535.
-    Result<> set_base(std::uint32_t next_available);
+    /// The place to go on at; of a split ring refused above 65535.
+    Result<> set_base(std::uint32_t base);
     /// Starts the queue if everything else is there, else it starts with the first kick that
     /// finds it complete. A descriptor of -1 asks for polling, which is refused.
     Result<> set_kick(UniqueFd fd);
@@ -61,9 +61,9 @@ class Virtqueue {
     void set_memory(std::shared_ptr<const GuestMemory> memory);
     void set_enabled(bool enabled) noexcept { enabled_ = enabled; }
 
-    /// Ends a running or broken queue, drops the kick descriptor and returns the index of the
+    /// Ends a running or broken queue, drops the kick descriptor and returns the place of the
     /// next chain that was not processed. The base is set to it, so a start goes on there.
-    std::uint16_t stop();
+    std::uint32_t stop();
     /// Forgets everything that the front end has said.
     void reset();
 
@@ -71,7 +71,7 @@ class Virtqueue {
     bool enabled() const noexcept { return enabled_; }
     const std::string& name() const noexcept { return name_; }
     /// The ring, while the queue is running.
-    SplitRing* ring() noexcept { return state_ == State::running && ring_ ? &*ring_ : nullptr; }
+    Ring* ring() noexcept { return state_ == State::running && ring_ ? &*ring_ : nullptr; }
     /// The typed reason, while the queue is broken.
     const std::optional<RingFault>& broken_by() const noexcept { return fault_; }
 
@@ -93,13 +93,13 @@ class Virtqueue {
     bool enabled_ = false;
     std::optional<std::uint32_t> size_;
     std::optional<RingAddresses> addresses_;
-    std::uint16_t base_ = 0;
+    std::uint32_t base_ = 0;
     RingFeatures features_;
     std::shared_ptr<const GuestMemory> memory_ = std::make_shared<GuestMemory>();
     KickSource kick_;
     CallTarget call_;
     CallTarget error_;
-    std::optional<SplitRing> ring_;
+    std::optional<Ring> ring_;
     std::optional<RingFault> fault_;
 };
 

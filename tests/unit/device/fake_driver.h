@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "device/virtqueue/layout.h"
-#include "device/virtqueue/split_ring.h"
+#include "device/virtqueue/ring.h"
 #include "tests/unit/device/guest_ram.h"
 
 namespace skbtrail::device::test {

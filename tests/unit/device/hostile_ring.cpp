@@ -12,7 +12,7 @@
 #include <catch2/generators/catch_generators.hpp>
 #include <catch2/generators/catch_generators_range.hpp>
 
-#include "device/virtqueue/split_ring.h"
+#include "device/virtqueue/ring.h"
 #include "tests/unit/device/fake_driver.h"
 
 using namespace skbtrail::device;
@@ -29,8 +29,8 @@ struct Hostile {
     FakeDriver driver{ram, 8};
     RingFeatures features{true, true};
 
-    SplitRing open() {
-        return must(SplitRing::open(ram.mapped(), driver.addresses(), 8, features, 0));
+    Ring open() {
+        return must(Ring::open(ram.mapped(), driver.addresses(), 8, features, 0));
     }
     /// A table at a fresh address, and a descriptor for it.
     RingDescriptor table(const std::vector<RingDescriptor>& entries) {
@@ -121,7 +121,7 @@ const std::vector<Case>& cases() {
          [](Hostile& h) {
              const std::uint64_t buffer = h.some_buffer();
              std::vector<RingDescriptor> entries;
-             for (std::uint16_t i = 0; i < SplitRing::max_chain_descriptors; ++i) {
+             for (std::uint16_t i = 0; i < BufferList::max_buffers; ++i) {
                  entries.push_back({buffer, 1, next, static_cast<std::uint16_t>(i + 1)});
              }
              entries.push_back({buffer, 1, 0, 0});
@@ -204,7 +204,7 @@ TEST_CASE("hostile ring: each lie ends in its typed fault", "[device][ring][host
     DYNAMIC_SECTION(hostile.name) {
         Hostile h;
         hostile.act(h);
-        SplitRing ring = h.open();
+        Ring ring = h.open();
         const auto taken = ring.take();
         REQUIRE_FALSE(taken);
         CHECK(std::string(to_string(taken.error().kind)) == to_string(hostile.expected));
@@ -218,7 +218,7 @@ TEST_CASE("hostile ring: chains before the lie are good", "[device][ring][hostil
     Hostile h;
     const auto good = h.driver.chain().readable(pattern(8)).offer();
     h.driver.offer_head(100);
-    SplitRing ring = h.open();
+    Ring ring = h.open();
     auto first = ring.take();
     REQUIRE(first);
     REQUIRE(*first);
@@ -232,14 +232,14 @@ TEST_CASE("hostile ring: places where a ring cannot be", "[device][ring][hostile
     const auto memory = ram.mapped();
     const RingAddresses good = driver.addresses();
     const auto why_not = [&](const RingAddresses& addresses, std::uint32_t size = 8) {
-        const auto ring = SplitRing::open(memory, addresses, size, {}, 0);
+        const auto ring = Ring::open(memory, addresses, size, {}, 0);
         REQUIRE_FALSE(ring);
         return std::string(to_string(ring.error().kind));
     };
     const auto moved = [](UserAddress address, std::uint64_t by) {
         return UserAddress{address.value + by};
     };
-    CHECK(SplitRing::open(memory, good, 8, {}, 0));
+    CHECK(Ring::open(memory, good, 8, {}, 0));
 
     for (const std::uint32_t size : {0u, 3u, 6u, 65536u, 32768u * 2 + 1, 0xffffffffu}) {
         CHECK(why_not(good, size) == "bad_size");
@@ -256,14 +256,14 @@ TEST_CASE("hostile ring: places where a ring cannot be", "[device][ring][hostile
     CHECK(why_not({good.descriptors, good.available, UserAddress{0xfffffffffffffff0}}) ==
           "unmapped_ring");
     // Exactly to the end is inside.
-    CHECK(SplitRing::open(memory, {UserAddress{end - 128}, good.available, good.used}, 8, {}, 0));
-    CHECK(SplitRing::open(memory, {good.descriptors, UserAddress{end - 22}, good.used}, 8, {}, 0));
+    CHECK(Ring::open(memory, {UserAddress{end - 128}, good.available, good.used}, 8, {}, 0));
+    CHECK(Ring::open(memory, {good.descriptors, UserAddress{end - 22}, good.used}, 8, {}, 0));
 
     SECTION("a region whose offset breaks the alignment") {
         const RegionDescription crooked{GuestAddress{0}, 0x10000, UserAddress{0x10000}, 1};
         const auto bent = std::make_shared<const GuestMemory>(
             must(GuestMemory().with(must(Region::map(crooked, ram.fd())))));
-        const auto ring = SplitRing::open(
+        const auto ring = Ring::open(
             bent, {UserAddress{0x10000}, UserAddress{0x11000}, UserAddress{0x12000}}, 8, {}, 0);
         REQUIRE_FALSE(ring);
         CHECK(ring.error().kind == RingFaultKind::misaligned);
@@ -290,7 +290,7 @@ TEST_CASE("hostile ring: descriptors that change while they are read", "[device]
     unsigned faults = 0;
     unsigned chains = 0;
     for (int i = 0; i < 20000; ++i) {
-        SplitRing ring = h.open();
+        Ring ring = h.open();
         auto taken = ring.take();
         if (!taken) {
             ++faults;

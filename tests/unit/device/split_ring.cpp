@@ -1,10 +1,12 @@
 // The split ring against an honest driver.
 
-#include "device/virtqueue/split_ring.h"
+#include <array>
+#include <vector>
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 
+#include "device/virtqueue/ring.h"
 #include "tests/unit/device/fake_driver.h"
 
 using namespace skbtrail::device;
@@ -16,7 +18,7 @@ struct Bench {
     explicit Bench(std::uint32_t size = 8, RingFeatures features = {true, true},
                    std::uint16_t start = 0)
         : driver(ram, size, start),
-          ring(must(SplitRing::open(ram.mapped(), driver.addresses(), size, features, start))) {}
+          ring(must(Ring::open(ram.mapped(), driver.addresses(), size, features, start))) {}
 
     Chain take() {
         auto chain = must(ring.take());
@@ -31,7 +33,7 @@ struct Bench {
 
     GuestRam ram;
     FakeDriver driver;
-    SplitRing ring;
+    Ring ring;
 };
 
 }  // namespace
@@ -130,7 +132,7 @@ TEST_CASE("ring: indexes wrap at 65536, in rings of any size", "[device][ring]")
         CHECK(used->head == offered.head);
         CHECK(used->length == round);
     }
-    CHECK(bench.ring.next_available() == static_cast<std::uint16_t>(65530 + 40));
+    CHECK(bench.ring.base() == static_cast<std::uint16_t>(65530 + 40));
 }
 
 TEST_CASE("ring: a full ring is taken whole", "[device][ring]") {
@@ -153,7 +155,7 @@ TEST_CASE("ring: a full ring is taken whole", "[device][ring]") {
 TEST_CASE("ring: a buffer that touches two regions", "[device][ring]") {
     GuestRam ram({{0x100000, 0x10000}, {0x110000, 0x10000}});
     FakeDriver driver(ram, 8);
-    SplitRing ring = must(SplitRing::open(ram.mapped(), driver.addresses(), 8, {true, true}, 0));
+    Ring ring = must(Ring::open(ram.mapped(), driver.addresses(), 8, {true, true}, 0));
     const GuestAddress seam{0x110000 - 6};
     driver.chain().piece({seam, 10, true}).offer();
     auto chain = must(ring.take());
@@ -290,4 +292,44 @@ TEST_CASE("ring: kicks are asked for and refused", "[device][ring][notify]") {
         bench.driver.chain().writable(1).offer();
         CHECK(passes_event(bench.driver.available_event(), bench.driver.available_index(), 1));
     }
+}
+
+TEST_CASE("ring: a burst takes what is there, and stops before what is broken", "[device][ring]") {
+    Bench bench(64);
+    std::array<Chain, 32> chains;
+    CHECK(must(bench.ring.take_burst(chains)) == 0);
+    std::vector<std::uint16_t> heads;
+    for (std::size_t i = 0; i < 40; ++i) {
+        heads.push_back(bench.driver.chain().readable(pattern(4 + i)).offer().head);
+    }
+    REQUIRE(must(bench.ring.take_burst(chains)) == 32);
+    for (std::size_t i = 0; i < 32; ++i) {
+        CHECK(chains[i].head() == heads[i]);
+        CHECK(bench.content(chains[i]) == pattern(4 + i));
+    }
+    // Back in reverse order, all but the first.
+    for (std::size_t i = 32; i-- > 1;) {
+        bench.ring.put_back(std::move(chains[i]));
+    }
+    bench.ring.put_used(std::move(chains[0]), 0);
+    CHECK(bench.ring.base() == 1);
+    CHECK(must(bench.ring.waiting()) == 39);
+
+    bench.driver.offer_head(64);
+    REQUIRE(must(bench.ring.take_burst(chains)) == 32);
+    CHECK(chains[0].head() == heads[1]);
+    REQUIRE(must(bench.ring.take_burst(chains)) == 7);
+    CHECK(chains[6].head() == heads[39]);
+    const auto broken = bench.ring.take_burst(chains);
+    REQUIRE_FALSE(broken);
+    CHECK(broken.error().kind == RingFaultKind::head_out_of_range);
+}
+
+TEST_CASE("ring: a burst is never longer than one look can hold", "[device][ring]") {
+    Bench bench(256);
+    for (std::size_t i = 0; i < 100; ++i) {
+        bench.driver.chain().readable(pattern(4)).offer();
+    }
+    std::vector<Chain> chains(100);
+    CHECK(must(bench.ring.take_burst(chains)) == max_burst);
 }

@@ -1,0 +1,97 @@
+// The device's side of a virtqueue, whatever its format: split (virtio 1.3, 2.7) or packed (2.8).
+//
+// The one loop that everybody needs:
+//
+//     std::array<Chain, 32> chains;
+//     while (const std::size_t taken = ring.take_burst(chains).value()) {  // value(): handle the
+//         for (Chain& chain : std::span(chains).first(taken)) {            // fault instead
+//             const std::uint32_t written = use(chain);
+//             ring.put_used(std::move(chain), written);
+//         }
+//         ring.publish();
+//         if (ring.decide_call().wanted) { signal the driver }
+//     }
+//
+// Which format it is, is asked once for a burst and costs a branch for a chain; there is no
+// virtual call.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <utility>
+
+#include <tl/expected.hpp>
+
+#include "device/memory/guest_memory.h"
+#include "device/virtqueue/call_decision.h"
+#include "device/virtqueue/chain.h"
+#include "device/virtqueue/fault.h"
+#include "device/virtqueue/ring_features.h"
+#include "device/virtqueue/ring_memory.h"
+#include "device/virtqueue/split_ring.h"
+
+namespace skbtrail::device {
+
+class Ring {
+  public:
+    /// Finds the ring in `memory`, and goes on at `base`, what SET_VRING_BASE gave: for a split
+    /// ring the index of the next available entry.
+    static tl::expected<Ring, RingFault> open(std::shared_ptr<const GuestMemory> memory,
+                                              const RingAddresses& addresses, std::uint32_t size,
+                                              RingFeatures features, std::uint32_t base);
+
+    /// How many chains the driver has made available and we have not taken.
+    tl::expected<std::uint16_t, RingFault> waiting() { return ring_.waiting(); }
+
+    /// Takes the next chains, as many as there are and `to` and max_burst hold, with one look at
+    /// what the driver has made available. Returns how many; 0 when there are none. A fault
+    /// comes only in place of a first chain. After a fault the ring is broken: nothing more may be
+    /// done with it but to drop it.
+    tl::expected<std::size_t, RingFault> take_burst(std::span<Chain> to) {
+        return ring_.take_burst(to);
+    }
+    /// Takes one.
+    tl::expected<std::optional<Chain>, RingFault> take() {
+        Chain chain;
+        return take_burst(std::span(&chain, 1)).map([&](std::size_t taken) {
+            return taken == 0 ? std::optional<Chain>() : std::optional<Chain>(std::move(chain));
+        });
+    }
+    /// Undoes taking. Chains must come back in the reverse order of being taken.
+    void put_back(Chain&& chain) noexcept { ring_.put_back(std::move(chain)); }
+    /// Returns a chain to the driver, with `written` bytes in its writable part. The driver sees
+    /// it after publish().
+    void put_used(Chain&& chain, std::uint32_t written) noexcept {
+        ring_.put_used(std::move(chain), written);
+    }
+    /// Shows the driver what was put: one release store for a whole batch.
+    void publish() noexcept { ring_.publish(); }
+    /// Whether the driver wants to be called about what was published since the last decision,
+    /// and why (not).
+    CallDecision decide_call() noexcept { return ring_.decide_call(); }
+
+    /// Asks the driver to kick when it makes another chain available than those that we have
+    /// seen. Returns whether some came in before it could know: the caller must not sleep on
+    /// those.
+    tl::expected<bool, RingFault> ask_for_kicks() { return ring_.ask_for_kicks(); }
+    /// Tells the driver that kicks are not needed. It may kick all the same.
+    void refuse_kicks() noexcept { ring_.refuse_kicks(); }
+
+    std::uint32_t size() const noexcept { return ring_.size(); }
+    /// What open() goes on at if nothing that is out now comes back: the answer to GET_VRING_BASE.
+    std::uint32_t base() const noexcept { return ring_.next_available(); }
+    /// Where the next used chain goes, including what is put and not yet published, in the form
+    /// of Chain::available_index().
+    std::uint16_t next_used() const noexcept { return ring_.next_used(); }
+    const GuestMemory& memory() const noexcept { return ring_.memory(); }
+
+  private:
+    explicit Ring(SplitRing&& ring) : ring_(std::move(ring)) {}
+
+    SplitRing ring_;
+};
+
+}  // namespace skbtrail::device
