@@ -31,7 +31,7 @@ std::string keyring() {
     return {};
 }
 
-DebianMirror machine_mirror(std::stop_token stop) {
+DebianMirror machine_mirror(const std::stop_token& stop) {
     if (const char* named = std::getenv(mirror_variable); named != nullptr && *named != '\0') {
         return {.archive = named, .security = {}};
     }

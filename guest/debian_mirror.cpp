@@ -1,6 +1,7 @@
 #include "guest/debian_mirror.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <map>
 #include <regex>
 #include <set>
@@ -61,7 +62,7 @@ std::string value_of(const Paragraph& paragraph, std::string_view key) {
 }
 
 /// What a source is, as far as kernels care.
-enum class Source { archive, security, other };
+enum class Source : std::uint8_t { archive, security, other };
 
 /// Debian's releases by their code names. "stable" and the like are no proof: other vendors use
 /// these names for their own repositories.

@@ -74,6 +74,7 @@ std::string module_path(const Module& module) {
 
 std::vector<std::string> module_paths(const std::vector<Module>& modules) {
     std::vector<std::string> paths;
+    paths.reserve(modules.size());
     for (const Module& module : modules) {
         paths.push_back(module_path(module));
     }

@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <stop_token>
@@ -36,7 +37,7 @@ struct Command {
 
 /// How a program ended.
 struct ProcessResult {
-    enum class Ending {
+    enum class Ending : std::uint8_t {
         exited,     ///< by itself; see status
         signalled,  ///< by a signal that was not ours; see signal
         timed_out,  ///< we ended it at its deadline

@@ -62,7 +62,7 @@ struct CollectorMessage {
 
 /// What a step wrote. A step that outlives its end (a daemon) may still write afterwards.
 struct OutputMessage {
-    enum class Stream { standard_output, standard_error };
+    enum class Stream : std::uint8_t { standard_output, standard_error };
     std::string step;
     Stream stream = Stream::standard_output;
     std::string bytes;
@@ -137,7 +137,7 @@ class StreamWriter {
 
 /// What is wrong with a stream.
 struct StreamError {
-    enum class Kind {
+    enum class Kind : std::uint8_t {
         header_too_long,
         not_json,       ///< or not an object
         unknown_type,   ///< no "type", or one that this version does not know

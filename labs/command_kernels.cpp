@@ -2,6 +2,7 @@
 #include <chrono>
 #include <cstdio>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -42,7 +43,7 @@ int list(bool available) {
         fmt::print("\nOn the mirror:\n");
         const auto there = interruptibly<std::vector<guest::AvailableKernel>>(
             "mirror", mirror_limit,
-            [&](std::stop_token stop) { return store.available(say, stop); });
+            [&](std::stop_token stop) { return store.available(say, std::move(stop)); });
         for (const auto& kernel : there) {
             fmt::print("{:<36}  {} {}\n", kernel.release, kernel.package_version, kernel.suite);
         }
@@ -53,7 +54,8 @@ int list(bool available) {
 int fetch(const std::string& wanted) {
     guest::KernelStore store;
     const auto kernel = interruptibly<guest::Kernel>(
-        "fetch", fetch_limit, [&](std::stop_token stop) { return store.fetch(wanted, say, stop); });
+        "fetch", fetch_limit,
+        [&](std::stop_token stop) { return store.fetch(wanted, say, std::move(stop)); });
     fmt::print("{}  {}\n", kernel.release, kernel.vmlinux.string());
     return exit_passed;
 }

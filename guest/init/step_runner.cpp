@@ -73,6 +73,7 @@ int exit_status(int status) {
         ::close(empty);
     }
     std::vector<char*> arguments;
+    arguments.reserve(command.size() + 1);
     for (const std::string& argument : command) {
         arguments.push_back(const_cast<char*>(argument.c_str()));
     }
@@ -139,12 +140,13 @@ bool StepRunner::run(const JobStep& step) {
             wait_for_events(static_cast<int>(std::min<std::int64_t>(left, 60'000)));
         }
     }
-    if (!link_.is_open()) {
+    if (!link_.is_open() || !current_.status) {
         return false;
     }
-    conclude();
-    const bool recorded = !step.record || *current_.status == 0;
-    const bool succeeded = current_.command.value_or(*current_.status) == 0;
+    const int status = *current_.status;
+    conclude(status);
+    const bool recorded = !step.record || status == 0;
+    const bool succeeded = current_.command.value_or(status) == 0;
     const bool in_time = current_.signals_sent == 0;
     current_ = {};
     return recorded && succeeded && in_time;
@@ -188,11 +190,10 @@ void StepRunner::start(const JobStep& step) {
 }
 
 /// The step's process has ended: what it wrote is relayed, then how it ended, then what it made.
-void StepRunner::conclude() {
+void StepRunner::conclude(int status) {
     drain();
     const JobStep& step = *current_.step;
     const bool in_time = current_.signals_sent == 0;
-    const int status = *current_.status;
     PhaseMessage ended;
     ended.name = phase::step_ended;
     ended.step = step.name;

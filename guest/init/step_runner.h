@@ -34,7 +34,7 @@ class StepRunner {
   private:
     /// Where bytes come from, and what for.
     struct Source {
-        enum class Kind { standard_output, standard_error, collector_status };
+        enum class Kind : std::uint8_t { standard_output, standard_error, collector_status };
         int descriptor = -1;
         Kind kind = Kind::standard_output;
         std::string step;
@@ -55,7 +55,7 @@ class StepRunner {
     };
 
     void start(const JobStep& step);
-    void conclude();
+    void conclude(int status);
     void wait_for_events(int patience_ms);
     void handle_deadline();
     void reap();

@@ -53,6 +53,21 @@ std::int64_t milliseconds(clockid_t clock) {
     return std::int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
 }
 
+void set_sysctl(const std::string& name, const std::string& value) {
+    const std::string path = sysctl_path(name);
+    const int file = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+    const bool written = file >= 0 && ::write(file, value.data(), value.size()) ==
+                                          static_cast<ssize_t>(value.size());
+    const int error = errno;
+    if (file >= 0) {
+        ::close(file);
+    }
+    if (!written) {
+        throw Error("The sysctl " + name + " could not be set to \"" + value + "\" (" + path +
+                    "): " + reason(error) + ".");
+    }
+}
+
 }  // namespace
 
 std::string reason(int number) {
@@ -91,18 +106,7 @@ void load_modules(const std::vector<std::string>& paths) {
 
 void set_sysctls(const std::map<std::string, std::string>& settings) {
     for (const auto& [name, value] : settings) {
-        const std::string path = sysctl_path(name);
-        const int file = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
-        const bool written = file >= 0 && ::write(file, value.data(), value.size()) ==
-                                              static_cast<ssize_t>(value.size());
-        const int error = errno;
-        if (file >= 0) {
-            ::close(file);
-        }
-        if (!written) {
-            throw Error("The sysctl " + name + " could not be set to \"" + value + "\" (" + path +
-                        "): " + reason(error) + ".");
-        }
+        set_sysctl(name, value);
     }
 }
 

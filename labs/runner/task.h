@@ -42,6 +42,7 @@ class Task {
         if (state_->error) {
             std::rethrow_exception(state_->error);
         }
+        // NOLINTNEXTLINE(bugprone-unchecked-optional-access): without an error there is a value
         return std::move(*state_->value);
     }
 
