@@ -4,16 +4,18 @@
 MAKEFLAGS += --no-print-directory
 JOBS := $(shell nproc)
 LAB ?= ping-receive
+FUZZ_SECONDS ?= 600
 
 # The compiler's cache serves every clone on the machine, wherever it lies.
 export CCACHE_BASEDIR := $(CURDIR)
 export CCACHE_NOHASHDIR := 1
 
-.PHONY: help lab test setup build build-asan check-format tidy clean
+.PHONY: help lab test setup build build-asan build-fuzz fuzz check-format tidy clean
 
 help:
 	@echo "make lab           set up, build, boot a guest, trace a ping, judge its path (LAB=$(LAB))"
 	@echo "make test          set up, build, run all tests"
+	@echo "make fuzz          each fuzzer for FUZZ_SECONDS=$(FUZZ_SECONDS) (tests/hostile/README.md)"
 	@echo "make setup         install what is missing from Debian 12 and its backports"
 	@echo "make build         build build/bin/{skbtrail,skbtrail-nic,skbtrail-collect}"
 	@echo "make check-format  does clang-format agree with every file?"
@@ -23,9 +25,9 @@ help:
 lab: build
 	@build/bin/skbtrail run $(LAB)
 
-# One ctest runs all: the unit tests, under the sanitizers, and the tests that boot guests, with the
-# programs as built for use. Its closing line is the verdict.
-test: build build-asan
+# One ctest runs all: the unit tests, under the sanitizers, the fuzzers, briefly, and the tests that
+# boot guests, with the programs as built for use. Its closing line is the verdict.
+test: build build-asan build-fuzz
 	@ctest --test-dir build --output-on-failure --parallel $(JOBS) --no-tests=error
 
 setup:
@@ -38,6 +40,17 @@ build: setup
 build-asan: setup build
 	@cmake --preset asan >build.log 2>&1 || { cat build.log; rm -f build.log; exit 1; }; rm -f build.log
 	@cmake --build --preset asan --parallel $(JOBS) --target unit-tests
+
+build-fuzz: setup build
+	@cmake --preset fuzz >build-fuzz.log 2>&1 || { cat build-fuzz.log; rm -f build-fuzz.log; exit 1; }; rm -f build-fuzz.log
+	@cmake --build --preset fuzz --parallel $(JOBS) --target fuzzers
+
+fuzz: build-fuzz
+	@for fuzzer in $(notdir $(wildcard tests/hostile/corpus/*)); do \
+	    build/fuzz/bin/fuzz_$$fuzzer -max_total_time=$(FUZZ_SECONDS) -timeout=10 \
+	        -print_final_stats=1 -artifact_prefix=build/fuzz/findings/$$fuzzer- \
+	        build/fuzz/corpus/$$fuzzer tests/hostile/corpus/$$fuzzer || exit 1; \
+	done
 
 check-format:
 	@git ls-files '*.h' '*.cpp' '*.c' | xargs clang-format-19 --dry-run --Werror

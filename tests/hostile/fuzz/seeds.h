@@ -1,0 +1,20 @@
+// Seeds: what each fuzzer starts from, made of what honest front ends, drivers, wires and people
+// send, so that the fuzzer spends its time on what lies beside that.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace skbtrail::hostile {
+
+/// Inputs by name, which becomes the name of a file.
+using Seeds = std::map<std::string, std::vector<std::byte>>;
+
+Seeds message_seeds();
+Seeds ring_seeds();
+Seeds frame_seeds();
+Seeds script_seeds();
+
+}  // namespace skbtrail::hostile
