@@ -3,7 +3,6 @@
 #include <exception>
 
 #include <CLI/CLI.hpp>
-#include <fmt/format.h>
 
 #include "labs/command.h"
 
@@ -31,9 +30,7 @@ constexpr auto first_steps =
     "Exit status: 0 passed; 1 the check ran and found a divergence; 2 could not run or judge;\n"
     "64 wrong usage.";
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
     using namespace skbtrail::labs;
     CLI::App app{about, "skbtrail"};
     app.footer(first_steps);
@@ -52,10 +49,16 @@ int main(int argc, char** argv) {
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? exit_passed : exit_usage;
     }
+    return chosen();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
     try {
-        return chosen();
+        return run(argc, argv);
     } catch (const std::exception& error) {
-        fmt::print(stderr, "skbtrail: {}\n", printable(error.what()));
-        return exit_could_not;
+        std::fprintf(stderr, "skbtrail: %s\n", skbtrail::labs::printable(error.what()).c_str());
+        return skbtrail::labs::exit_could_not;
     }
 }

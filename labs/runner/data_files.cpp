@@ -82,7 +82,7 @@ std::optional<fs::path> find_program(const std::string& name) {
 }
 
 std::vector<std::string> last_lines(const fs::path& path, std::size_t lines) {
-    constexpr std::streamoff window = 64 * 1024;
+    constexpr std::streamoff window = std::streamoff{64} * 1024;
     std::ifstream stream(path, std::ios::binary | std::ios::ate);
     if (!stream) {
         return {};

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <optional>
 #include <system_error>
+#include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -110,7 +111,7 @@ class Doctor {
     void qemu() {
         try {
             qemu_ = within<Qemu>(qemu_task_, "QEMU", 30s,
-                                 [this](auto) { return find_qemu(options_.qemu); });
+                                 [this](const auto&) { return find_qemu(options_.qemu); });
             require_new_enough(*qemu_);
             good("QEMU", fmt::format("{}, {}", qemu_->version(), qemu_->program.string()));
         } catch (const Interrupted&) {
@@ -131,14 +132,15 @@ class Doctor {
             orphans_.emplace();
             event_loop_.emplace();
             const auto version = libvirt_version();
-            const auto probed = within<unsigned long>(libvirt_task_, "libvirt", 60s, [this](auto) {
-                const auto capabilities = cache_ / "libvirt";
-                prepare_embedded_driver(directory_.path(), capabilities);
-                const Hypervisor hypervisor(embedded_driver_uri(directory_.path()));
-                const auto qemu_version = hypervisor.hypervisor_version();
-                keep_capabilities(directory_.path(), capabilities);
-                return qemu_version;
-            });
+            const auto probed =
+                within<unsigned long>(libvirt_task_, "libvirt", 60s, [this](const auto&) {
+                    const auto capabilities = cache_ / "libvirt";
+                    prepare_embedded_driver(directory_.path(), capabilities);
+                    const Hypervisor hypervisor(embedded_driver_uri(directory_.path()));
+                    const auto qemu_version = hypervisor.hypervisor_version();
+                    keep_capabilities(directory_.path(), capabilities);
+                    return qemu_version;
+                });
             const auto text = fmt::format("{}, its embedded QEMU driver works (QEMU {})", version,
                                           format_libvirt_version(probed));
             if (std::stoul(version) < least_libvirt) {
@@ -164,7 +166,7 @@ class Doctor {
             const auto proofs = within<std::pair<KvmProof, KvmProof>>(
                 proof_task_, "accelerator", 60s, [this](std::stop_token stop) {
                     ProofSetting setting{
-                        .qemu = *qemu_, .directory = directory_.path(), .stop = stop};
+                        .qemu = *qemu_, .directory = directory_.path(), .stop = std::move(stop)};
                     const auto kvm = prove_kvm(setting);
                     setting.limit = 20s;
                     return std::pair(kvm, run_proof_guest(setting, "tcg"));
@@ -267,7 +269,7 @@ class Doctor {
         try {
             const auto available =
                 within<std::size_t>(mirror_task_, "mirror", 5min, [this](std::stop_token stop) {
-                    return guest::KernelStore(cache_).available({}, stop).size();
+                    return guest::KernelStore(cache_).available({}, std::move(stop)).size();
                 });
             good("mirror",
                  fmt::format("Debian's mirror answers; it has {} cloud kernels", available));
