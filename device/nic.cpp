@@ -91,11 +91,16 @@ Nic::~Nic() {
 }
 
 void Nic::make_device(const NicOptions& options) {
-    const Features possible = possible_features(
-        {.wire_takes_offloads = wire_->takes_offloads(), .serves_config = options.serve_config});
+    const NetSurroundings surroundings{.wire_takes_offloads = wire_->takes_offloads(),
+                                       .serves_config = options.serve_config,
+                                       .queue_pairs = options.queues};
+    const Features possible = possible_features(surroundings);
     NetDeviceOptions device;
     device.transmit_latency = std::chrono::milliseconds(options.latency_ms);
-    device.features = or_throw(apply_feature_changes(possible, options.features, possible));
+    device.features = or_throw(apply_feature_changes(possible, options.features, possible,
+                                                     foreign_features(surroundings)));
+    device.queue_pairs = options.queues;
+    device.mtu = options.mtu.value_or(device.mtu);
     if (options.mac) {
         device.mac = *options.mac;
     } else {

@@ -9,7 +9,9 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "device/net/config_space.h"
 #include "device/net/features.h"
+#include "device/net/net_device.h"
 #include "device/wire/factory.h"
 #include "device/wire/mac_address.h"
 
@@ -89,6 +91,16 @@ std::variant<NicOptions, EarlyExit> parse_options(int argc, const char* const* a
                    "MAC address in the configuration space; needs\n"
                    "--serve-config. With QEMU, give it to -device instead")
         ->type_name("ADDRESS");
+    app.add_option("--mtu", options.mtu,
+                   "MTU in the configuration space; needs --serve-config.\n"
+                   "With QEMU, say -device virtio-net-pci,host_mtu=MTU")
+        ->type_name("BYTES")
+        ->check(CLI::Range(smallest_mtu, largest_mtu));
+    app.add_option("--queues", options.queues,
+                   "Pairs of queues (multi-queue) that a driver may use;\n"
+                   "with QEMU, -netdev vhost-user,queues=N asks for as many [1]")
+        ->type_name("N")
+        ->check(CLI::Range(1U, max_queue_pairs));
     app.add_flag("--serve-config", options.serve_config,
                  "Let the front end read the configuration space from\n"
                  "here (UML does; QEMU keeps its own, and warns)");
@@ -125,6 +137,11 @@ std::variant<NicOptions, EarlyExit> parse_options(int argc, const char* const* a
         }
         return EarlyExit{usage_error,
                          fmt::format("skbtrail-nic: {}\nTry skbtrail-nic --help.\n", error.what())};
+    }
+    if (options.mtu && !options.serve_config) {
+        return EarlyExit{usage_error,
+                         "skbtrail-nic: --mtu has no effect without --serve-config; with QEMU, say "
+                         "-device virtio-net-pci,host_mtu=MTU\n"};
     }
     if (!mac.empty()) {
         options.mac = parse_station(mac);

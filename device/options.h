@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <variant>
@@ -18,6 +19,8 @@ struct NicOptions {
     std::string wire = "nat";
     FeatureChanges features;
     std::optional<std::array<std::byte, 6>> mac;
+    std::optional<std::uint16_t> mtu;
+    unsigned queues = 1;  ///< pairs
     bool serve_config = false;
     unsigned latency_ms = 0;  ///< between a transmit kick and looking at the ring
     std::string capture;      ///< path; empty: none

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cstring>
 #include <stdexcept>
 #include <utility>
 
@@ -15,42 +14,41 @@ namespace skbtrail::device {
 
 namespace {
 
-/// struct virtio_net_config (5.1.4), as far as the fields of features that we know.
-struct ConfigSpace {
-    std::array<std::byte, 6> mac;
-    std::uint16_t status;
-    std::uint16_t max_queue_pairs;
-    std::uint16_t mtu;
-    std::array<std::byte, 12> rest;
-};
-static_assert(sizeof(ConfigSpace) == 24);
-
-constexpr std::uint16_t status_link_up = 1;  // VIRTIO_NET_S_LINK_UP
-
-constexpr std::uint64_t smallest_mtu = 68;  // RFC 791, and what drivers check
-constexpr std::uint64_t largest_mtu = 65535;
+// Device status (virtio 1.3, 2.1).
+constexpr std::uint8_t status_features_ok = 0x08;
+constexpr std::uint8_t status_needs_reset = 0x40;
 
 }  // namespace
 
 Features possible_features(const NetSurroundings& surroundings) {
     Features features = feature_version_1 | feature_event_idx | feature_indirect_desc |
-                        feature_mrg_rxbuf | feature_csum | feature_guest_csum | feature_mtu;
+                        feature_mrg_rxbuf | feature_csum | feature_guest_csum | feature_mtu |
+                        feature_guest_announce;
+    if (surroundings.queue_pairs > 1) {
+        features |= feature_mq;
+    }
     if (surroundings.wire_takes_offloads) {
         features |= feature_host_tso4 | feature_host_tso6 | feature_guest_tso4 | feature_guest_tso6;
     }
     if (surroundings.serves_config) {
-        features |= feature_mac | feature_status;
+        features |= feature_mac | feature_status | feature_speed_duplex;
     }
     return features;
+}
+
+Features foreign_features(const NetSurroundings& surroundings) {
+    // Who keeps the configuration space keeps the control queue (QEMU).
+    return surroundings.serves_config ? 0 : control_features;
 }
 
 NetDevice::NetDevice(EventLoop& loop, Wire& wire, const NetDeviceOptions& options,
                      RingEventLog* events, const FrameTap& tap)
     : wire_(wire), options_(options) {
+    config_.mac = options_.mac;
+    config_.mtu = options_.mtu;
+    config_.pairs = static_cast<std::uint16_t>(options_.queue_pairs);
     for (unsigned pair = 0; pair < options_.queue_pairs; ++pair) {
-        pairs_.push_back(std::make_unique<Pair>(
-            loop, 2 * pair, events, tap, [this] { wire_.on_receive_ready(); }, wire_,
-            options_.transmit_latency));
+        pairs_.push_back(std::make_unique<Pair>(*this, loop, pair, events, tap));
     }
     finish_batches_ = loop.before_wait([this] {
         for (const auto& pair : pairs_) {
@@ -60,23 +58,28 @@ NetDevice::NetDevice(EventLoop& loop, Wire& wire, const NetDeviceOptions& option
     wire_.attach([this](const Frame& frame) { return deliver(frame); });
 }
 
-NetDevice::Pair::Pair(EventLoop& loop, unsigned first, RingEventLog* events, const FrameTap& tap,
-                      std::function<void()> on_buffers, Wire& wire,
-                      std::chrono::milliseconds latency)
-    : receive(loop, first, events, tap, std::move(on_buffers)),
-      transmit(loop, first + 1, events, wire, tap, latency) {}
+NetDevice::Pair::Pair(NetDevice& device, EventLoop& loop, unsigned number, RingEventLog* events,
+                      const FrameTap& tap)
+    : port(device.wire_, device.steering_, number),
+      receive(loop, 2 * number, events, tap, [&device] { device.wire_.on_receive_ready(); }),
+      // With one pair there is nothing to steer, and nothing to remember.
+      transmit(loop, 2 * number + 1, events,
+               device.options_.queue_pairs > 1 ? static_cast<Wire&>(port) : device.wire_, tap,
+               device.options_.transmit_latency) {}
 
 NetDevice::~NetDevice() = default;
 
 Result<> NetDevice::set_features(std::uint64_t features) {
+    features_accepted_ = false;
     if ((features & ~options_.features) != 0) {
         return failure(fmt::format("the front end accepts features that were not offered: {}",
                                    describe_features(features & ~options_.features)));
     }
-    if (features != negotiated_ && any_running()) {
+    if (features != negotiated_ && any_in_state(Virtqueue::State::running)) {
         return failure("features cannot change while a queue runs");
     }
     negotiated_ = features;
+    features_accepted_ = true;
     for (NetQueue* const queue : queues()) {
         queue->set_negotiated(features);
         queue->virtqueue().set_features({.indirect = (features & feature_indirect_desc) != 0,
@@ -141,8 +144,16 @@ Result<> NetDevice::set_ring_enabled(unsigned index, bool enabled) {
     });
 }
 
+std::uint8_t NetDevice::status() const {
+    const bool broken = any_in_state(Virtqueue::State::broken);
+    return static_cast<std::uint8_t>(status_ | (broken ? status_needs_reset : 0));
+}
+
 void NetDevice::set_status(std::uint8_t status) {
-    status_ = status;
+    // That a reset is needed is for the device to say. FEATURES_OK that does not stay is how a
+    // driver learns that its features were not accepted (2.2.2, 3.1.1).
+    const std::uint8_t refused = features_accepted_ ? 0 : status_features_ok;
+    status_ = static_cast<std::uint8_t>(status & ~(status_needs_reset | refused));
     if (status == 0) {
         for (NetQueue* const queue : queues()) {
             settle(*queue);
@@ -152,17 +163,7 @@ void NetDevice::set_status(std::uint8_t status) {
 }
 
 Result<> NetDevice::read_config(std::uint32_t offset, std::span<std::byte> to) const {
-    ConfigSpace config{};
-    config.mac = options_.mac;
-    config.status = status_link_up;
-    config.max_queue_pairs = static_cast<std::uint16_t>(options_.queue_pairs);
-    config.mtu = mtu_;
-    if (offset > sizeof config || to.size() > sizeof config - offset) {
-        return failure(fmt::format("the configuration space has {} bytes, not {} at {}",
-                                   sizeof config, to.size(), offset));
-    }
-    std::memcpy(to.data(), reinterpret_cast<const std::byte*>(&config) + offset, to.size());
-    return {};
+    return config_.read(offset, to);
 }
 
 Result<> NetDevice::write_config(std::uint32_t offset, std::span<const std::byte> from,
@@ -170,18 +171,7 @@ Result<> NetDevice::write_config(std::uint32_t offset, std::span<const std::byte
     if (!migration) {
         return failure("every field of the configuration space is read-only");
     }
-    ConfigSpace config{};
-    if (offset > sizeof config || from.size() > sizeof config - offset) {
-        return failure(fmt::format("the configuration space has {} bytes, not {} at {}",
-                                   sizeof config, from.size(), offset));
-    }
-    if (auto read = read_config(0, std::as_writable_bytes(std::span(&config, 1))); !read) {
-        return read;
-    }
-    std::memcpy(reinterpret_cast<std::byte*>(&config) + offset, from.data(), from.size());
-    options_.mac = config.mac;
-    mtu_ = config.mtu;
-    return {};
+    return config_.restore(offset, from);
 }
 
 void NetDevice::disable_queues() {
@@ -199,7 +189,9 @@ void NetDevice::reset() {
         queue->set_negotiated(0);
     }
     negotiated_ = 0;
+    features_accepted_ = false;
     status_ = 0;
+    steering_.forget();
     wire_.on_guest_left();
 }
 
@@ -213,7 +205,7 @@ Result<> NetDevice::set_mtu(std::uint64_t mtu) {
         return failure(
             fmt::format("an MTU of {}: must be {} to {}", mtu, smallest_mtu, largest_mtu));
     }
-    mtu_ = static_cast<std::uint16_t>(mtu);
+    config_.mtu = static_cast<std::uint16_t>(mtu);
     return {};
 }
 
@@ -253,11 +245,18 @@ std::vector<NetQueue*> NetDevice::queues() const {
     return all;
 }
 
-bool NetDevice::any_running() const {
+bool NetDevice::any_in_state(Virtqueue::State state) const {
     const auto all = queues();
-    return std::any_of(all.begin(), all.end(), [](const NetQueue* queue) {
-        return queue->virtqueue().state() == Virtqueue::State::running;
+    return std::any_of(all.begin(), all.end(),
+                       [&](const NetQueue* queue) { return queue->virtqueue().state() == state; });
+}
+
+unsigned NetDevice::receiving_pairs() const {
+    const auto first_idle = std::find_if(pairs_.begin(), pairs_.end(), [](const auto& pair) {
+        const Virtqueue& queue = std::as_const(pair->receive).virtqueue();
+        return !queue.enabled() || queue.state() != Virtqueue::State::running;
     });
+    return std::max(1U, static_cast<unsigned>(first_idle - pairs_.begin()));
 }
 
 void NetDevice::settle(NetQueue& queue) {
@@ -266,7 +265,8 @@ void NetDevice::settle(NetQueue& queue) {
 }
 
 bool NetDevice::deliver(const Frame& frame) {
-    const auto outcome = pairs_.front()->receive.deliver(frame);
+    const unsigned pair = pairs_.size() == 1 ? 0 : steering_.choose(frame.bytes, receiving_pairs());
+    const auto outcome = pairs_[pair]->receive.deliver(frame);
     if (outcome == ReceiveQueue::Outcome::not_ready) {
         wire_.on_receive_stopped();
     }

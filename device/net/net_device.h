@@ -1,7 +1,6 @@
 // The virtio network device (virtio 1.3, 5.1): queue pairs between a driver and a wire.
 #pragma once
 
-#include <array>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -10,20 +9,30 @@
 #include <vector>
 
 #include "device/event_loop.h"
+#include "device/net/config_space.h"
 #include "device/net/features.h"
 #include "device/net/net_queue.h"
 #include "device/net/receive_queue.h"
 #include "device/net/ring_events.h"
+#include "device/net/steered_port.h"
+#include "device/net/steering.h"
 #include "device/net/transmit_queue.h"
 #include "device/virtio_device.h"
 #include "device/wire/wire.h"
 
 namespace skbtrail::device {
 
+/// The most queue pairs that a device can have here.
+inline constexpr unsigned max_queue_pairs = 8;
+
 struct NetDeviceOptions {
-    Features features = 0;  ///< to offer; see possible_features()
-    unsigned queue_pairs = 1;
-    std::array<std::byte, 6> mac{};  ///< in the configuration space, with feature_mac
+    Features features = 0;     ///< to offer; see possible_features()
+    unsigned queue_pairs = 1;  ///< 1 to max_queue_pairs
+    /// In the configuration space, with feature_mac.
+    ConfigSpace::Mac mac{};
+    /// In the configuration space until the front end says otherwise (NET_SET_MTU), with
+    /// feature_mtu: smallest_mtu to largest_mtu.
+    std::uint16_t mtu = 1500;
     /// How long after a kick a transmit ring is looked at.
     std::chrono::milliseconds transmit_latency{0};
 };
@@ -31,10 +40,14 @@ struct NetDeviceOptions {
 /// What surrounds a device and decides what it can offer.
 struct NetSurroundings {
     bool wire_takes_offloads = false;
-    bool serves_config = false;  ///< the front end reads our configuration space
+    /// The front end reads our configuration space.
+    bool serves_config = false;
+    unsigned queue_pairs = 1;
 };
 /// Everything that can be offered there. The device offers all of it unless told otherwise.
 Features possible_features(const NetSurroundings& surroundings);
+/// What the driver is offered by the front end itself there, without us.
+Features foreign_features(const NetSurroundings& surroundings);
 
 class NetDevice final : public VirtioDevice, public NetworkControl {
   public:
@@ -60,7 +73,7 @@ class NetDevice final : public VirtioDevice, public NetworkControl {
     Result<> set_ring_error(unsigned queue, UniqueFd fd) override;
     Result<> set_ring_enabled(unsigned queue, bool enabled) override;
 
-    std::uint8_t status() const override { return status_; }
+    std::uint8_t status() const override;
     void set_status(std::uint8_t status) override;
     Result<> read_config(std::uint32_t offset, std::span<std::byte> to) const override;
     Result<> write_config(std::uint32_t offset, std::span<const std::byte> from,
@@ -79,15 +92,18 @@ class NetDevice final : public VirtioDevice, public NetworkControl {
   private:
     Result<NetQueue*> find_queue(unsigned index);
     std::vector<NetQueue*> queues() const;
-    bool any_running() const;
+    bool any_in_state(Virtqueue::State state) const;
+    /// How many pairs, from the first on, can receive: at least 1.
+    unsigned receiving_pairs() const;
     /// Before a queue stops: what is done is shown.
     static void settle(NetQueue& queue);
     bool deliver(const Frame& frame);
 
     struct Pair {
-        Pair(EventLoop& loop, unsigned first, RingEventLog* events, const FrameTap& tap,
-             std::function<void()> on_buffers, Wire& wire, std::chrono::milliseconds latency);
+        Pair(NetDevice& device, EventLoop& loop, unsigned number, RingEventLog* events,
+             const FrameTap& tap);
 
+        SteeredPort port;
         ReceiveQueue receive;
         TransmitQueue transmit;
     };
@@ -95,8 +111,10 @@ class NetDevice final : public VirtioDevice, public NetworkControl {
     Wire& wire_;
     NetDeviceOptions options_;
     Features negotiated_ = 0;
+    bool features_accepted_ = false;  ///< SET_FEATURES has come, and was right
     std::uint8_t status_ = 0;
-    std::uint16_t mtu_ = 1500;
+    ConfigSpace config_;
+    Steering steering_;
     std::vector<std::unique_ptr<Pair>> pairs_;
     EventLoop::Hook finish_batches_;
 };

@@ -1,0 +1,46 @@
+// Front ends come, leave, and come back.
+
+#include <catch2/catch_test_macros.hpp>
+
+#include "tests/unit/device/back_end.h"
+
+using namespace skbtrail::device;
+using namespace skbtrail::device::test;
+
+TEST_CASE("server: one front end at a time, the next when it has left", "[device][vhost_user]") {
+    BackEnd back_end;
+    FakeFrontEnd first = back_end.connect();
+    FakeFrontEnd second = back_end.connect();
+    CHECK(second.ended());
+    CHECK(first.ask(Request::get_features).u64() != 0);
+    SECTION("after it has left") {
+        first.leave();
+        FakeFrontEnd third = back_end.connect();
+        CHECK(third.ask(Request::get_features).u64() != 0);
+        CHECK(back_end.left == 1);
+    }
+    SECTION("also when both are noticed in one turn") {
+        ::shutdown(first.fd(), SHUT_RDWR);
+        FakeFrontEnd third = back_end.connect();
+        CHECK(third.ask(Request::get_features).u64() != 0);
+        CHECK(back_end.left == 1);
+    }
+}
+
+TEST_CASE("server: many front ends, one after another, leave nothing behind",
+          "[device][vhost_user]") {
+    BackEnd back_end;
+    const std::size_t before = open_descriptors();
+    for (int i = 0; i < 50; ++i) {
+        Guest guest;
+        FakeFrontEnd front_end = back_end.connect();
+        guest.plug_in(front_end);
+        guest.receive.chain().writable(200).offer();
+        CHECK(back_end.wire.deliver(pattern(60)));
+        front_end.settle();
+        CHECK(guest.receive.take_used());
+    }
+    back_end.loop.turn(std::chrono::milliseconds(0));
+    CHECK(back_end.left == 50);
+    CHECK(open_descriptors() == before);
+}
