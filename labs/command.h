@@ -37,6 +37,7 @@ void add_list_command(CLI::App& app, Action& chosen);
 void add_check_command(CLI::App& app, Action& chosen);
 void add_show_command(CLI::App& app, Action& chosen);
 void add_kernels_command(CLI::App& app, Action& chosen);
+void add_expect_command(CLI::App& app, Action& chosen);
 void add_doctor_command(CLI::App& app, Action& chosen);
 
 /// Where a recording is that the user named: the file, or the one in a result directory. Throws

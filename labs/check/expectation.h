@@ -35,7 +35,7 @@ struct Step {
     };
     Kind kind = Kind::call;
     std::string call;    ///< the function, without a compiler's suffix
-    std::string file;    ///< where the source says so: documentation
+    std::string file;    ///< that defines the function, as `expect verify` checks
     std::string packet;  ///< name of a binding: the call must handle that packet; empty: any
     /// What it calls: a closed list, in order, noise left out. Absent: a leaf, anything below.
     std::optional<std::vector<Step>> calls;

@@ -1,0 +1,212 @@
+#include "labs/check/sharpness.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <stdexcept>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "labs/check/chain_check.h"
+#include "labs/check/check.h"
+#include "labs/check/packet_selection.h"
+#include "labs/check/program.h"
+#include "labs/check/witness.h"
+
+namespace skbtrail::labs {
+namespace {
+
+/// No kernel has a function of this name.
+constexpr const char* mutant = "skbtrail_mutant";
+
+/// A call that a required step needs.
+struct Required {
+    std::string expected;            ///< the expected chain
+    std::size_t chain = 0;           ///< index in the recording
+    std::vector<std::size_t> steps;  ///< which call of the root, which call of that one, …
+};
+
+std::vector<std::size_t> steps_to(const Tree& tree, NodeId node) {
+    std::vector<std::size_t> steps;
+    while (node != 0) {
+        const NodeId parent = tree.node(node).parent;
+        const auto& calls = tree.node(parent).call->calls;
+        steps.push_back(static_cast<std::size_t>(tree.node(node).call - calls.data()));
+        node = parent;
+    }
+    std::reverse(steps.begin(), steps.end());
+    return steps;
+}
+
+/// All that required steps of the expected chains need.
+std::vector<Required> find_required(const chain::Recording& recording,
+                                    const Expectation& expectation) {
+    NameTable names(expectation.aliases, NoiseFilter(expectation.noise));
+    const Forest forest(recording, names);
+    const Visibility visibility(recording.observed, names);
+    const Evidence evidence{recording, forest, names, visibility};
+    Bindings bindings;
+    for (const auto& [name, selector] : expectation.packets) {
+        bindings[name] = packets_like(evidence, selector);
+    }
+    std::vector<Required> required;
+    for (const ExpectedChain& expected : expectation.chains) {
+        const ChainVerdict verdict = check_chain(evidence, expected, bindings);
+        const Program program(expected, recording.observed, names);
+        if (program.calls() == nullptr) continue;
+        for (std::size_t i = 0; i < verdict.chains.size(); ++i) {
+            const auto tree = std::find_if(
+                forest.trees().begin(), forest.trees().end(),
+                [&](const Tree& known) { return known.chain().id == verdict.chains[i]; });
+            Bindings own = bindings;
+            if (!expected.bind.empty() && i < verdict.packets.size()) {
+                own[expected.bind] = {forest.class_of(verdict.packets[i])};
+            }
+            Matcher matcher(*tree, names, own, false);
+            for (const NodeId node : required_calls(matcher, *program.calls(), 0)) {
+                required.push_back({expected.name,
+                                    static_cast<std::size_t>(tree - forest.trees().begin()),
+                                    steps_to(*tree, node)});
+            }
+        }
+    }
+    return required;
+}
+
+class Mutator {
+  public:
+    Mutator(chain::Call& root, const std::vector<std::size_t>& steps, const NoiseFilter& noise)
+        : steps_(steps), noise_(noise) {
+        ancestors_.push_back(&root);
+        for (const std::size_t step : steps) {
+            ancestors_.push_back(&ancestors_.back()->calls[step]);
+        }
+    }
+
+    /// Changes the call; false when there is nothing to change it with.
+    bool apply(Mutation mutation) {
+        switch (mutation) {
+            case Mutation::removed:
+                siblings().erase(here());
+                return true;
+            case Mutation::renamed:
+                ancestors_.back()->function = mutant;
+                return true;
+            case Mutation::moved:
+                return move();
+            case Mutation::swapped:
+                return swap();
+        }
+        return false;
+    }
+
+  private:
+    std::vector<chain::Call>& siblings() { return ancestors_[ancestors_.size() - 2]->calls; }
+    std::vector<chain::Call>::iterator here() {
+        return siblings().begin() + static_cast<std::ptrdiff_t>(steps_.back());
+    }
+
+    /// The nearest call beside it that is compared.
+    std::optional<std::size_t> neighbour() {
+        const auto& calls = siblings();
+        const std::size_t own = steps_.back();
+        const auto fits = [&](std::size_t i) {
+            return !noise_.is_noise(calls[i].function) && calls[i].function != calls[own].function;
+        };
+        for (std::size_t i = own + 1; i < calls.size(); ++i) {
+            if (!noise_.is_noise(calls[i].function)) {
+                if (fits(i)) return i;
+                break;
+            }
+        }
+        for (std::size_t i = own; i-- > 0;) {
+            if (!noise_.is_noise(calls[i].function)) {
+                if (fits(i)) return i;
+                break;
+            }
+        }
+        return std::nullopt;
+    }
+
+    /// To its caller's caller, just behind its caller; below the root, into its neighbour.
+    bool move() {
+        chain::Call moved = *here();
+        if (steps_.size() > 1) {
+            siblings().erase(here());
+            auto& above = ancestors_[ancestors_.size() - 3]->calls;
+            const auto behind = static_cast<std::ptrdiff_t>(steps_[steps_.size() - 2]) + 1;
+            above.insert(above.begin() + behind, std::move(moved));
+            return true;
+        }
+        const auto other = neighbour();
+        if (!other) return false;
+        siblings()[*other].calls.push_back(std::move(moved));
+        siblings().erase(here());
+        return true;
+    }
+
+    bool swap() {
+        const auto other = neighbour();
+        if (!other) return false;
+        std::swap(*here(), siblings()[*other]);
+        return true;
+    }
+
+    const std::vector<std::size_t>& steps_;
+    const NoiseFilter& noise_;
+    std::vector<chain::Call*> ancestors_;  ///< from the root to the call itself
+};
+
+std::vector<std::string> path_to(const chain::Call& root, const std::vector<std::size_t>& steps) {
+    std::vector<std::string> path = {root.function};
+    const chain::Call* call = &root;
+    for (const std::size_t step : steps) {
+        call = &call->calls[step];
+        path.push_back(call->function);
+    }
+    return path;
+}
+
+}  // namespace
+
+std::string_view mutation_name(Mutation mutation) {
+    constexpr std::array<std::string_view, 4> names = {"removed", "renamed", "moved", "swapped"};
+    return names.at(static_cast<std::size_t>(mutation));
+}
+
+double Sharpness::score() const {
+    return tried == 0 ? 0.0
+                      : static_cast<double>(tried - survivors.size()) / static_cast<double>(tried);
+}
+
+Sharpness measure_sharpness(const chain::Recording& recording, const Expectation& expectation) {
+    if (check(recording, expectation).outcome != Outcome::passed) {
+        throw std::invalid_argument(
+            "the recording does not pass, so it cannot be told what the expectation would notice; "
+            "`skbtrail check` says why it does not");
+    }
+    Sharpness result;
+    const NoiseFilter noise(expectation.noise);
+    chain::Recording changed = recording;
+    for (const Required& required : find_required(recording, expectation)) {
+        ++result.required;
+        const chain::Call& original = recording.chains[required.chain].root;
+        chain::Call& root = changed.chains[required.chain].root;
+        for (const Mutation mutation :
+             {Mutation::removed, Mutation::renamed, Mutation::moved, Mutation::swapped}) {
+            if (Mutator(root, required.steps, noise).apply(mutation)) {
+                ++result.tried;
+                if (check(changed, expectation).outcome != Outcome::diverged) {
+                    result.survivors.push_back({mutation, required.expected,
+                                                recording.chains[required.chain].id,
+                                                path_to(original, required.steps)});
+                }
+            }
+            root = original;
+        }
+    }
+    return result;
+}
+
+}  // namespace skbtrail::labs

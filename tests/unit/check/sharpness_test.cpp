@@ -1,0 +1,96 @@
+// The measure itself: a closed expectation notices everything, a lax one is told what it misses.
+#include "labs/check/sharpness.h"
+
+#include <algorithm>
+#include <stdexcept>
+#include <string>
+
+#include <catch2/catch_test_macros.hpp>
+#include <fmt/format.h>
+
+#include "labs/check/expectation_json.h"
+#include "tests/unit/recording_builder.h"
+
+using namespace skbtrail;
+using labs::Mutation;
+using labs::Sharpness;
+using test::call;
+
+namespace {
+
+chain::Recording recording() {
+    return test::RecordingBuilder()
+        .packet(1, {{"icmp.type", "echo-reply"}})
+        .chain(call("__napi_poll",
+                    {call("virtnet_poll",
+                          {call("receive_buf", {call("page_to_skb").skb(1), call("kfree")}),
+                           call("napi_complete_done",
+                                {call("ip_list_rcv", {call("ip_rcv_core").skb(1),
+                                                      call("raw_rcv", {call("skb_push").skb(1)})}),
+                                 call("trailer")})})}))
+        .build();
+}
+
+Sharpness measure(const std::string& steps) {
+    return labs::measure_sharpness(
+        recording(),
+        labs::parse_expectation(fmt::format(
+            R"({{"format":"skbtrail-expectation","version":1,"chains":[{{"name":"received",
+                "root":"__napi_poll","packet":{{"icmp.type":"echo-reply"}},"bind":"reply",
+                "calls":[{}]}}]}})",
+            steps)));
+}
+
+bool survived(const Sharpness& sharpness, Mutation mutation, const std::string& function) {
+    return std::any_of(sharpness.survivors.begin(), sharpness.survivors.end(),
+                       [&](const labs::Survivor& survivor) {
+                           return survivor.mutation == mutation && survivor.path.back() == function;
+                       });
+}
+
+}  // namespace
+
+TEST_CASE("an expectation that says all notices all") {
+    const Sharpness sharpness = measure(R"(
+        {"call":"virtnet_poll","calls":[
+          {"call":"receive_buf","calls":[{"call":"page_to_skb","packet":"reply"}]},
+          {"call":"napi_complete_done","calls":[
+            {"call":"gro_normal_list","may_inline":true,"calls":[
+              {"any_of":["ip_rcv",{"call":"ip_list_rcv","calls":["ip_rcv_core","raw_rcv"]}]}]},
+            "trailer"]}]})");
+    CHECK(sharpness.required == 8);
+    // Without another parent or a neighbour: virtnet_poll; without a neighbour: page_to_skb.
+    CHECK(sharpness.tried == 8 * 4 - 3);
+    CHECK(sharpness.survivors.empty());
+    CHECK(sharpness.score() == 1.0);
+}
+
+TEST_CASE("what an expectation leaves open is named") {
+    const Sharpness sharpness = measure(R"(
+        {"call":"virtnet_poll","calls":[
+          "...",
+          {"call":"napi_complete_done","calls":["...",{"somewhere":"skb_push"}]},
+          "..."]})");
+    CHECK(survived(sharpness, Mutation::swapped, "napi_complete_done"));
+    CHECK(survived(sharpness, Mutation::moved, "skb_push"));
+    CHECK_FALSE(survived(sharpness, Mutation::removed, "napi_complete_done"));
+    CHECK_FALSE(survived(sharpness, Mutation::renamed, "skb_push"));
+    CHECK(sharpness.required == 3);
+    CHECK(sharpness.score() < 1.0);
+}
+
+TEST_CASE("optional calls are not required, calls that come in any order are") {
+    const Sharpness sharpness = measure(R"(
+        {"call":"virtnet_poll","calls":[
+          {"unordered":["napi_complete_done","receive_buf"]},
+          {"call":"never","optional":true}]})");
+    CHECK(sharpness.required == 3);
+    CHECK(survived(sharpness, Mutation::swapped, "receive_buf"));
+    const Sharpness lax = measure(R"(
+        {"call":"virtnet_poll","calls":[{"call":"receive_buf","optional":true},"..."]})");
+    CHECK(lax.required == 1);
+}
+
+TEST_CASE("a recording that does not pass measures nothing") {
+    CHECK_THROWS_AS(measure(R"("virtnet_receive")"), std::invalid_argument);
+}

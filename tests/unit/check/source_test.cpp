@@ -1,0 +1,149 @@
+// Claims of an expectation against a tree of source files that is as small as they need:
+// data/tree has the shapes of the kernel's source.
+#include <algorithm>
+#include <filesystem>
+#include <stdexcept>
+#include <string>
+
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/matchers/catch_matchers_string.hpp>
+#include <fmt/format.h>
+
+#include "labs/check/expectation_json.h"
+#include "labs/check/source/c_file.h"
+#include "labs/check/source/verify.h"
+
+using namespace skbtrail::labs;
+using namespace skbtrail::labs::source;
+using Catch::Matchers::ContainsSubstring;
+using Finding = Edge::Finding;
+
+namespace {
+
+const CallTables& tables() {
+    return named_call_tables();
+}
+
+Verification verify_text(const std::string& chains) {
+    const SourceTree tree(SKBTRAIL_TEST_DATA "/tree", tables().scope);
+    const auto expectation = parse_expectation(
+        fmt::format(R"({{"format":"skbtrail-expectation","version":1,"chains":[{}]}})", chains));
+    return verify(expectation, tree, tables());
+}
+
+/// The only edge of: `root` calls `step` (JSON).
+Edge edge(const std::string& root, const std::string& step) {
+    const auto result =
+        verify_text(fmt::format(R"({{"name":"c","root":"{}","calls":[{}]}})", root, step));
+    REQUIRE(result.edges.size() == 1);
+    return result.edges[0];
+}
+
+const Function& only_function(const CFile& file) {
+    REQUIRE(file.functions.size() == 1);
+    return file.functions[0];
+}
+
+bool calls(const Function& function, const std::string& name) {
+    return std::any_of(function.uses.begin(), function.uses.end(), [&](const Use& use) {
+        return use.kind == Use::Kind::call && use.name == name;
+    });
+}
+
+}  // namespace
+
+TEST_CASE("a call by name is found with its file and line") {
+    const Edge found = edge("netif_receive", R"({"call":"count_packet","file":"net/core/dev.c"})");
+    CHECK(found.finding == Finding::found);
+    CHECK(found.site.kind == CallSite::Kind::direct);
+    CHECK(found.site.file == "net/core/dev.c");
+    CHECK(found.site.line == 18);
+}
+
+TEST_CASE("texts, comments and prototypes call nothing") {
+    CHECK(edge("count_packet", R"("not_called")").finding == Finding::no_callee);
+    CHECK(edge("count_packet", R"("netif_receive")").finding == Finding::no_call);
+    CHECK(parse_c_file("int f(int g(void));\nint g(void);").functions.empty());
+}
+
+TEST_CASE("a function that is handed to a hook is called, one that is handed to anyone is not") {
+    CHECK(edge("ip_receive", R"({"call":"finish","file":"net/ipv4/ip.c"})").finding ==
+          Finding::found);
+    const Edge later = edge("ip_receive", R"("finish_later")");
+    CHECK(later.finding == Finding::no_call);
+    CHECK_THAT(later.detail, ContainsSubstring("net/ipv4/ip.c:6"));
+}
+
+TEST_CASE("inline functions and macros between caller and callee are named") {
+    const Edge found = edge("finish", R"("ip_local_deliver")");
+    CHECK(found.finding == Finding::found);
+    CHECK(found.site.kind == CallSite::Kind::inlined);
+    CHECK(found.site.through == std::vector<std::string>{"dst_input"});
+    CHECK(edge("deliver_all", R"("deliver_one")").site.through ==
+          std::vector<std::string>{"deliver_if"});
+}
+
+TEST_CASE("a call through a table needs the member there and the function in the table") {
+    const Edge demux = edge("netif_receive", R"({"call":"ip_receive","file":"net/ipv4/ip.c"})");
+    CHECK(demux.site.kind == CallSite::Kind::table);
+    CHECK_THAT(demux.site.table, ContainsSubstring("packet_type.func, net/ipv4/ip.c:23"));
+    const Edge driver =
+        edge("__x64_sys_pass", R"({"call":"start_xmit","file":"drivers/net/virtio_net.c"})");
+    CHECK(driver.finding == Finding::found);
+    CHECK(driver.site.through == std::vector<std::string>{"xmit"});
+    CHECK_THAT(driver.site.table, ContainsSubstring("net_device_ops.ndo_start_xmit"));
+    // refill is in no table; and nobody calls the driver through packet_type.
+    CHECK(edge("__x64_sys_pass", R"("refill")").finding == Finding::no_call);
+    CHECK(edge("netif_receive", R"("start_xmit")").finding == Finding::no_call);
+}
+
+TEST_CASE("a claim names the file that defines the function") {
+    const Edge wrong = edge("netif_receive", R"({"call":"count_packet","file":"net/ipv4/ip.c"})");
+    CHECK(wrong.finding == Finding::no_callee);
+    CHECK_THAT(wrong.detail, ContainsSubstring("is defined in net/core/dev.c"));
+    const Edge none = edge("netif_receive", R"({"call":"count_packet","file":"net/none.c"})");
+    CHECK_THAT(none.detail, ContainsSubstring("there is no net/none.c"));
+    // No way out of the tree.
+    const Edge outside =
+        edge("netif_receive", R"({"call":"count_packet","file":"../source_test.cpp"})");
+    CHECK_THAT(outside.detail, ContainsSubstring("there is no ../source_test.cpp"));
+    CHECK(edge("nobody", R"("count_packet")").finding == Finding::no_caller);
+}
+
+TEST_CASE("what is optional, or an alternative, may be missing; one alternative has to be there") {
+    const auto root = [](const std::string& steps) {
+        return verify_text(
+                   fmt::format(R"({{"name":"c","root":"netif_receive","calls":[{}]}})", steps))
+            .failures()
+            .size();
+    };
+    CHECK(root(R"({"call":"nothing","optional":true})") == 0);
+    CHECK(root(R"({"any_of":["nothing","count_packet"]})") == 0);
+    CHECK(root(R"({"any_of":["nothing","no_one"]})") == 1);
+    CHECK(root(R"("nothing")") == 1);
+    CHECK(root(R"({"somewhere":"nothing"})") == 0);
+    CHECK(root(R"({"call":"nothing","when":{"kernel":">=6.13"}})") == 0);
+    CHECK(root(R"({"call":"nothing","when":{"kernel":">=6.12"}})") == 1);
+}
+
+TEST_CASE("odd C is read without harm") {
+    CHECK(calls(only_function(parse_c_file("int f(void) { return g ( 1 ); }")), "g"));
+    CHECK_FALSE(
+        calls(only_function(parse_c_file("int f(void) { return '{' + \"g(1)\"[0]; }")), "g"));
+    // Braces that two alternatives share.
+    const auto file = parse_c_file(
+        "int f(int a)\n{\n#if A\n\tif (a) {\n#else\n\tif (!a) {\n#endif\n\t\tg();\n\t}\n"
+        "\treturn 0;\n}\nint h(void) { return f(1); }\n");
+    REQUIRE(file.functions.size() == 2);
+    CHECK(calls(file.functions[0], "g"));
+    CHECK(calls(file.functions[1], "f"));
+    for (const char* broken : {"int f(void) {", "}}}}", "#define", "/*", "\"", "'\\", "int f((((",
+                               "#if\n#if\n#else", "x = {.a = b", "#define X \\\n"}) {
+        INFO(broken);
+        CHECK_NOTHROW(parse_c_file(broken));
+    }
+}
+
+TEST_CASE("a folder that holds no kernel is refused") {
+    CHECK_THROWS_AS(SourceTree(SKBTRAIL_TEST_DATA "/none", tables().scope), std::runtime_error);
+}
