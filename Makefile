@@ -10,12 +10,13 @@ FUZZ_SECONDS ?= 600
 export CCACHE_BASEDIR := $(CURDIR)
 export CCACHE_NOHASHDIR := 1
 
-.PHONY: help lab test setup build build-asan build-fuzz fuzz check-format tidy clean
+.PHONY: help lab test bench setup build build-asan build-fuzz fuzz check-format tidy clean
 
 help:
 	@echo "make lab           set up, build, boot a guest, trace a ping, judge its path (LAB=$(LAB))"
 	@echo "make test          set up, build, run all tests"
 	@echo "make fuzz          each fuzzer for FUZZ_SECONDS=$(FUZZ_SECONDS) (tests/hostile/README.md)"
+	@echo "make bench         set up, build, measure the NIC against its peers (BENCH=part of a name)"
 	@echo "make setup         install what is missing from Debian 12 and its backports"
 	@echo "make build         build build/bin/{skbtrail,skbtrail-nic,skbtrail-collect}"
 	@echo "make check-format  does clang-format agree with every file?"
@@ -29,6 +30,13 @@ lab: build
 # boot guests, with the programs as built for use. Its closing line is the verdict.
 test: build build-asan build-fuzz
 	@ctest --test-dir build --output-on-failure --parallel $(JOBS) --no-tests=error
+
+# Everything takes the better part of an hour, and wants the machine for itself. The names that
+# BENCH can choose from: build/bin/skbtrail-bench --list. The results stay in build/bench.
+bench: build
+	@.ci/setup --bench
+	@mkdir -p build/bench
+	@build/bin/skbtrail-bench --json build/bench/results.json $(BENCH)
 
 setup:
 	@.ci/setup
