@@ -23,7 +23,7 @@ constexpr std::uint8_t status_needs_reset = 0x40;
 Features possible_features(const NetSurroundings& surroundings) {
     Features features = feature_version_1 | feature_event_idx | feature_indirect_desc |
                         feature_mrg_rxbuf | feature_csum | feature_guest_csum | feature_mtu |
-                        feature_guest_announce;
+                        feature_guest_announce | feature_ring_packed | feature_in_order;
     if (surroundings.queue_pairs > 1) {
         features |= feature_mq;
     }
@@ -83,7 +83,9 @@ Result<> NetDevice::set_features(std::uint64_t features) {
     for (NetQueue* const queue : queues()) {
         queue->set_negotiated(features);
         queue->virtqueue().set_features({.indirect = (features & feature_indirect_desc) != 0,
-                                         .event_idx = (features & feature_event_idx) != 0});
+                                         .event_idx = (features & feature_event_idx) != 0,
+                                         .packed = (features & feature_ring_packed) != 0,
+                                         .in_order = (features & feature_in_order) != 0});
     }
     spdlog::info("negotiated: {}", describe_features(features));
     return {};

@@ -6,12 +6,16 @@ const char* to_string(RingFaultKind kind) {
     switch (kind) {
         case RingFaultKind::bad_size:
             return "bad_size";
+        case RingFaultKind::bad_base:
+            return "bad_base";
         case RingFaultKind::misaligned:
             return "misaligned";
         case RingFaultKind::unmapped_ring:
             return "unmapped_ring";
         case RingFaultKind::available_jump:
             return "available_jump";
+        case RingFaultKind::ring_overrun:
+            return "ring_overrun";
         case RingFaultKind::head_out_of_range:
             return "head_out_of_range";
         case RingFaultKind::next_out_of_range:

@@ -9,10 +9,12 @@
 namespace skbtrail::device {
 
 enum class RingFaultKind : std::uint8_t {
-    bad_size,                 ///< not a power of two, or larger than max_ring_size
+    bad_size,                 ///< larger than max_ring_size; split: not a power of two
+    bad_base,                 ///< a place to go on at that the ring does not have
     misaligned,               ///< a part of the ring at an address it must not have
     unmapped_ring,            ///< a part of the ring is not in the guest's memory
     available_jump,           ///< the available index ran further ahead than the ring is long
+    ring_overrun,             ///< packed: offered over descriptors that were not returned yet
     head_out_of_range,        ///< an available entry names a descriptor past the table
     next_out_of_range,        ///< a descriptor's next is past its table
     loop,                     ///< a chain longer than its table: it comes back to itself

@@ -22,6 +22,7 @@
 #include <optional>
 #include <span>
 #include <utility>
+#include <variant>
 
 #include <tl/expected.hpp>
 
@@ -29,6 +30,7 @@
 #include "device/virtqueue/call_decision.h"
 #include "device/virtqueue/chain.h"
 #include "device/virtqueue/fault.h"
+#include "device/virtqueue/packed_ring.h"
 #include "device/virtqueue/ring_features.h"
 #include "device/virtqueue/ring_memory.h"
 #include "device/virtqueue/split_ring.h"
@@ -36,22 +38,43 @@
 namespace skbtrail::device {
 
 class Ring {
+    // Before its uses, whose results are its own.
+    /// A branch that is always the same, where std::visit would call through a table.
+    template <typename Function>
+    decltype(auto) with(Function function) {
+        if (auto* const split = std::get_if<SplitRing>(&ring_)) {
+            return function(*split);
+        }
+        return function(*std::get_if<PackedRing>(&ring_));
+    }
+    template <typename Function>
+    decltype(auto) with(Function function) const {
+        if (const auto* const split = std::get_if<SplitRing>(&ring_)) {
+            return function(*split);
+        }
+        return function(*std::get_if<PackedRing>(&ring_));
+    }
+
   public:
-    /// Finds the ring in `memory`, and goes on at `base`, what SET_VRING_BASE gave: for a split
-    /// ring the index of the next available entry.
+    /// Finds the ring in `memory`, and goes on at `base`, what SET_VRING_BASE gave: of a split
+    /// ring the index of the next available entry; of a packed ring the place of the next chain in
+    /// the low half, that of the next used one in the high half, each with its wrap counter in the
+    /// highest bit.
     static tl::expected<Ring, RingFault> open(std::shared_ptr<const GuestMemory> memory,
                                               const RingAddresses& addresses, std::uint32_t size,
                                               RingFeatures features, std::uint32_t base);
 
     /// How many chains the driver has made available and we have not taken.
-    tl::expected<std::uint16_t, RingFault> waiting() { return ring_.waiting(); }
+    tl::expected<std::uint16_t, RingFault> waiting() {
+        return with([](auto& ring) { return ring.waiting(); });
+    }
 
     /// Takes the next chains, as many as there are and `to` and max_burst hold, with one look at
     /// what the driver has made available. Returns how many; 0 when there are none. A fault
     /// comes only in place of a first chain. After a fault the ring is broken: nothing more may be
     /// done with it but to drop it.
     tl::expected<std::size_t, RingFault> take_burst(std::span<Chain> to) {
-        return ring_.take_burst(to);
+        return with([&](auto& ring) { return ring.take_burst(to); });
     }
     /// Takes one.
     tl::expected<std::optional<Chain>, RingFault> take() {
@@ -61,37 +84,62 @@ class Ring {
         });
     }
     /// Undoes taking. Chains must come back in the reverse order of being taken.
-    void put_back(Chain&& chain) noexcept { ring_.put_back(std::move(chain)); }
+    void put_back(Chain&& chain) noexcept {
+        with([&](auto& ring) { ring.put_back(std::move(chain)); });
+    }
     /// Returns a chain to the driver, with `written` bytes in its writable part. The driver sees
     /// it after publish().
     void put_used(Chain&& chain, std::uint32_t written) noexcept {
-        ring_.put_used(std::move(chain), written);
+        with([&](auto& ring) { ring.put_used(std::move(chain), written); });
     }
     /// Shows the driver what was put: one release store for a whole batch.
-    void publish() noexcept { ring_.publish(); }
+    void publish() noexcept {
+        with([](auto& ring) { ring.publish(); });
+    }
     /// Whether the driver wants to be called about what was published since the last decision,
     /// and why (not).
-    CallDecision decide_call() noexcept { return ring_.decide_call(); }
+    CallDecision decide_call() noexcept {
+        return with([](auto& ring) { return ring.decide_call(); });
+    }
 
     /// Asks the driver to kick when it makes another chain available than those that we have
     /// seen. Returns whether some came in before it could know: the caller must not sleep on
     /// those.
-    tl::expected<bool, RingFault> ask_for_kicks() { return ring_.ask_for_kicks(); }
+    tl::expected<bool, RingFault> ask_for_kicks() {
+        return with([](auto& ring) { return ring.ask_for_kicks(); });
+    }
     /// Tells the driver that kicks are not needed. It may kick all the same.
-    void refuse_kicks() noexcept { ring_.refuse_kicks(); }
+    void refuse_kicks() noexcept {
+        with([](auto& ring) { ring.refuse_kicks(); });
+    }
 
-    std::uint32_t size() const noexcept { return ring_.size(); }
-    /// What open() goes on at if nothing that is out now comes back: the answer to GET_VRING_BASE.
-    std::uint32_t base() const noexcept { return ring_.next_available(); }
+    /// Where a ring starts that the front end says nothing about.
+    static std::uint32_t initial_base(RingFeatures features) noexcept {
+        return features.packed ? PackedRing::initial_base : 0;
+    }
+
+    std::uint32_t size() const noexcept {
+        return with([](const auto& ring) { return ring.size(); });
+    }
+    /// Where open() would go on: the answer to GET_VRING_BASE.
+    std::uint32_t base() const noexcept {
+        return with([](const auto& ring) { return ring.base(); });
+    }
     /// Where the next used chain goes, including what is put and not yet published, in the form
     /// of Chain::available_index().
-    std::uint16_t next_used() const noexcept { return ring_.next_used(); }
-    const GuestMemory& memory() const noexcept { return ring_.memory(); }
+    std::uint16_t next_used() const noexcept {
+        return with([](const auto& ring) { return ring.next_used(); });
+    }
+    const GuestMemory& memory() const noexcept {
+        return with([](const auto& ring) -> const GuestMemory& { return ring.memory(); });
+    }
+    bool packed() const noexcept { return std::holds_alternative<PackedRing>(ring_); }
 
   private:
     explicit Ring(SplitRing&& ring) : ring_(std::move(ring)) {}
+    explicit Ring(PackedRing&& ring) : ring_(std::move(ring)) {}
 
-    SplitRing ring_;
+    std::variant<SplitRing, PackedRing> ring_;
 };
 
 }  // namespace skbtrail::device

@@ -91,8 +91,8 @@ tl::expected<std::size_t, RingFault> SplitRing::take_burst(std::span<Chain> to) 
     }
     for (std::size_t i = 0; i < wanted; ++i) {
         const std::uint16_t head = heads[i];
-        tl::expected<void, RingFault> walked;
         ChainStorage& storage = pool_.take();
+        tl::expected<void, RingFault> walked;
         if (head >= size_) {
             walked = ring_fault(RingFaultKind::head_out_of_range,
                                 fmt::format("available entry {} names descriptor {} of {}",
@@ -117,6 +117,7 @@ tl::expected<std::size_t, RingFault> SplitRing::take_burst(std::span<Chain> to) 
 }
 
 void SplitRing::publish() noexcept {
+    close_batch();
     // Release: the elements, and the bytes in the buffers, are seen before the index.
     store_field<std::uint16_t>(used_ + RingParts::used_index, next_used_,
                                std::memory_order_release);

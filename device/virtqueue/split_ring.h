@@ -43,10 +43,14 @@ class SplitRing {
         pool_.give(*chain.storage_);
     }
     void put_used(Chain&& chain, std::uint32_t written) noexcept {
-        std::byte* const element =
-            used_ + RingParts::used_ring + std::size_t{8} * (next_used_ & (size_ - 1));
-        store_field<std::uint32_t>(element, chain.head());
-        store_field<std::uint32_t>(element + 4, written);
+        // Those that a batch passes over have no length of their own. Drivers that look at each
+        // used length (all do that receive) do not expect it of chains that the device writes to.
+        if (features_.in_order && chain.writable_bytes() == 0) {
+            batch_ = Batch{batch_ ? batch_->index : next_used_, chain.head()};
+        } else {
+            close_batch();
+            write_used(next_used_, chain.head(), written);
+        }
         ++next_used_;
         pool_.give(*chain.storage_);
     }
@@ -56,7 +60,7 @@ class SplitRing {
     void refuse_kicks() noexcept;
 
     std::uint32_t size() const noexcept { return size_; }
-    std::uint16_t next_available() const noexcept { return next_available_; }
+    std::uint32_t base() const noexcept { return next_available_; }
     std::uint16_t next_used() const noexcept { return next_used_; }
     const GuestMemory& memory() const noexcept { return buffers_.memory(); }
 
@@ -68,6 +72,18 @@ class SplitRing {
     tl::expected<void, RingFault> walk_table(const RingDescriptor& table, ChainStorage& chain);
     const std::byte* descriptor_at(std::uint16_t index) const noexcept {
         return descriptors_ + std::size_t{16} * index;
+    }
+    void write_used(std::uint16_t index, std::uint16_t head, std::uint32_t written) noexcept {
+        std::byte* const element =
+            used_ + RingParts::used_ring + std::size_t{8} * (index & (size_ - 1));
+        store_field<std::uint32_t>(element, head);
+        store_field<std::uint32_t>(element + 4, written);
+    }
+    void close_batch() noexcept {
+        if (batch_) {
+            write_used(batch_->index, batch_->head, 0);
+            batch_.reset();
+        }
     }
 
     std::uint32_t size_;
@@ -82,6 +98,13 @@ class SplitRing {
     std::uint16_t next_used_ = 0;
     std::uint16_t decided_used_ = 0;  ///< used index at the last decide_call()
     bool decided_once_ = false;
+    /// With IN_ORDER, chains that are returned together: one element, where that of the first
+    /// would be, names the last (2.7.9).
+    struct Batch {
+        std::uint16_t index;
+        std::uint16_t head;
+    };
+    std::optional<Batch> batch_;
     BufferList buffers_;
     ChainPool pool_;
 };

@@ -16,9 +16,9 @@ Result<> Virtqueue::set_size(std::uint32_t size) {
     if (state_ == State::running) {
         return failure(name_ + ": its size cannot change while it runs");
     }
-    if (size == 0 || size > max_ring_size || !std::has_single_bit(size)) {
-        return failure(fmt::format("{}: {} entries: must be a power of two up to {}", name_, size,
-                                   max_ring_size));
+    if (size == 0 || size > max_ring_size || (!features_.packed && !std::has_single_bit(size))) {
+        return failure(fmt::format("{}: {} entries: must be {} up to {}", name_, size,
+                                   features_.packed ? "1" : "a power of two", max_ring_size));
     }
     size_ = size;
     return {};
@@ -35,7 +35,8 @@ Result<> Virtqueue::set_addresses(const RingAddresses& addresses) {
     const auto previous = std::exchange(addresses_, addresses);
     // Opened for the sake of the answer: whether this ring could run.
     if (size_ && !memory_->regions().empty()) {
-        const auto ring = Ring::open(memory_, addresses, *size_, features_, base_);
+        const auto ring =
+            Ring::open(memory_, addresses, *size_, features_, Ring::initial_base(features_));
         if (!ring) {
             addresses_ = previous;
             return failure(fmt::format("{}: {}", name_, ring.error().message));
@@ -48,7 +49,7 @@ Result<> Virtqueue::set_base(std::uint32_t base) {
     if (state_ == State::running) {
         return failure(name_ + ": its index cannot change while it runs");
     }
-    if (base > std::numeric_limits<std::uint16_t>::max()) {
+    if (!features_.packed && base > std::numeric_limits<std::uint16_t>::max()) {
         return failure(
             fmt::format("{}: {} is no index of a split ring, which has 16 bits", name_, base));
     }
@@ -124,13 +125,13 @@ std::uint32_t Virtqueue::stop() {
         base_ = ring_->base();
     }
     if (state_ == State::running) {
-        spdlog::debug("{}: stopped at index {}", name_, base_);
+        spdlog::debug("{}: stopped at index {:#x}", name_, base());
     }
     ring_.reset();
     fault_.reset();
     kick_ = KickSource();
     state_ = State::stopped;
-    return base_;
+    return base();
 }
 
 void Virtqueue::reset() {
@@ -138,7 +139,7 @@ void Virtqueue::reset() {
     enabled_ = false;
     size_.reset();
     addresses_.reset();
-    base_ = 0;
+    base_.reset();
     features_ = {};
     memory_ = std::make_shared<GuestMemory>();
     call_ = CallTarget();
@@ -161,15 +162,16 @@ void Virtqueue::try_start() {
     const auto open = [&](std::uint32_t base) {
         return Ring::open(memory_, *addresses_, *size_, features_, base);
     };
-    auto ring = open(base_);
-    if (ring && ring->next_used() != base_) {
+    auto ring = open(base());
+    // Of a packed ring the base says both places.
+    if (ring && !ring->packed() && ring->next_used() != base()) {
         // A back end that completes in order, as network devices do, stands where its used index
         // does. A front end whose last back end died knows less than the ring does, and chains
         // between the two would never be returned.
         spdlog::warn(
             "{}: the front end says to go on at index {}, the ring stands at {}: "
             "going on at {}",
-            name_, base_, ring->next_used(), ring->next_used());
+            name_, base(), ring->next_used(), ring->next_used());
         ring = open(ring->next_used());
     }
     if (!ring) {
@@ -178,7 +180,7 @@ void Virtqueue::try_start() {
     }
     ring_.emplace(std::move(*ring));
     state_ = State::running;
-    spdlog::debug("{}: started, {} entries, at index {}{}", name_, *size_, ring_->base(),
+    spdlog::debug("{}: started, {} entries, at index {:#x}{}", name_, *size_, ring_->base(),
                   enabled_ ? "" : ", disabled");
     // Chains may be waiting that the driver will not kick for again: it did so before the front
     // end came to us.

@@ -83,6 +83,8 @@ class Virtqueue {
 
   private:
     void try_start();
+    /// Where the ring goes on when it starts.
+    std::uint32_t base() const noexcept { return base_.value_or(Ring::initial_base(features_)); }
     void kicked();
 
     EventLoop& loop_;
@@ -93,7 +95,7 @@ class Virtqueue {
     bool enabled_ = false;
     std::optional<std::uint32_t> size_;
     std::optional<RingAddresses> addresses_;
-    std::uint32_t base_ = 0;
+    std::optional<std::uint32_t> base_;  ///< none: where such a ring starts
     RingFeatures features_;
     std::shared_ptr<const GuestMemory> memory_ = std::make_shared<GuestMemory>();
     KickSource kick_;

@@ -7,6 +7,7 @@
 //     REQUIRE(driver.take_used()->head == chain.head);
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -107,6 +108,7 @@ class FakeDriver {
     /// Makes a chain that is laid out available.
     void offer_head(std::uint16_t head) {
         set_available_entry(next_available_, head);
+        order_.push_back(head);
         ++next_available_;
         set_available_index(next_available_);
     }
@@ -116,11 +118,22 @@ class FakeDriver {
         if (used_index() == next_used_) {
             return std::nullopt;
         }
-        const std::size_t at = RingParts::used_ring + std::size_t{8} * (next_used_ % size_);
-        const Used used{load<std::uint32_t>(used_, at), load<std::uint32_t>(used_, at + 4)};
+        const Used used = used_element(next_used_);
         ++next_used_;
         release(static_cast<std::uint16_t>(used.head));
         return used;
+    }
+    /// What stands in the used ring where the element with this index goes.
+    Used used_element(std::uint16_t index) const {
+        const std::size_t at = RingParts::used_ring + std::size_t{8} * (index % size_);
+        return {load<std::uint32_t>(used_, at), load<std::uint32_t>(used_, at + 4)};
+    }
+    /// Takes back the oldest `count` chains, as a driver does that knows their order (IN_ORDER).
+    void take_used_in_order(std::size_t count) {
+        for (; count > 0; --count) {
+            release(order_.at(0));
+            ++next_used_;
+        }
     }
 
     // Every field.
@@ -208,6 +221,10 @@ class FakeDriver {
         return head;
     }
     void release(std::uint16_t head) {
+        if (const auto found = std::find(order_.begin(), order_.end(), head);
+            found != order_.end()) {
+            order_.erase(found);
+        }
         std::uint16_t index = head;
         for (std::uint32_t i = 0; i < size_; ++i) {
             const RingDescriptor freed = descriptor(index);
@@ -227,6 +244,7 @@ class FakeDriver {
     std::uint16_t next_available_;
     std::uint16_t next_used_;
     std::deque<std::uint16_t> free_;
+    std::deque<std::uint16_t> order_;  ///< heads of the chains that are out
 };
 
 }  // namespace skbtrail::device::test

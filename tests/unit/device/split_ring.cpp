@@ -333,3 +333,40 @@ TEST_CASE("ring: a burst is never longer than one look can hold", "[device][ring
     std::vector<Chain> chains(100);
     CHECK(must(bench.ring.take_burst(chains)) == max_burst);
 }
+
+TEST_CASE("ring: in order, one used element returns a batch", "[device][ring]") {
+    Bench bench(8, {.indirect = true, .event_idx = true, .in_order = true}, 65530);
+    for (int lap = 0; lap < 5; ++lap) {
+        std::uint16_t last = 0;
+        const std::uint16_t first_index = bench.driver.used_index();
+        for (int i = 0; i < 3; ++i) {
+            last = bench.driver.chain().readable(pattern(4)).readable(pattern(2)).offer().head;
+        }
+        std::array<Chain, 8> chains;
+        REQUIRE(must(bench.ring.take_burst(chains)) == 3);
+        for (int i = 0; i < 3; ++i) {
+            bench.ring.put_used(std::move(chains[static_cast<std::size_t>(i)]), 0);
+        }
+        CHECK(bench.driver.used_index() == first_index);
+        bench.ring.publish();
+        // 2.7.9: the index moves by the batch, and its first element names its last chain.
+        CHECK(bench.driver.used_index() == static_cast<std::uint16_t>(first_index + 3));
+        CHECK(bench.driver.used_element(first_index).head == last);
+        bench.driver.take_used_in_order(3);
+    }
+    SECTION("what the device writes to is returned one by one, with its length") {
+        const auto a = bench.driver.chain().writable(10).offer();
+        const auto b = bench.driver.chain().writable(10).offer();
+        std::array<Chain, 8> chains;
+        REQUIRE(must(bench.ring.take_burst(chains)) == 2);
+        bench.ring.put_used(std::move(chains[0]), 10);
+        bench.ring.put_used(std::move(chains[1]), 9);
+        bench.ring.publish();
+        const auto first = bench.driver.take_used();
+        CHECK(first->head == a.head);
+        CHECK(first->length == 10);
+        const auto second = bench.driver.take_used();
+        CHECK(second->head == b.head);
+        CHECK(second->length == 9);
+    }
+}

@@ -1,0 +1,286 @@
+#include "device/virtqueue/packed_ring.h"
+
+#include <algorithm>
+#include <atomic>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace skbtrail::device {
+
+namespace {
+
+/// Everything but the flags, which say whether the rest may be looked at.
+PackedDescriptor load_descriptor(const std::byte* at, std::uint16_t flags) noexcept {
+    PackedDescriptor descriptor{};
+    descriptor.address = load_field<std::uint64_t>(at);
+    descriptor.length = load_field<std::uint32_t>(at + PackedParts::length);
+    descriptor.id = load_field<std::uint16_t>(at + PackedParts::id);
+    descriptor.flags = flags;
+    return descriptor;
+}
+
+RingDescriptor as_buffer(const PackedDescriptor& descriptor) noexcept {
+    return {descriptor.address, descriptor.length, descriptor.flags, 0};
+}
+
+}  // namespace
+
+tl::expected<PackedRing, RingFault> PackedRing::open(std::shared_ptr<const GuestMemory> memory,
+                                                     const RingAddresses& addresses,
+                                                     std::uint32_t size, RingFeatures features,
+                                                     std::uint32_t base) {
+    if (size == 0 || size > max_ring_size) {
+        return ring_fault(
+            RingFaultKind::bad_size,
+            fmt::format("a packed ring of {} descriptors: must be 1 to {}", size, max_ring_size));
+    }
+    PackedRing ring(std::move(memory), size, features);
+    const auto descriptors =
+        find_ring_part(ring.memory(), "descriptor ring", addresses.descriptors,
+                       PackedParts::descriptor_bytes(size), PackedParts::descriptor_alignment);
+    const auto driver_event =
+        find_ring_part(ring.memory(), "driver event suppression", addresses.available,
+                       PackedParts::event_bytes, PackedParts::event_alignment);
+    const auto device_event =
+        find_ring_part(ring.memory(), "device event suppression", addresses.used,
+                       PackedParts::event_bytes, PackedParts::event_alignment);
+    for (const auto* part : {&descriptors, &driver_event, &device_event}) {
+        if (!*part) {
+            return tl::make_unexpected(part->error());
+        }
+    }
+    ring.descriptors_ = *descriptors;
+    ring.driver_event_ = *driver_event;
+    ring.device_event_ = *device_event;
+
+    const auto high = static_cast<std::uint16_t>(base >> 16);
+    ring.next_ = PackedPlace::decode(static_cast<std::uint16_t>(base));
+    ring.next_used_ = high == 0 ? ring.next_ : PackedPlace::decode(high);
+    if (ring.next_.index >= size || ring.next_used_.index >= size ||
+        ring.next_used_.distance_to(ring.next_, size) > size) {
+        return ring_fault(RingFaultKind::bad_base,
+                          fmt::format("a base of {:#x} is no two places in a ring of {} "
+                                      "descriptors, at most as far apart as it is long",
+                                      base, size));
+    }
+    ring.outstanding_ = ring.next_used_.distance_to(ring.next_, size);
+    ring.decided_used_ = ring.next_used_;
+    return ring;
+}
+
+tl::expected<std::uint16_t, RingFault> PackedRing::waiting() {
+    PackedPlace place = next_;
+    std::uint16_t chains = 0;
+    for (std::uint32_t left = size_ - outstanding_; left > 0; --left) {
+        const auto flags = load_field<std::uint16_t>(
+            descriptor_at(place.index) + PackedParts::flags, std::memory_order_acquire);
+        if (!packed_is_available(flags, place.wrap)) {
+            break;
+        }
+        chains += (flags & descriptor_next) == 0 ? 1 : 0;
+        place.advance(1, size_);
+    }
+    return chains;
+}
+
+tl::expected<std::size_t, RingFault> PackedRing::take_burst(std::span<Chain> to) {
+    const std::size_t wanted = std::min(to.size(), max_burst);
+    std::size_t taken = 0;
+    for (; taken < wanted; ++taken) {
+        // Acquire: the rest of the descriptor, and of its chain, is read after it.
+        const auto flags = load_field<std::uint16_t>(
+            descriptor_at(next_.index) + PackedParts::flags, std::memory_order_acquire);
+        if (!packed_is_available(flags, next_.wrap)) {
+            break;
+        }
+        ChainStorage& storage = pool_.take();
+        std::uint16_t id = 0;
+        auto places = walk(flags, storage, id);
+        if (!places) {
+            pool_.give(storage);
+            if (taken > 0) {
+                break;  // those are good; the next call finds this one again
+            }
+            places.error().message =
+                fmt::format("chain at descriptor {}: {}", next_.index, places.error().message);
+            return tl::make_unexpected(std::move(places.error()));
+        }
+        __builtin_prefetch(storage.segments.values().front().data());
+        to[taken] = Chain(id, next_.encode(), *places, &storage);
+        next_.advance(*places, size_);
+        outstanding_ += *places;
+        seen_ahead_ -= std::min<std::uint32_t>(seen_ahead_, *places);
+    }
+    return taken;
+}
+
+tl::expected<std::uint16_t, RingFault> PackedRing::walk(std::uint16_t first_flags,
+                                                        ChainStorage& chain, std::uint16_t& id) {
+    PackedPlace place = next_;
+    std::uint16_t flags = first_flags;
+    const std::uint32_t free = size_ - outstanding_;
+    for (std::uint16_t places = 1; places <= free; ++places) {
+        const PackedDescriptor descriptor = load_descriptor(descriptor_at(place.index), flags);
+        id = descriptor.id;  // that of the last counts
+        if ((flags & descriptor_indirect) != 0) {
+            if (!features_.indirect) {
+                return ring_fault(RingFaultKind::indirect_not_negotiated,
+                                  fmt::format("descriptor {} is indirect, which was not negotiated",
+                                              place.index));
+            }
+            if ((flags & descriptor_next) != 0) {
+                return ring_fault(
+                    RingFaultKind::indirect_with_next,
+                    fmt::format("descriptor {} is indirect and has a next", place.index));
+            }
+            if (auto walked = walk_table(descriptor, chain); !walked) {
+                return tl::make_unexpected(std::move(walked.error()));
+            }
+            return places;
+        }
+        if (!buffers_.append_plain(as_buffer(descriptor), chain)) {
+            if (auto added = buffers_.append(as_buffer(descriptor), chain); !added) {
+                return tl::make_unexpected(std::move(added.error()));
+            }
+        }
+        if ((flags & descriptor_next) == 0) {
+            return places;
+        }
+        place.advance(1, size_);
+        // Whether this one is available was decided with the first: the driver offers that last.
+        flags = load_field<std::uint16_t>(descriptor_at(place.index) + PackedParts::flags);
+    }
+    if (outstanding_ == 0) {
+        return ring_fault(
+            RingFaultKind::loop,
+            fmt::format("longer than the ring of {} descriptors, so it loops", size_));
+    }
+    return ring_fault(RingFaultKind::ring_overrun,
+                      fmt::format("it runs over descriptors that were not returned yet: {} of {} "
+                                  "are the device's",
+                                  outstanding_, size_));
+}
+
+tl::expected<void, RingFault> PackedRing::walk_table(const PackedDescriptor& table,
+                                                     ChainStorage& chain) {
+    const RingDescriptor where = as_buffer(table);
+    const auto entries = buffers_.check_table(where);
+    if (!entries) {
+        return tl::make_unexpected(entries.error());
+    }
+    // The table's length is the chain's; NEXT and the IDs in it mean nothing (2.8.7).
+    for (std::uint32_t index = 0; index < *entries; ++index) {
+        const RingDescriptor raw = buffers_.table_entry(where, index);
+        // Flags are where a split descriptor has its next.
+        const RingDescriptor entry{raw.address, raw.length, raw.next, 0};
+        if ((entry.flags & descriptor_indirect) != 0) {
+            return ring_fault(
+                RingFaultKind::indirect_nested,
+                fmt::format("entry {} of an indirect table is itself indirect", index));
+        }
+        if (auto added = buffers_.append(entry, chain); !added) {
+            return added;
+        }
+    }
+    return {};
+}
+
+void PackedRing::put_used(Chain&& chain, std::uint32_t written) noexcept {
+    std::uint16_t flags = written > 0 ? descriptor_write : std::uint16_t{0};
+    // Those that a batch passes over have no length of their own. Drivers that look at each used
+    // length (all do that receive) do not expect it of chains that the device writes to.
+    const bool batchable = features_.in_order && chain.writable_bytes() == 0;
+    if (!batchable) {
+        close_batch();
+    }
+    const PackedPlace at = batch_ ? batch_->at : next_used_;
+    if (at.wrap) {
+        flags |= packed_available | packed_used;
+    }
+    const std::uint64_t tail =
+        written | std::uint64_t{chain.head()} << 32 | std::uint64_t{flags} << 48;
+    if (batchable) {
+        batch_ = Batch{at, tail};
+    } else {
+        write_used(at, tail);
+    }
+    next_used_.advance(chain.places_, size_);
+    outstanding_ -= chain.places_;
+    undecided_ += chain.places_;
+    pool_.give(*chain.storage_);
+}
+
+void PackedRing::write_used(PackedPlace at, std::uint64_t tail) noexcept {
+    std::byte* const to = descriptor_at(at.index) + PackedParts::length;
+    if (!first_used_) {
+        first_used_ = FirstUsed{to, tail};
+    } else {
+        store_field<std::uint64_t>(to, tail);
+    }
+}
+
+void PackedRing::close_batch() noexcept {
+    if (batch_) {
+        write_used(batch_->at, batch_->tail);
+        batch_.reset();
+    }
+}
+
+void PackedRing::publish() noexcept {
+    close_batch();
+    if (first_used_) {
+        // Release: the other used descriptors, and the bytes in the buffers, are seen before it.
+        store_field<std::uint64_t>(first_used_->at, first_used_->tail, std::memory_order_release);
+        first_used_.reset();
+    }
+}
+
+CallDecision PackedRing::decide_call() noexcept {
+    CallDecision decision;
+    decision.packed = true;
+    decision.before = decided_used_.encode();
+    decision.now = next_used_.encode();
+    decision.pending = undecided_ > 0;
+    if (!decision.pending) {
+        return decision;
+    }
+    // As in SplitRing::decide_call().
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    const auto event = load_field<std::uint32_t>(driver_event_);
+    const auto flags = static_cast<std::uint16_t>(event >> 16 & event_flags_mask);
+    if (flags == event_descriptor && features_.event_idx) {
+        decision.by_event = true;
+        decision.event = static_cast<std::uint16_t>(event);
+        decision.first = !decided_once_;
+        const PackedPlace at = PackedPlace::decode(decision.event);
+        // A place that the ring does not have would never be passed: better one call too many.
+        decision.wanted = decision.first || at.index >= size_ ||
+                          decided_used_.distance_to(at, size_) < undecided_;
+    } else {
+        decision.wanted = flags != event_disable;
+    }
+    decided_used_ = next_used_;
+    undecided_ = 0;
+    decided_once_ = true;
+    return decision;
+}
+
+tl::expected<bool, RingFault> PackedRing::ask_for_kicks() noexcept {
+    // Not next_: chains may be there that are too few for what we have to write.
+    PackedPlace seen = next_;
+    seen.advance(seen_ahead_, size_);
+    const std::uint32_t event = features_.event_idx
+                                    ? seen.encode() | std::uint32_t{event_descriptor} << 16
+                                    : std::uint32_t{event_enable} << 16;
+    store_field<std::uint32_t>(device_event_, event);
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    const auto flags = load_field<std::uint16_t>(descriptor_at(seen.index) + PackedParts::flags);
+    return packed_is_available(flags, seen.wrap);
+}
+
+void PackedRing::refuse_kicks() noexcept {
+    store_field<std::uint32_t>(device_event_, std::uint32_t{event_disable} << 16);
+}
+
+}  // namespace skbtrail::device

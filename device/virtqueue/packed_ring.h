@@ -1,0 +1,113 @@
+// The device's side of a packed virtqueue (virtio 1.3, 2.8).
+//
+// One ring of descriptors, which the driver offers and the device overwrites where it stands, in
+// the order of using them. Whose a descriptor is, two of its flags say, against a wrap counter
+// that changes with each lap. As in SplitRing each field is read once and judged by that reading.
+// A used descriptor is one 8-byte store; of a batch the first is stored last, with release, and
+// the driver, which waits for just that one, sees all or nothing.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+
+#include <tl/expected.hpp>
+
+#include "device/memory/guest_memory.h"
+#include "device/virtqueue/buffer_list.h"
+#include "device/virtqueue/call_decision.h"
+#include "device/virtqueue/chain.h"
+#include "device/virtqueue/fault.h"
+#include "device/virtqueue/packed_layout.h"
+#include "device/virtqueue/ring_features.h"
+#include "device/virtqueue/ring_memory.h"
+
+namespace skbtrail::device {
+
+/// The functions are those of Ring, which says what they mean.
+class PackedRing {
+  public:
+    /// Both places at the start of a ring, as SET_VRING_BASE gives them.
+    static constexpr std::uint32_t initial_base = 0x80008000;
+
+    /// Goes on at `base`: the place of the next descriptor to take in the low half, that of the
+    /// next used in the high half (vhost-user, SET_VRING_BASE). A high half of 0 is what front
+    /// ends send that know nothing about it: both are the same then.
+    static tl::expected<PackedRing, RingFault> open(std::shared_ptr<const GuestMemory> memory,
+                                                    const RingAddresses& addresses,
+                                                    std::uint32_t size, RingFeatures features,
+                                                    std::uint32_t base);
+
+    tl::expected<std::uint16_t, RingFault> waiting();
+    tl::expected<std::size_t, RingFault> take_burst(std::span<Chain> to);
+    void put_back(Chain&& chain) noexcept {
+        next_.retreat(chain.places_, size_);
+        outstanding_ -= chain.places_;
+        seen_ahead_ += chain.places_;
+        pool_.give(*chain.storage_);
+    }
+    void put_used(Chain&& chain, std::uint32_t written) noexcept;
+    void publish() noexcept;
+    CallDecision decide_call() noexcept;
+    tl::expected<bool, RingFault> ask_for_kicks() noexcept;
+    void refuse_kicks() noexcept;
+
+    std::uint32_t size() const noexcept { return size_; }
+    std::uint32_t base() const noexcept {
+        return next_.encode() | std::uint32_t{next_used_.encode()} << 16;
+    }
+    std::uint16_t next_used() const noexcept { return next_used_.encode(); }
+    const GuestMemory& memory() const noexcept { return buffers_.memory(); }
+
+  private:
+    PackedRing(std::shared_ptr<const GuestMemory> memory, std::uint32_t size, RingFeatures features)
+        : size_(size), features_(features), buffers_(std::move(memory), size) {}
+
+    /// Reads the chain at next_, whose first descriptor has these flags. Into `id` its buffer ID;
+    /// returns how many descriptors of the ring it has.
+    tl::expected<std::uint16_t, RingFault> walk(std::uint16_t first_flags, ChainStorage& chain,
+                                                std::uint16_t& id);
+    tl::expected<void, RingFault> walk_table(const PackedDescriptor& table, ChainStorage& chain);
+    std::byte* descriptor_at(std::uint16_t index) const noexcept {
+        return descriptors_ + std::size_t{16} * index;
+    }
+    /// A descriptor that is used, from its length on.
+    void write_used(PackedPlace at, std::uint64_t tail) noexcept;
+    void close_batch() noexcept;
+
+    std::uint32_t size_;
+    RingFeatures features_;
+    // Guest-controlled memory: read through load_field(), never twice.
+    std::byte* descriptors_ = nullptr;
+    std::byte* driver_event_ = nullptr;
+    std::byte* device_event_ = nullptr;
+
+    PackedPlace next_;               ///< of the next chain to take
+    PackedPlace next_used_;          ///< of the next used descriptor
+    std::uint32_t outstanding_ = 0;  ///< places between the two
+    std::uint32_t seen_ahead_ = 0;   ///< places from next_ on that were taken once and put back
+    PackedPlace decided_used_;       ///< next_used_ at the last decide_call()
+    std::uint32_t undecided_ = 0;    ///< places used since
+    bool decided_once_ = false;
+
+    /// The first used descriptor since publish(), which is not stored yet.
+    struct FirstUsed {
+        std::byte* at;
+        std::uint64_t tail;
+    };
+    std::optional<FirstUsed> first_used_;
+    /// With IN_ORDER, chains that are returned together, by the descriptor of the last of them at
+    /// the place of the first (2.8.9).
+    struct Batch {
+        PackedPlace at;
+        std::uint64_t tail;
+    };
+    std::optional<Batch> batch_;
+
+    BufferList buffers_;
+    ChainPool pool_;
+};
+
+}  // namespace skbtrail::device
