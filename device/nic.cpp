@@ -91,8 +91,7 @@ Nic::~Nic() {
 }
 
 void Nic::make_device(const NicOptions& options) {
-    const NetSurroundings surroundings{.wire_takes_offloads = wire_->takes_offloads(),
-                                       .serves_config = options.serve_config,
+    const NetSurroundings surroundings{.serves_config = options.serve_config,
                                        .queue_pairs = options.queues};
     const Features possible = possible_features(surroundings);
     NetDeviceOptions device;

@@ -119,10 +119,8 @@ Result<FeatureChanges> parse_feature_changes(std::string_view text) {
 Result<Features> apply_feature_changes(Features features, const FeatureChanges& changes,
                                        Features possible, Features elsewhere) {
     if ((changes.add & ~possible) != 0) {
-        return failure(fmt::format(
-            "{} cannot be offered here: segments need a wire that carries them; mac and status "
-            "need --serve-config",
-            describe_features(changes.add & ~possible)));
+        return failure(fmt::format("{} cannot be offered here: mac and status need --serve-config",
+                                   describe_features(changes.add & ~possible)));
     }
     features = (features | changes.add) & ~changes.remove;
     // One that goes may be what another needs: until nothing goes any more.

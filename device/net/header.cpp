@@ -23,6 +23,26 @@ struct RawHeader {
 };
 static_assert(sizeof(RawHeader) == max_net_header_bytes);
 
+/// What a driver must have negotiated to ask for segments of this type; 0 when there is none.
+Features host_segment_features_for(std::uint8_t gso_type) {
+    switch (gso_type) {
+        case gso_tcp4:
+            return feature_host_tso4;
+        case gso_tcp6:
+            return feature_host_tso6;
+        case gso_tcp4 | gso_ecn:
+            return feature_host_tso4 | feature_host_ecn;
+        case gso_tcp6 | gso_ecn:
+            return feature_host_tso6 | feature_host_ecn;
+        case gso_udp:
+            return feature_host_ufo;
+        case gso_udp_segments:
+            return feature_host_uso;
+        default:
+            return 0;
+    }
+}
+
 }  // namespace
 
 Result<FrameOffload> parse_transmit_header(const NetHeaderBytes& header, std::size_t frame_bytes,
@@ -46,10 +66,8 @@ Result<FrameOffload> parse_transmit_header(const NetHeaderBytes& header, std::si
         offload.checksum_offset = raw.checksum_offset;
     }
     if (raw.gso_type != gso_none) {
-        const bool negotiated_type =
-            (raw.gso_type == gso_tcp4 && (negotiated & feature_host_tso4) != 0) ||
-            (raw.gso_type == gso_tcp6 && (negotiated & feature_host_tso6) != 0);
-        if (!negotiated_type) {
+        const Features needed = host_segment_features_for(raw.gso_type);
+        if (needed == 0 || (negotiated & needed) != needed) {
             return failure(
                 fmt::format("the header asks for segmentation of type {}, which was not negotiated",
                             raw.gso_type));

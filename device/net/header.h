@@ -20,11 +20,6 @@ constexpr std::size_t net_header_bytes(Features negotiated) {
 inline constexpr std::size_t max_net_header_bytes = 12;
 using NetHeaderBytes = std::array<std::byte, max_net_header_bytes>;
 
-// gso_type (5.1.6).
-inline constexpr std::uint8_t gso_none = 0;
-inline constexpr std::uint8_t gso_tcp4 = 1;
-inline constexpr std::uint8_t gso_tcp6 = 4;
-
 /// Reads what a driver wrote before a frame of `frame_bytes`, and checks it (5.1.6.2): a checksum
 /// or a segmentation that was not negotiated, a checksum outside of the frame, a segment size of
 /// 0 are failures. Flags that the device does not know are ignored, and so are the checksum

@@ -23,12 +23,10 @@ constexpr std::uint8_t status_needs_reset = 0x40;
 Features possible_features(const NetSurroundings& surroundings) {
     Features features = feature_version_1 | feature_event_idx | feature_indirect_desc |
                         feature_mrg_rxbuf | feature_csum | feature_guest_csum | feature_mtu |
-                        feature_guest_announce | feature_ring_packed | feature_in_order;
+                        feature_guest_announce | feature_ring_packed | feature_in_order |
+                        host_segment_features | guest_segment_features;
     if (surroundings.queue_pairs > 1) {
         features |= feature_mq;
-    }
-    if (surroundings.wire_takes_offloads) {
-        features |= feature_host_tso4 | feature_host_tso6 | feature_guest_tso4 | feature_guest_tso6;
     }
     if (surroundings.serves_config) {
         features |= feature_mac | feature_status | feature_speed_duplex;
@@ -264,6 +262,11 @@ unsigned NetDevice::receiving_pairs() const {
 void NetDevice::settle(NetQueue& queue) {
     // What was completed belongs to the driver, stopped or not.
     queue.finish_batch();
+    for (const auto& pair : pairs_) {
+        if (&pair->receive == &queue) {
+            pair->receive.forget_segments();
+        }
+    }
 }
 
 bool NetDevice::deliver(const Frame& frame) {

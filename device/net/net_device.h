@@ -39,7 +39,6 @@ struct NetDeviceOptions {
 
 /// What surrounds a device and decides what it can offer.
 struct NetSurroundings {
-    bool wire_takes_offloads = false;
     /// The front end reads our configuration space.
     bool serves_config = false;
     unsigned queue_pairs = 1;
@@ -95,8 +94,8 @@ class NetDevice final : public VirtioDevice, public NetworkControl {
     bool any_in_state(Virtqueue::State state) const;
     /// How many pairs, from the first on, can receive: at least 1.
     unsigned receiving_pairs() const;
-    /// Before a queue stops: what is done is shown.
-    static void settle(NetQueue& queue);
+    /// Before a queue stops: what is done is shown, what waits for it is dropped.
+    void settle(NetQueue& queue);
     bool deliver(const Frame& frame);
 
     struct Pair {

@@ -25,6 +25,63 @@ ReceiveQueue::Outcome ReceiveQueue::deliver(const Frame& frame) {
         ++count().dropped_size;
         return Outcome::dropped;
     }
+    if (!flush_segments()) {
+        return Outcome::no_buffers;
+    }
+    if (frame.offload.gso_type == gso_none || takes_segments(frame)) {
+        return deliver_whole(frame);
+    }
+    if (!segments_.start(frame)) {
+        ++count().dropped_offload;
+        return Outcome::dropped;
+    }
+    if (!flush_segments()) {
+        segments_.keep();
+    }
+    return Outcome::delivered;
+}
+
+bool ReceiveQueue::flush_segments() {
+    for (; !segments_.done(); segments_.pop()) {
+        const Outcome outcome = deliver_whole(segments_.front());
+        if (outcome == Outcome::no_buffers) {
+            return false;
+        }
+        if (outcome == Outcome::not_ready) {
+            forget_segments();
+            return true;
+        }
+    }
+    return true;
+}
+
+void ReceiveQueue::forget_segments() noexcept {
+    count().dropped_not_ready += segments_.left();
+    segments_.clear();
+}
+
+bool ReceiveQueue::takes_segments(const Frame& frame) const {
+    const auto has = [this](Features features) { return (negotiated() & features) == features; };
+    switch (frame.offload.gso_type) {
+        case gso_tcp4:
+            return has(feature_guest_tso4);
+        case gso_tcp6:
+            return has(feature_guest_tso6);
+        case gso_tcp4 | gso_ecn:
+            return has(feature_guest_tso4 | feature_guest_ecn);
+        case gso_tcp6 | gso_ecn:
+            return has(feature_guest_tso6 | feature_guest_ecn);
+        case gso_udp:
+            return has(feature_guest_ufo);
+        case gso_udp_segments:
+            // Both, unless somebody misses a few datagrams that are cut without need.
+            return has(feature_guest_uso4 | feature_guest_uso6);
+        default:
+            return false;
+    }
+}
+
+ReceiveQueue::Outcome ReceiveQueue::deliver_whole(const Frame& frame) {
     const std::optional<Frame> adapted = adapt(frame);
     if (!adapted) {
         ++count().dropped_offload;
@@ -36,12 +93,6 @@ ReceiveQueue::Outcome ReceiveQueue::deliver(const Frame& frame) {
 std::optional<Frame> ReceiveQueue::adapt(const Frame& frame) {
     Frame adapted = frame;
     const FrameOffload& offload = frame.offload;
-    const bool takes_segments =
-        (offload.gso_type == gso_tcp4 && (negotiated() & feature_guest_tso4) != 0) ||
-        (offload.gso_type == gso_tcp6 && (negotiated() & feature_guest_tso6) != 0);
-    if (offload.gso_type != gso_none && !takes_segments) {
-        return std::nullopt;
-    }
     if ((negotiated() & feature_guest_csum) != 0) {
         return adapted;
     }
@@ -150,7 +201,12 @@ void ReceiveQueue::woken() {
 }
 
 void ReceiveQueue::announce_buffers() {
-    if (virtqueue().ring() != nullptr && virtqueue().enabled() && std::exchange(awaited_, false)) {
+    if (virtqueue().ring() == nullptr || !virtqueue().enabled() ||
+        !std::exchange(awaited_, false)) {
+        return;
+    }
+    // First what the wire has given already; when that finds no room it waits again.
+    if (flush_segments()) {
         on_buffers_();
     }
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "device/net/net_queue.h"
+#include "device/net/segment.h"
 #include "device/wire/wire.h"
 
 namespace skbtrail::device {
@@ -26,13 +27,23 @@ class ReceiveQueue : public NetQueue {
                  std::function<void()> on_buffers);
 
     /// Writes one frame with its header, over several chains if MRG_RXBUF was negotiated and one
-    /// is too small (virtio 1.3, 5.1.6.3 and 5.1.6.4).
+    /// is too small (virtio 1.3, 5.1.6.3 and 5.1.6.4). A frame that is to be cut, for a driver
+    /// that takes none such, is delivered when its first segment is: the others follow, before any
+    /// other frame.
     Outcome deliver(const Frame& frame);
 
     /// The queue was enabled: frames that came before found it not ready.
     void announce_buffers();
 
+    /// The queue stops: segments that wait for buffers of its ring are dropped, and counted.
+    void forget_segments() noexcept;
+
   private:
+    /// Whether this driver takes a frame that is to be cut.
+    bool takes_segments(const Frame& frame) const;
+    /// False while segments are left that find no buffers.
+    bool flush_segments();
+    Outcome deliver_whole(const Frame& frame);
     /// The frame as this driver can take it: checksums completed where it did not negotiate to do
     /// without. None when it cannot be made so.
     std::optional<Frame> adapt(const Frame& frame);
@@ -51,6 +62,7 @@ class ReceiveQueue : public NetQueue {
     std::function<void()> on_buffers_;
     bool awaited_ = true;               ///< the wire waits to hear of buffers
     std::vector<Chain> taken_;          ///< for one deliver(); kept for its capacity
+    Segmenter segments_;                ///< of the frame that was delivered last
     std::vector<std::byte> completed_;  ///< a frame whose checksum adapt() completed
 };
 

@@ -125,17 +125,28 @@ tl::expected<void, RingFault> TransmitQueue::handle(const Chain& chain) {
 
 void TransmitQueue::send(std::span<std::byte> frame, const FrameOffload& offload) {
     Frame sent{frame, offload, index() / 2, frame};
-    if (offload.needs_checksum && !wire_.takes_offloads()) {
+    const bool cut = offload.gso_type != gso_none && !wire_.takes_segments(offload.gso_type);
+    if (cut && !segmenter_.start(sent)) {
+        ++count().dropped_offload;
+        return;
+    }
+    if (!cut && offload.needs_checksum && !wire_.takes_offloads()) {
         // The place was checked with the header.
         complete_checksum(frame, offload);
-        sent.offload = FrameOffload{};
+        sent.offload.needs_checksum = false;
     }
     ++count().frames;
     count().bytes += frame.size();
     if (tap_) {
         tap_(FrameDirection::from_guest, frame);
     }
-    wire_.transmit(sent);
+    if (!cut) {
+        wire_.transmit(sent);
+        return;
+    }
+    for (; !segmenter_.done(); segmenter_.pop()) {
+        wire_.transmit(segmenter_.front());
+    }
 }
 
 }  // namespace skbtrail::device

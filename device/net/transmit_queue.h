@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "device/net/net_queue.h"
+#include "device/net/segment.h"
 #include "device/wire/wire.h"
 
 namespace skbtrail::device {
@@ -30,14 +31,16 @@ class TransmitQueue : public NetQueue {
     bool break_queue(RingFault fault);
     /// Empty when the chain was handled, dropped frames included.
     tl::expected<void, RingFault> handle(const Chain& chain);
-    /// Onto the wire, with the checksum completed unless the wire takes it partial.
+    /// Onto the wire, with the checksum completed unless the wire takes it partial, and cut unless
+    /// the wire takes it whole.
     void send(std::span<std::byte> frame, const FrameOffload& offload);
 
     Wire& wire_;
     FrameTap tap_;
     std::chrono::milliseconds latency_;
     std::vector<std::byte> frame_;  ///< the guest's bytes, copied before they are looked at
-    EventLoop::Timer continue_;     ///< goes on later: in the next turn, or after the latency
+    Segmenter segmenter_;
+    EventLoop::Timer continue_;  ///< goes on later: in the next turn, or after the latency
 };
 
 }  // namespace skbtrail::device

@@ -10,6 +10,14 @@
 
 namespace skbtrail::device {
 
+// gso_type (virtio 1.3, 5.1.6): what a frame is to be cut into.
+inline constexpr std::uint8_t gso_none = 0;
+inline constexpr std::uint8_t gso_tcp4 = 1;
+inline constexpr std::uint8_t gso_udp = 3;  ///< IP fragments of one datagram
+inline constexpr std::uint8_t gso_tcp6 = 4;
+inline constexpr std::uint8_t gso_udp_segments = 5;  ///< datagrams
+inline constexpr std::uint8_t gso_ecn = 0x80;        ///< a flag beside the TCP types: CWR is set
+
 /// Says what the checksum and segmentation fields of a frame mean: the fields of virtio_net_hdr
 /// (virtio 1.3, 5.1.6) that travel with a frame, in host order, without ring layout.
 struct FrameOffload {
@@ -17,7 +25,7 @@ struct FrameOffload {
     bool data_valid = false;      ///< checksums were verified
     std::uint16_t checksum_start = 0;
     std::uint16_t checksum_offset = 0;
-    std::uint8_t gso_type = 0;  ///< VIRTIO_NET_HDR_GSO_*
+    std::uint8_t gso_type = gso_none;
     std::uint16_t gso_size = 0;
     std::uint16_t header_length = 0;
 };
@@ -61,7 +69,7 @@ class Wire {
     /// Called once, before any other: where to deliver to.
     virtual void attach(Deliver deliver) = 0;
     /// A frame that the guest sent. The bytes are the wire's own only during the call. Unless
-    /// takes_offloads(), its checksums are complete and it is one segment.
+    /// takes_offloads(), its checksums are complete; it is one segment unless takes_segments().
     virtual void transmit(const Frame& frame) = 0;
     /// The guest has given receive buffers: after its driver has started, and again after
     /// Deliver returned false or on_receive_stopped() was called.
@@ -71,8 +79,10 @@ class Wire {
     virtual void on_receive_stopped() {}
     /// The front end has left: frames that wait for receive buffers are nobody's now.
     virtual void on_guest_left() {}
-    /// Whether transmit() understands partial checksums and segmentation, FrameOffload.
+    /// Whether transmit() understands partial checksums, FrameOffload::needs_checksum.
     virtual bool takes_offloads() const { return false; }
+    /// Whether transmit() takes frames that are to be cut, of this type (gso_ecn included).
+    virtual bool takes_segments(std::uint8_t /* gso_type */) const { return takes_offloads(); }
     virtual WireCounters counters() const = 0;
     /// For a person and the log: "nat 10.0.2.0/24".
     virtual std::string describe() const = 0;

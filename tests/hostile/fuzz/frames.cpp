@@ -7,6 +7,7 @@
 #include "device/net/checksum.h"
 #include "device/net/header.h"
 #include "device/net/net_device.h"
+#include "device/net/segment.h"
 #include "device/wire/frame_headers.h"
 #include "tests/hostile/fuzz/input.h"
 #include "tests/hostile/fuzz/invariant.h"
@@ -33,6 +34,23 @@ void sums(std::span<const std::byte> frame) {
     require(whole == pieces, "the sum of two pieces is not that of the whole");
 }
 
+/// Cuts the frame as a wire or a driver that takes no segments would have it.
+void segments(std::span<const std::byte> frame, const FrameOffload& offload) {
+    static Segmenter segmenter;
+    if (!segmenter.start(Frame{frame, offload})) {
+        require(segmenter.done(), "a frame that cannot be cut has segments");
+        return;
+    }
+    require(segmenter.left() <= Segmenter::most_segments, "more segments than there may be");
+    for (; !segmenter.done(); segmenter.pop()) {
+        const Frame& segment = segmenter.front();
+        require(segment.offload.gso_type == gso_none && !segment.offload.needs_checksum,
+                "a segment is not complete");
+        require(segment.bytes.size() >= min_frame_bytes && segment.bytes.size() <= max_frame_bytes,
+                "a segment of a length that no frame has");
+    }
+}
+
 void offloads(const NetHeaderBytes& header, std::vector<std::byte> frame, Features negotiated) {
     const auto offload = parse_transmit_header(header, frame.size(), negotiated);
     if (!offload) {
@@ -40,6 +58,9 @@ void offloads(const NetHeaderBytes& header, std::vector<std::byte> frame, Featur
         return;
     }
     make_receive_header(*offload, 1);
+    if (offload->gso_type != gso_none) {
+        segments(frame, *offload);
+    }
     if (!offload->needs_checksum) {
         return;
     }

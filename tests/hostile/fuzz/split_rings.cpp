@@ -43,8 +43,7 @@ class Player {
     static std::unique_ptr<NetBench> make(FuzzInput& input) {
         const auto wanted = input.take<Features>();
         const bool wire_offloads = (input.take<std::uint8_t>() & 1) != 0;
-        const Features possible =
-            possible_features({.wire_takes_offloads = wire_offloads, .serves_config = true});
+        const Features possible = possible_features({.serves_config = true});
         try {
             return std::make_unique<NetBench>(wanted & possible, wire_offloads);
         } catch (const std::runtime_error&) {

@@ -110,8 +110,7 @@ class NetBench {
         wire.offloads = wire_offloads;
         NetDeviceOptions options;
         options.transmit_latency = transmit_latency;
-        options.features =
-            possible_features({.wire_takes_offloads = wire_offloads, .serves_config = true});
+        options.features = possible_features({.serves_config = true});
         device = std::make_unique<NetDevice>(
             loop, wire, options, events, [this](FrameDirection direction, auto frame) {
                 tapped.emplace_back(direction, std::vector<std::byte>(frame.begin(), frame.end()));

@@ -289,23 +289,34 @@ TEST_CASE("receive: checksums as the driver takes them", "[device][net]") {
     }
 }
 
-TEST_CASE("receive: segments only for a driver that takes them", "[device][net]") {
+TEST_CASE("receive: a frame to be cut goes whole to a driver that takes it", "[device][net]") {
+    struct Case {
+        std::uint8_t type;
+        Features needs;
+    };
+    const auto [type, needs] =
+        GENERATE(Case{gso_tcp4, feature_guest_tso4}, Case{gso_tcp6, feature_guest_tso6},
+                 Case{gso_tcp4 | gso_ecn, feature_guest_tso4 | feature_guest_ecn},
+                 Case{gso_tcp6 | gso_ecn, feature_guest_tso6 | feature_guest_ecn},
+                 Case{gso_udp, feature_guest_ufo},
+                 Case{gso_udp_segments, feature_guest_uso4 | feature_guest_uso6});
     const FrameOffload segment{.needs_checksum = true,
                                .checksum_start = 34,
                                .checksum_offset = 16,
-                               .gso_type = gso_tcp4,
+                               .gso_type = type,
                                .gso_size = 1448};
-    NetBench plain(bench_features, true);
+    // This is no IP: it cannot be cut either.
+    NetBench plain(bench_features | (guest_segment_features & ~needs));
     plain.receive.chain().writable(4000).offer();
     CHECK(plain.wire.deliver(pattern(3000), segment));
     CHECK(plain.counters(0).dropped_offload == 1);
 
-    NetBench able(bench_features | feature_guest_tso4, true);
+    NetBench able(bench_features | needs);
     const auto offered = able.receive.chain().writable(4000).offer();
     CHECK(able.wire.deliver(pattern(3000), segment));
     able.settle();
     const auto received = reassemble(able, {offered});
-    CHECK(received.header[1] == std::byte{gso_tcp4});
+    CHECK(received.header[1] == std::byte{type});
     CHECK(received.frame == pattern(3000));
 }
 

@@ -227,6 +227,16 @@ TEST_CASE("transmit: segments go to a wire that takes them", "[device][net]") {
     CHECK(bench.wire.sent[0].offload.gso_size == 1448);
 }
 
+TEST_CASE("transmit: what the wire does not take whole and cannot be cut is dropped",
+          "[device][net]") {
+    NetBench bench(bench_features | feature_host_tso4);
+    bench.send(pattern(9000), header(1, gso_tcp4, 1448, 34, 16));
+    CHECK(bench.wire.sent.empty());
+    CHECK(bench.counters(1).dropped_offload == 1);
+    CHECK(bench.transmit.take_used());
+    CHECK(bench.state(1) == Virtqueue::State::running);
+}
+
 TEST_CASE("transmit: without the flag the checksum fields mean nothing", "[device][net]") {
     // 5.1.6.2.2; neither do flags that the device does not know.
     NetBench bench;
@@ -338,6 +348,17 @@ TEST_CASE("hostile transmit: segmentation headers that lie", "[device][net][host
     CHECK(refused(header(1, gso_tcp6, 1448, 34, 16), all & ~feature_host_tso6));
     CHECK(refused(header(1, gso_tcp4, 1448, 34, 16), all & ~feature_host_tso4));
     CHECK(refused(header(1, 0x81, 1448, 34, 16), all));  // ECN was not negotiated
+    CHECK_FALSE(refused(header(1, 0x81, 1448, 34, 16), all | feature_host_ecn));
+    CHECK_FALSE(refused(header(1, 0x84, 1448, 34, 16), all | feature_host_ecn));
+    CHECK(refused(header(1, 0x84, 1448, 34, 16), (all | feature_host_ecn) & ~feature_host_tso6));
+    CHECK(refused(header(1, gso_udp, 1480, 34, 6), all));
+    CHECK_FALSE(refused(header(1, gso_udp, 1480, 34, 6), all | feature_host_ufo));
+    CHECK(refused(header(1, gso_udp_segments, 1480, 34, 6), all));
+    CHECK_FALSE(refused(header(1, gso_udp_segments, 1480, 34, 6), all | feature_host_uso));
+    for (const unsigned type : {2u, 6u, 0x80u, 0x83u, 0x85u, 0xffu}) {
+        CHECK(refused(header(1, static_cast<std::uint8_t>(type), 1448, 34, 16),
+                      all | host_segment_features));
+    }
     CHECK(refused(header(1, 0, 0, 34, 16), all & ~feature_csum));
     CHECK(refused(header(1, 0, 0, 2999, 0), all));
     CHECK_FALSE(refused(header(1, 0, 0, 2998, 0), all));

@@ -286,9 +286,9 @@ TEST_CASE("program: what it cannot do it says", "[device][program]") {
     const std::vector<Wrong> all = {
         {{"--wire", "reflect"}, 64, "--socket is required"},
         {{"--socket", directory / "s", "--wire", "nta"}, 64, "nta"},
-        {{"--socket", directory / "s", "--wire", "reflect", "--features", "+host_tso4"},
+        {{"--socket", directory / "s", "--wire", "reflect", "--features", "+status"},
          2,
-         "host_tso4 cannot be offered here"},
+         "status cannot be offered here"},
         {{"--socket", directory / "no/s", "--wire", "reflect"}, 2, "cannot listen at"},
         {{"--socket", directory / "s", "--wire", "reflect", "--events", "/no/e"},
          2,
