@@ -15,6 +15,7 @@
 #include "device/wire/sink.h"
 #include "device/wire/spec.h"
 #include "device/wire/suggest.h"
+#include "device/wire/tap.h"
 
 namespace skbtrail::device {
 
@@ -37,6 +38,11 @@ constexpr std::array wire_kinds{
     WireKind{"nat", "a user-mode network with DHCP and DNS; needs no rights", &NatWire::options,
              [](const WireOptions& options, EventLoop& loop) -> std::unique_ptr<Wire> {
                  return std::make_unique<NatWire>(options, loop);
+             }},
+    WireKind{"tap", "a tap interface of the host, with its offloads; needs CAP_NET_ADMIN",
+             &TapWire::options,
+             [](const WireOptions& options, EventLoop& loop) -> std::unique_ptr<Wire> {
+                 return std::make_unique<TapWire>(options, loop);
              }},
     WireKind{"reflect", "every frame back to the guest, MAC addresses swapped",
              [] { return std::span<const WireOption>{}; },
