@@ -5,9 +5,11 @@
 // gateway 10.0.2.2 (52:55:0a:00:02:02), DNS at 10.0.2.3, DHCP leases from 10.0.2.15 on.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "device/event_loop.h"
 #include "device/wire/delivery_queue.h"
@@ -29,11 +31,21 @@ class NatWire final : public Wire {
     void transmit(const Frame& frame) override;
     void on_receive_ready() override { to_guest_.drain(); }
     void on_guest_left() override { to_guest_.clear(); }
+    bool takes_segments(std::uint8_t gso_type) const override;
     WireCounters counters() const override;
     std::string describe() const override { return description_; }
 
   private:
+    /// Hands a frame of the guest to libslirp.
+    void input(const Frame& frame);
+    /// A frame that libslirp sends.
+    void output(std::span<const std::byte> bytes);
+
     std::string description_;
+    bool offload_;
+    std::uint16_t guest_mss_ = 1460;        ///< what the guest's last SYN named
+    std::vector<std::byte> changed_input_;  ///< kept for their capacity
+    std::vector<std::byte> changed_output_;
     WireCounters::Direction from_guest_;
     DeliveryQueue to_guest_;
     /// Last: it delivers to the queue until its end.

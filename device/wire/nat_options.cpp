@@ -18,6 +18,8 @@ constexpr std::array known_options{
     WireOption{"host-loopback", "on|off",
                "on: the gateway's address reaches services on the host's 127.0.0.1 (on)"},
     WireOption{"ipv6", "on|off", "on: also fec0::/64 with router advertisements (off)"},
+    WireOption{"offload", "on|off",
+               "on: TCP in frames larger than the guest's MTU, to be cut by who has to (on)"},
     WireOption{"hostfwd", "tcp|udp:[ADDRESS]:PORT-[ADDRESS]:PORT",
                "connections to a port of the host (127.0.0.1) go to the guest", true},
 };
@@ -128,6 +130,7 @@ NatOptions parse_nat_options(const WireOptions& options) {
     nat.restricted = options.on_off("restrict", nat.restricted);
     nat.ipv6 = options.on_off("ipv6", nat.ipv6);
     nat.host_loopback = options.on_off("host-loopback", nat.host_loopback);
+    nat.offload = options.on_off("offload", nat.offload);
     for (const auto& text : options.all("hostfwd")) {
         auto forward = parse_forward(text, nat);
         if (!forward) {

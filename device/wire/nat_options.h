@@ -34,6 +34,7 @@ struct NatOptions {
     bool restricted = false;
     bool ipv6 = false;
     bool host_loopback = true;
+    bool offload = true;  ///< TCP in frames larger than the guest's link takes
     std::vector<HostForward> forwards;
 };
 

@@ -52,6 +52,8 @@ class WireGuest {
     void take_buffers() { buffers_ = 0; }
 
     const std::vector<Bytes>& received() const { return received_; }
+    /// What was said of each of them.
+    const std::vector<FrameOffload>& offloads() const { return offloads_; }
     Tins::EthernetII packet(std::size_t index) const {
         const auto& frame = received_.at(index);
         return {reinterpret_cast<const std::uint8_t*>(frame.data()),
@@ -78,12 +80,14 @@ class WireGuest {
         }
         --buffers_;
         received_.emplace_back(frame.bytes.begin(), frame.bytes.end());
+        offloads_.push_back(frame.offload);
         return true;
     }
 
     Wire& wire_;
     std::size_t buffers_ = std::numeric_limits<std::size_t>::max();
     std::vector<Bytes> received_;
+    std::vector<FrameOffload> offloads_;
 };
 
 /// Turns the loop until `done` or until `longest` is over. Returns whether it was done; that may

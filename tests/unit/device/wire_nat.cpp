@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <tins/arp.h>
 #include <tins/dhcp.h>
+#include <tins/ip_reassembler.h>
 #include <tins/tcp.h>
 #include <tins/udp.h>
 
@@ -216,6 +217,113 @@ TEST_CASE("nat carries a TCP connection from handshake to end", "[wire][nat]") {
     }));
     REQUIRE(::shutdown(connection.get(), SHUT_WR) == 0);
     CHECK(run_until(loop, [&] { return flags_seen(Tins::TCP::FIN) != nullptr; }));
+}
+
+TEST_CASE("nat carries TCP in large frames both ways", "[wire][nat]") {
+    HostSocket server(SOCK_STREAM);
+    REQUIRE(::listen(server.fd.get(), 1) == 0);
+    EventLoop loop;
+    const bool offload = GENERATE(true, false);
+    const auto wire = make_wire(offload ? "nat" : "nat,offload=off", loop);
+    CHECK(wire->takes_segments(gso_tcp4) == offload);
+    CHECK_FALSE(wire->takes_segments(gso_tcp6));
+    CHECK_FALSE(wire->takes_segments(gso_udp_segments));
+    WireGuest guest(*wire);
+    guest.send(arp_request());
+    Tins::TCP syn(server.port, 4000);
+    syn.flags(Tins::TCP::SYN);
+    syn.seq(100);
+    syn.window(65535);
+    syn.mss(1400);
+    guest.send(Tins::EthernetII(gateway_mac, guest_mac) / Tins::IP(gateway_ip, guest_ip) / syn);
+    REQUIRE(run_until(loop, [&] { return guest.find<Tins::TCP>() != nullptr; }));
+    const auto syn_ack = guest.find<Tins::TCP>();
+    const std::uint32_t theirs = syn_ack->find_pdu<Tins::TCP>()->seq() + 1;
+    CHECK(syn_ack->find_pdu<Tins::TCP>()->ack_seq() == 101);
+    // A guest may send as much in one frame as fits: the link's MTU is its own affair.
+    const std::string question(30'000, 'q');
+    guest.send(tcp_to(server.port, Tins::TCP::ACK, 101, theirs, question));
+    const UniqueFd connection(::accept4(server.fd.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    REQUIRE(connection);
+    std::string came;
+    REQUIRE(run_until(loop, [&] {
+        std::array<char, 65536> buffer{};
+        const auto size = ::recv(connection.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+        came.append(buffer.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
+        return came.size() >= question.size();
+    }));
+    CHECK(came == question);
+
+    const std::string answer(60'000, 'a');
+    REQUIRE(::send(connection.get(), answer.data(), answer.size(), 0) ==
+            static_cast<ssize_t>(answer.size()));
+    // The guest acknowledges all that came in order.
+    std::string got;
+    std::size_t looked_at = 0;
+    std::size_t largest = 0;
+    REQUIRE(run_until(loop, [&] {
+        for (; looked_at < guest.received().size(); ++looked_at) {
+            const auto packet = guest.packet(looked_at);
+            const auto* tcp = packet.find_pdu<Tins::TCP>();
+            const auto* raw = packet.find_pdu<Tins::RawPDU>();
+            if (tcp == nullptr || raw == nullptr || tcp->seq() != theirs + got.size()) {
+                continue;
+            }
+            got.append(raw->payload().begin(), raw->payload().end());
+            largest = std::max(largest, raw->payload().size());
+            const FrameOffload& said = guest.offloads()[looked_at];
+            // Without, libslirp's own idea of the link counts (it forgets the guest's MSS).
+            const bool large = offload && raw->payload().size() > 1400;
+            CHECK(said.gso_type == (large ? gso_tcp4 : gso_none));
+            CHECK(said.gso_size == (large ? 1400 : 0));
+            CHECK(said.needs_checksum == large);
+            guest.send(tcp_to(server.port, Tins::TCP::ACK,
+                              101 + static_cast<std::uint32_t>(question.size()),
+                              theirs + static_cast<std::uint32_t>(got.size())));
+        }
+        return got.size() >= answer.size();
+    }));
+    CHECK(got == answer);
+    CHECK((largest > 10'000) == offload);
+    CHECK(wire->counters().to_guest.dropped == 0);
+}
+
+TEST_CASE("nat cuts datagrams that the guest's link does not take", "[wire][nat]") {
+    HostSocket server(SOCK_DGRAM);
+    EventLoop loop;
+    const auto wire = make_wire("nat", loop);
+    WireGuest guest(*wire);
+    guest.send(arp_request());
+    guest.send(udp_to(gateway_ip, server.port, "question"));
+    std::array<char, 64> buffer{};
+    sockaddr_in from{};
+    socklen_t size = sizeof from;
+    REQUIRE(run_until(loop, [&] {
+        return ::recvfrom(server.fd.get(), buffer.data(), buffer.size(), MSG_DONTWAIT,
+                          reinterpret_cast<sockaddr*>(&from), &size) >= 0;
+    }));
+    // More than libslirp thinks the link takes: it cuts first, and its fragments are cut again.
+    std::string answer(20'000, '\0');
+    for (std::size_t i = 0; i < answer.size(); ++i) {
+        answer[i] = static_cast<char>(i * 31 + i / 251);
+    }
+    REQUIRE(::sendto(server.fd.get(), answer.data(), answer.size(), 0,
+                     reinterpret_cast<sockaddr*>(&from),
+                     size) == static_cast<ssize_t>(answer.size()));
+    Tins::IPv4Reassembler reassembler;
+    std::string got;
+    std::size_t looked_at = 0;
+    CHECK(run_until(loop, [&] {
+        for (; looked_at < guest.received().size(); ++looked_at) {
+            CHECK(guest.received()[looked_at].size() <= 1514);
+            auto packet = guest.packet(looked_at);
+            if (reassembler.process(packet) == Tins::IPv4Reassembler::REASSEMBLED) {
+                got = payload_of(packet);
+            }
+        }
+        return !got.empty();
+    }));
+    CHECK(got == answer);
 }
 
 TEST_CASE("a restricted nat lets nothing out", "[wire][nat]") {
