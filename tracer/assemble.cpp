@@ -1,6 +1,7 @@
 #include "tracer/assemble.h"
 
 #include <algorithm>
+#include <array>
 #include <set>
 #include <string_view>
 
@@ -21,6 +22,27 @@ constexpr std::uint16_t header_unset = 0xffff;
 std::optional<std::uint16_t> header_offset(std::uint16_t offset, bool zero_is_unset) {
     if (offset == header_unset || (zero_is_unset && offset == 0)) return std::nullopt;
     return offset;
+}
+
+/// CHECKSUM_… of include/linux/skbuff.h, by number.
+constexpr std::array<std::string_view, 4> checksum_states{"none", "unnecessary", "complete",
+                                                          "partial"};
+
+/// SKB_GSO_… of include/linux/skbuff.h, by bit.
+constexpr std::array<std::string_view, 20> gso_types{
+    "tcpv4",    "dodgy",          "tcp_ecn", "tcp_fixedid", "tcpv6",      "fcoe",
+    "gre",      "gre_csum",       "ipxip4",  "ipxip6",      "udp_tunnel", "udp_tunnel_csum",
+    "partial",  "tunnel_remcsum", "sctp",    "esp",         "udp",        "udp_l4",
+    "fraglist", "tcp_accecn"};
+
+std::string gso_type_words(std::uint32_t bits) {
+    std::string words;
+    for (unsigned bit = 0; bit < 32; ++bit) {
+        if ((bits >> bit & 1U) == 0) continue;
+        if (!words.empty()) words += ' ';
+        words += bit < gso_types.size() ? std::string(gso_types[bit]) : fmt::format("bit{}", bit);
+    }
+    return words;
 }
 
 chain::SkbGeometry geometry_of(const skbtrail_event& event, chain::PacketId packet) {
@@ -48,6 +70,20 @@ chain::SkbGeometry geometry_of(const skbtrail_event& event, chain::PacketId pack
     // While a UDP socket holds it, the device pointer is scratch space.
     constexpr std::uint32_t largest_ifindex = 1U << 24U;
     geometry.device = event.ifindex < largest_ifindex ? event.ifindex : 0;
+    geometry.netns = event.netns;
+    geometry.sock = event.sock;
+    geometry.queue = event.queue;
+    geometry.mark = event.mark;
+    geometry.hash = event.hash;
+    geometry.ip_summed = checksum_states[event.ip_summed & 3U];
+    if ((event.flags & SKBTRAIL_EVENT_SHARED) != 0) {
+        geometry.frags = event.frags;
+        if (event.gso_size != 0) {
+            geometry.gso_size = event.gso_size;
+            geometry.gso_segs = event.gso_segs;
+            geometry.gso_type = gso_type_words(event.gso_type);
+        }
+    }
     return geometry;
 }
 

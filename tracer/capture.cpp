@@ -65,33 +65,90 @@ void Capture::add_page(unsigned cpu, std::span<const std::byte> page) {
     page_bytes_ += capture.pages.size() - before;
 }
 
-void Capture::decode(const GraphDecoder& decoder) {
+/// Decodes the pages of one CPU. A call's kprobe events follow each other: what comes between two
+/// of them ends the call.
+class Capture::PageDecoder {
+  public:
+    PageDecoder(Capture& owner, const GraphDecoder& decoder, const KprobeDecoder* kprobes,
+                unsigned cpu, CpuCapture& capture)
+        : owner_(owner), decoder_(decoder), kprobes_(kprobes), cpu_(cpu), capture_(capture) {}
+
+    void page(std::span<const std::byte> page) {
+        after_loss_ = header_of(page).lost;
+        if (after_loss_) end_call();
+        const auto result = read_page(page, [this](const PageRecord& one) { record(one); });
+        if (result.lost) {
+            ++capture_.pages_after_loss;
+            capture_.lost_before_pages += result.lost_count.value_or(0);
+        }
+        if (result.damaged) ++capture_.damaged_pages;
+    }
+
+    void end_call() {
+        if (!call_.empty()) owner_.add_call(std::exchange(call_, {}), call_time_, cpu_);
+    }
+
+  private:
+    void record(const PageRecord& record) {
+        if (auto graph = decoder_.decode(record.data)) {
+            end_call();
+            graph->time = record.time;
+            graph->cpu = static_cast<std::uint16_t>(cpu_);
+            graph->after_loss = std::exchange(after_loss_, false);
+            capture_.records.push_back(*graph);
+            return;
+        }
+        auto sighting = kprobes_ == nullptr ? std::nullopt : kprobes_->decode(record.data);
+        if (!sighting) {
+            ++capture_.foreign_records;
+            return;
+        }
+        const bool same = !call_.empty() &&
+                          call_.front().event.function == sighting->event.function &&
+                          call_.front().event.tid == sighting->event.tid;
+        if (!same) {
+            end_call();
+            call_time_ = record.time;
+        }
+        call_.push_back(*sighting);
+    }
+
+    Capture& owner_;
+    const GraphDecoder& decoder_;
+    const KprobeDecoder* kprobes_;
+    unsigned cpu_;
+    CpuCapture& capture_;
+    bool after_loss_ = false;
+    std::vector<KprobeSighting> call_;
+    std::uint64_t call_time_ = 0;
+};
+
+void Capture::decode(const GraphDecoder& decoder, const KprobeDecoder* kprobes) {
     for (auto& [cpu, capture] : cpus_) {
-        capture.pages.take([&, number = cpu, &one = capture](std::span<const std::byte> page) {
-            decode_page(page, decoder, number, one);
-        });
+        PageDecoder pages(*this, decoder, kprobes, cpu, capture);
+        capture.pages.take([&pages](std::span<const std::byte> page) { pages.page(page); });
+        pages.end_call();
     }
 }
 
-void Capture::decode_page(std::span<const std::byte> page, const GraphDecoder& decoder,
-                          unsigned cpu, CpuCapture& capture) {
-    bool after_loss = header_of(page).lost;
-    const auto result = read_page(page, [&](const PageRecord& record) {
-        auto graph = decoder.decode(record.data);
-        if (!graph) {
-            ++capture.foreign_records;
-            return;
-        }
-        graph->time = record.time;
-        graph->cpu = static_cast<std::uint16_t>(cpu);
-        graph->after_loss = std::exchange(after_loss, false);
-        capture.records.push_back(*graph);
-    });
-    if (result.lost) {
-        ++capture.pages_after_loss;
-        capture.lost_before_pages += result.lost_count.value_or(0);
+void Capture::add_call(std::vector<KprobeSighting> sightings, std::uint64_t time, unsigned cpu) {
+    auto& capture = cpus_[cpu];
+    for (const auto& sighting : sightings) {
+        if (sighting.page_offset != 0) page_offset_ = sighting.page_offset;
     }
-    if (result.damaged) ++capture.damaged_pages;
+    if (order_sightings(sightings)) ++capture.lists_truncated;
+    for (auto& sighting : sightings) {
+        auto& event = sighting.event;
+        event.time = time;
+        event.sequence = capture.calls_seen;
+        event.cpu = cpu;
+        if (event.bytes_used > 0) {
+            event.bytes_index = static_cast<std::uint32_t>(bytes_.size());
+            bytes_.push_back(sighting.bytes);
+        }
+        capture.events.push_back(event);
+    }
+    ++capture.calls_seen;
 }
 
 bool Capture::add_event(std::span<const std::byte> bytes) {

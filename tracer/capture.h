@@ -7,11 +7,13 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "tracer/bpf/event.h"
 #include "tracer/ftrace/format.h"
+#include "tracer/kprobe_decoder.h"
 
 namespace skbtrail::tracer {
 
@@ -48,6 +50,8 @@ struct CpuCapture {
     std::uint64_t pages_after_loss = 0;   ///< pages marked as following a loss
     std::uint64_t damaged_pages = 0;
     std::uint64_t foreign_records = 0;     ///< of other events, or of a form not understood
+    std::uint64_t calls_seen = 0;          ///< with kprobe events: the sequence of the next one
+    std::uint64_t lists_truncated = 0;     ///< lists of sk_buffs longer than there are probes for
     std::uint64_t records_over_limit = 0;  ///< not kept: the memory limit was reached
     std::uint64_t events_over_limit = 0;
 };
@@ -62,8 +66,8 @@ class Capture {
     /// Takes one page of a CPU's buffer, to be decoded later.
     void add_page(unsigned cpu, std::span<const std::byte> page);
 
-    /// Decodes the pages taken so far into records.
-    void decode(const GraphDecoder& decoder);
+    /// Decodes the pages taken so far into records, and into events when `kprobes` can.
+    void decode(const GraphDecoder& decoder, const KprobeDecoder* kprobes = nullptr);
 
     /// Takes one event of the BPF ring buffer; false when it is not one (too short).
     bool add_event(std::span<const std::byte> bytes);
@@ -76,17 +80,20 @@ class Capture {
 
     /// Bytes of pages and events taken, about. Decoded records take as much as their pages did.
     [[nodiscard]] std::size_t size() const { return page_bytes_ + event_bytes_; }
+    /// Start of the kernel's direct map, as kprobe events told it.
+    [[nodiscard]] std::optional<std::uint64_t> page_offset() const { return page_offset_; }
     [[nodiscard]] std::uint64_t malformed_events() const { return malformed_events_; }
 
   private:
-    static void decode_page(std::span<const std::byte> page, const GraphDecoder& decoder,
-                            unsigned cpu, CpuCapture& capture);
+    class PageDecoder;
+    void add_call(std::vector<KprobeSighting> sightings, std::uint64_t time, unsigned cpu);
 
     std::size_t half_;
     std::size_t page_bytes_ = 0;
     std::size_t event_bytes_ = 0;
     std::map<unsigned, CpuCapture> cpus_;
     std::vector<EventBytes> bytes_;
+    std::optional<std::uint64_t> page_offset_;
     std::uint64_t malformed_events_ = 0;
 };
 

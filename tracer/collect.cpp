@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <utility>
@@ -25,6 +27,8 @@
 #include "tracer/failure.h"
 #include "tracer/files.h"
 #include "tracer/ftrace/functions.h"
+#include "tracer/ftrace/kprobe_events.h"
+#include "tracer/ftrace/saved_state.h"
 #include "tracer/ftrace/trace_buffer.h"
 #include "tracer/function_table.h"
 #include "tracer/observed.h"
@@ -147,63 +151,110 @@ void choose_functions(TraceBuffer& buffer, const Plan& plan) {
     buffer.choose(records, names);
 }
 
-/// Attaches the probes; those that the kernel refuses become unavailable.
-void attach(Prober& prober, const Plan& plan, FunctionTable& functions,
+/// Sets the probes; those that the kernel refuses become unavailable.
+void attach(Identity& identity, const Plan& plan, FunctionTable& functions,
             std::vector<chain::Unavailable>& unavailable) {
     std::vector<Probe> probes;
     std::vector<FunctionId> ids;
     for (FunctionId id = 0; id < plan.functions.size(); ++id) {
         const auto& cookie = plan.functions[id].cookie;
         if (!cookie) continue;
-        probes.push_back({functions[id].symbol, *cookie});
+        const auto& function = functions[id];
+        probes.push_back({function.symbol, function.site, *cookie,
+                          is_core(function.name, !function.module.empty())});
         ids.push_back(id);
     }
-    for (const auto& refused : prober.attach(probes)) {
-        const auto id = ids[refused.index];
+    const auto refused = identity.attach(probes);
+    for (const auto& one : refused) {
+        const auto id = ids[one.index];
         functions.not_probed(id);
+        if (one.reason.empty()) continue;
         unavailable.push_back(
-            {functions[id].name, fmt::format("the kernel refuses to attach BPF to it: {}",
-                                             std::strerror(refused.error))});
+            {functions[id].name, fmt::format("its sk_buffs are not recorded: {}", one.reason)});
     }
 }
 
-/// Names of the threads that still live; those that ended told theirs in their events.
-std::map<std::uint32_t, std::string> thread_names(const std::vector<std::uint32_t>& threads) {
+struct Circumstance {
+    const Options& options;
+    const std::string& tracefs;
+    std::uint64_t page_offset_address = 0;
+    const TraceBuffer& buffer;
+    SavedState& saved;
+};
+
+/// Finds by trying how sk_buffs can be told on this kernel. What was found not to work is noted in
+/// the plan, so that the next start need not try it again, and in `calibration`.
+std::unique_ptr<Identity> make_identity(const Circumstance& here, Plan& plan,
+                                        FunctionTable& functions,
+                                        std::vector<chain::Unavailable>& unavailable,
+                                        std::vector<std::string>& calibration) {
+    const auto& wanted = here.options.identity;
+    if (wanted == "bpf" || (wanted == "auto" && plan.no_bpf.empty())) {
+        try {
+            Prober::Options prober_options;
+            prober_options.ring_kib = here.options.buffer_kib;
+            prober_options.page_offset_address = here.page_offset_address;
+            auto prober = std::make_unique<Prober>(prober_options);
+            attach(*prober, plan, functions, unavailable);
+            return prober;
+        } catch (const Failure& failure) {
+            if (wanted == "bpf") throw;
+            // What libbpf says is a page long, and of use to those only who ask for --identity bpf.
+            plan.no_bpf = failure.what();
+            plan.no_bpf.resize(std::min(plan.no_bpf.size(), plan.no_bpf.find(" (libbpf")));
+            if (!plan.no_bpf.ends_with('.')) plan.no_bpf += '.';
+        }
+    }
+    if (!plan.no_bpf.empty()) {
+        calibration.push_back(
+            fmt::format("BPF on many functions (kprobe.multi) does not work "
+                        "here, so kprobe events are used: {}",
+                        plan.no_bpf));
+    }
+    auto events = std::make_unique<KprobeEvents>(here.tracefs, here.buffer.directory(), plan.layout,
+                                                 here.page_offset_address, here.saved);
+    attach(*events, plan, functions, unavailable);
+    return events;
+}
+
+/// Names of the threads that still live, and those that ftrace saw run; threads that ended told
+/// theirs in their events, where there are such events.
+std::map<std::uint32_t, std::string> thread_names(const std::string& tracefs,
+                                                  const std::vector<std::uint32_t>& threads) {
+    std::map<std::uint32_t, std::string> seen;
+    const auto saved = try_read_file(tracefs + "/saved_cmdlines").value_or("");
+    for (const auto line : split_lines(saved)) {  // "PID NAME"
+        const auto blank = line.find(' ');
+        std::uint32_t tid = 0;
+        const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), tid);
+        if (error != std::errc{} || blank == std::string_view::npos) continue;
+        seen[tid] = line.substr(blank + 1);
+    }
     std::map<std::uint32_t, std::string> names;
     for (const auto tid : threads) {
         if (const auto text = try_read_file(fmt::format("/proc/{}/comm", tid))) {
             names[tid] = trim(*text);
+        } else if (const auto known = seen.find(tid); known != seen.end()) {
+            names[tid] = known->second;
         }
     }
     return names;
 }
 
-/// Counters of the kernel, before or after the recording.
-struct KernelCounters {
-    std::vector<CpuStats> buffers;
-    Prober::Missed missed;
-};
-
-void add_kernel_losses(const KernelCounters& before, const KernelCounters& after,
-                       const Prober& prober, std::vector<chain::Loss>& losses) {
-    for (const auto& stats : after.buffers) {
+void add_kernel_losses(const std::vector<CpuStats>& buffers, const Identity& identity,
+                       std::vector<chain::Loss>& losses) {
+    std::vector<unsigned> cpus;
+    for (const auto& stats : buffers) {
+        cpus.push_back(stats.cpu);
         losses.push_back({"ring_buffer_overrun", stats.cpu, stats.overrun,
                           "entries and returns overwritten before they were read"});
         losses.push_back({"ring_buffer_commit_overrun", stats.cpu, stats.commit_overrun,
                           "entries and returns lost while an interrupt filled the buffer"});
         losses.push_back({"ring_buffer_dropped", stats.cpu, stats.dropped,
                           "entries and returns refused by a full buffer"});
-        const auto& counters = prober.counters(stats.cpu);
-        losses.push_back({"bpf_reserve_failed", stats.cpu, counters.reserve_failed,
-                          "events refused by the full BPF ring buffer"});
-        losses.push_back({"list_truncated", stats.cpu, counters.list_truncated,
-                          "lists of sk_buffs of which only the first 32 members were recorded"});
     }
-    losses.push_back(
-        {"probe_missed", std::nullopt,
-         (after.missed.program - before.missed.program) + (after.missed.link - before.missed.link),
-         "calls that the kernel did not show to the BPF program, another one being "
-         "at work on that CPU"});
+    auto more = identity.losses(cpus);
+    std::move(more.begin(), more.end(), std::back_inserter(losses));
 }
 
 void describe_functions(const FunctionTable& functions, chain::Observed& observed) {
@@ -245,9 +296,8 @@ void collect(const Options& options, StatusWriter& status) {
     const auto tracefs = find_tracefs();
     check_tracer(tracefs);
     const auto modules = parse_modules(try_read_file("/proc/modules").value_or(""));
-    const auto [plan, computed] = get_plan(options, tracefs, modules);
+    auto [plan, computed] = get_plan(options, tracefs, modules);
     for (const auto& text : plan.notes) note(text);
-    if (computed && !options.save_plan.empty()) write_whole(options.save_plan, to_text(plan));
     status.prepared(preparing.seconds(), computed);
 
     const Stopwatch attaching;
@@ -259,23 +309,32 @@ void collect(const Options& options, StatusWriter& status) {
     }
     auto functions = place_functions(plan, text_start, modules);
     const auto decoder = make_decoder(tracefs);
-    TraceBuffer buffer(tracefs, options.buffer_kib);
+    SavedState saved;
+    if (saved.repaired() > 0) {
+        note("the tracing settings that a killed skbtrail-collect left were put back");
+    }
+    remove_abandoned_kprobe_events(tracefs);
+    TraceBuffer buffer(tracefs, options.buffer_kib, saved);
     if (options.no_detach) buffer.keep();
     choose_functions(buffer, plan);
 
-    Prober::Options prober_options;
-    prober_options.ring_kib = options.buffer_kib;
-    if (plan.page_offset_base) {
-        prober_options.page_offset_address =
-            text_start + static_cast<std::uint64_t>(*plan.page_offset_base);
-    }
-    Prober prober(prober_options);
     chain::Recording recording;
     auto& observed = recording.observed;
     observed.unavailable = plan.unavailable;
+    if (!buffer.is_private()) {
+        observed.calibration.emplace_back(
+            "function_graph does not work in a trace instance of its own here, so the machine's "
+            "own trace buffer is used");
+    }
     // In this order ftrace calls the graph first and the program second, which the merge finds out
     // by itself, but most quickly when it is so.
-    attach(prober, plan, functions, observed.unavailable);
+    const Circumstance here{
+        options, tracefs,
+        plan.page_offset_base ? text_start + static_cast<std::uint64_t>(*plan.page_offset_base) : 0,
+        buffer, saved};
+    const auto identity =
+        make_identity(here, plan, functions, observed.unavailable, observed.calibration);
+    if (computed && !options.save_plan.empty()) write_whole(options.save_plan, to_text(plan));
     buffer.enable();
     describe_functions(functions, observed);
     if (!options.save_raw.empty()) save_functions(functions, options.save_raw);
@@ -286,24 +345,20 @@ void collect(const Options& options, StatusWriter& status) {
 
     Capture capture(options.memory_mib << 20U);
     Window window;
-    KernelCounters before;
-    KernelCounters after;
     {
-        Reader reader(buffer, prober, page_size(tracefs), capture, options.save_raw);
-        before.missed = prober.missed();
+        Reader reader(buffer, *identity, page_size(tracefs), capture, options.save_raw);
         buffer.switch_on();
-        prober.switch_on();
+        identity->switch_on();
         window.begin = now_ns();
         status.command_started();
         observed.exit_status = run_command(options.command);
         status.command_ended(*observed.exit_status);
         window.end = now_ns();
-        prober.switch_off();
+        identity->switch_off();
         buffer.switch_off();
         reader.finish();
     }
-    after.buffers = buffer.stats();
-    after.missed = prober.missed();
+    const auto buffers = buffer.stats();
 
     observed.kernel_release = kernel_release();
     observed.kernel_build_id = plan.build_id;
@@ -313,17 +368,18 @@ void collect(const Options& options, StatusWriter& status) {
     observed.started = static_cast<chain::Nanoseconds>(window.begin);
     observed.ended = static_cast<chain::Nanoseconds>(window.end);
     observed.command = options.command;
-    observed.page_offset = prober.page_offset();
     observed.tree_method = "function_graph";
-    observed.identity_method = "kprobe.multi";
+    observed.identity_method = identity->method();
     observed.interfaces = list_interfaces();
 
-    capture.decode(decoder);
-    auto assembled =
-        assemble(capture, functions, window, plan.drop_reasons, thread_names(threads_of(capture)));
+    capture.decode(decoder, identity->decoder());
+    observed.page_offset = identity->page_offset();
+    if (!observed.page_offset) observed.page_offset = capture.page_offset();
+    auto assembled = assemble(capture, functions, window, plan.drop_reasons,
+                              thread_names(tracefs, threads_of(capture)));
     recording.chains = std::move(assembled.chains);
     recording.packets = std::move(assembled.packets);
-    add_kernel_losses(before, after, prober, recording.losses);
+    add_kernel_losses(buffers, *identity, recording.losses);
     std::move(assembled.losses.begin(), assembled.losses.end(),
               std::back_inserter(recording.losses));
     std::uint64_t lost = 0;
@@ -331,7 +387,7 @@ void collect(const Options& options, StatusWriter& status) {
 
     const auto bytes = output.write(recording);
     status.recording_written(bytes, recording.chains.size(), recording.packets.size(), lost);
-    if (options.no_detach) prober.keep();
+    if (options.no_detach) identity->keep();
 }
 
 }  // namespace skbtrail::tracer

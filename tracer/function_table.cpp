@@ -7,6 +7,9 @@ namespace skbtrail::tracer {
 void FunctionTable::add(Function function) {
     const auto id = static_cast<FunctionId>(functions_.size());
     by_site_.emplace(function.site, id);
+    // Where the kernel tells no sites, the patched call may follow a landing pad (endbr64).
+    constexpr std::uint64_t landing_pad = 4;
+    if (function.site == function.symbol) by_site_.emplace(function.site + landing_pad, id);
     by_symbol_.emplace(function.symbol, id);
     functions_.push_back(std::move(function));
 }

@@ -26,8 +26,10 @@ constexpr const char* footer =
     "what it found, and the next start is quick:\n"
     "  skbtrail-collect --plan plan --save-plan plan --output ping.json -- ping …\n"
     "\n"
-    "Needs root, Linux 6.12 or later (function_graph, kprobe.multi, BTF), and tracefs.\n"
-    "Other tracing on the machine is left alone.\n"
+    "Needs root, tracefs, and a kernel with function_graph, BTF, and either kprobe.multi\n"
+    "(CONFIG_FPROBE) or kprobe events: tried on Debian's 6.1, 6.12 and 7.3. Other tracing\n"
+    "on the machine is left alone; a kernel that has function_graph at the top of tracefs\n"
+    "only gets its settings back afterwards.\n"
     "\n"
     "Exit status: 0 recorded, whatever the command's status was (the recording has it);\n"
     "2 could not record; 64 wrong usage.\n";
@@ -63,6 +65,11 @@ std::variant<Options, Exit> parse_options(int argc, const char* const* argv) {
         ->type_name("N")
         ->capture_default_str()
         ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 20U));
+    app.add_option("--identity", options.identity,
+                   "How sk_buffs are told: bpf, kprobe-events, or auto: the first that works")
+        ->type_name("WAY")
+        ->capture_default_str()
+        ->check(CLI::IsMember({"auto", "bpf", "kprobe-events"}));
     app.add_flag("--no-detach", options.no_detach,
                  "Leave the kernel patched at the end: for a machine about to power off");
     app.add_option("--save-raw", options.save_raw,

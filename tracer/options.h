@@ -16,6 +16,8 @@ struct Options {
     int status_fd = -1;
     std::uint64_t buffer_kib = 4096;  ///< of trace buffer per CPU, and of BPF ring buffer
     std::uint64_t memory_mib = 64;    ///< of raw records kept
+    /// How sk_buffs are told: "auto" (the best that works), "bpf" or "kprobe-events".
+    std::string identity = "auto";
     bool no_detach = false;
     std::string save_raw;  ///< directory for raw pages and events
     std::vector<std::string> command;

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
@@ -152,6 +153,7 @@ class Follower {
     void read_headers(const skbtrail_event& event, PacketId id) {
         if ((event.flags & SKBTRAIL_EVENT_BYTES) == 0) return;
         // A second copy comes from a place where the headers are complete.
+        if ((event.flags & SKBTRAIL_EVENT_DONE) != 0 && !complete_.insert(id).second) return;
         auto& target = packet(id);
         auto decoded = decode_headers(ntohs(event.protocol), capture_.bytes_of(event));
         target.headers = std::move(decoded.fields);
@@ -263,6 +265,7 @@ class Follower {
     std::unordered_map<std::uint64_t, Head> heads_;
     std::unordered_map<std::uint64_t, Skb> skbs_;
     std::unordered_map<PacketId, Merging> merging_;
+    std::unordered_set<PacketId> complete_;  ///< whose headers need no better copy
 };
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "tracer/plan.h"
 
+#include <algorithm>
 #include <charconv>
 #include <concepts>
 #include <iterator>
@@ -13,7 +14,7 @@ namespace skbtrail::tracer {
 
 namespace {
 
-constexpr std::string_view first_line = "skbtrail-plan 1";
+constexpr std::string_view first_line = "skbtrail-plan 2";
 
 template <std::integral Number>
 Number number(std::string_view word) {
@@ -92,6 +93,26 @@ void parse_line(const std::vector<std::string_view>& words, Plan& plan) {
     } else if (words[0] == "release") {
         need(2);
         plan.release = words[1];
+    } else if (words[0] == "no-bpf") {
+        need(2);
+        plan.no_bpf = words[1];
+    } else if (words[0] == "sk_buff") {
+        need(2);
+        plan.layout.size = number<std::uint32_t>(words[1]);
+    } else if (words[0] == "member") {
+        need(5);
+        const auto entry = std::find_if(
+            layout_entries.begin(), layout_entries.end(), [&words](const auto& candidate) {
+                return candidate.structure == words[1] && candidate.path == words[2];
+            });
+        if (entry == layout_entries.end()) {
+            throw Failure(fmt::format(
+                "The plan is damaged: it tells where {}.{} lies, which is not looked at. Delete "
+                "the file.",
+                words[1].substr(0, 40), words[2].substr(0, 40)));
+        }
+        plan.layout.*
+            entry->target = {number<std::uint32_t>(words[3]), number<std::uint32_t>(words[4])};
     } else if (words[0] == "page_offset_base") {
         need(2);
         plan.page_offset_base = number<std::int64_t>(words[1]);
@@ -116,6 +137,15 @@ std::string to_text(const Plan& plan) {
     }
     for (const auto& module : plan.modules) {
         fmt::format_to(out, "module\t{}\t{}\n", module.name, module.size);
+    }
+    if (!plan.no_bpf.empty()) fmt::format_to(out, "no-bpf\t{}\n", flat(plan.no_bpf));
+    if (plan.layout.size != 0) {
+        fmt::format_to(out, "sk_buff\t{}\n", plan.layout.size);
+        for (const auto& entry : layout_entries) {
+            const auto& member = plan.layout.*entry.target;
+            fmt::format_to(out, "member\t{}\t{}\t{}\t{}\n", entry.structure, entry.path,
+                           member.offset, member.size);
+        }
     }
     for (const auto& reason : plan.drop_reasons) fmt::format_to(out, "reason\t{}\n", reason);
     for (const auto& entry : plan.unavailable) {

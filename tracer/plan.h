@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "tracer/chain/recording.h"
+#include "tracer/skb_layout.h"
 
 namespace skbtrail::tracer {
 
@@ -19,8 +20,10 @@ struct PlannedFunction {
     std::uint16_t module = 0;  ///< 0: the kernel's text; else index in Plan::modules plus 1
     std::uint32_t record = 0;  ///< index for set_ftrace_filter
     std::int64_t site = 0;     ///< patched call, from the start of the text
-    std::uint8_t shift = 0;    ///< site - start of the function
-    std::uint32_t roles = 0;   ///< role::…
+    /// site - start of the function. Where the kernel does not tell sites (before 6.5), the site is
+    /// the start.
+    std::uint8_t shift = 0;
+    std::uint32_t roles = 0;              ///< role::…
     std::optional<std::uint32_t> cookie;  ///< event.h; absent: in the tree only
 };
 
@@ -36,8 +39,10 @@ struct Plan {
     std::string release;
     std::vector<PlannedModule> modules;            ///< all that are loaded, in the kernel's order
     std::optional<std::int64_t> page_offset_base;  ///< address of the variable, from _stext
-    std::vector<std::string> drop_reasons;         ///< by number, without SKB_DROP_REASON_
-    std::vector<PlannedFunction> functions;        ///< by record
+    SkbLayout layout;                              ///< for reading sk_buffs without BPF
+    std::string no_bpf;  ///< why BPF could not tell identities here; empty: it can, or untried
+    std::vector<std::string> drop_reasons;   ///< by number, without SKB_DROP_REASON_
+    std::vector<PlannedFunction> functions;  ///< by record
     std::vector<chain::Unavailable> unavailable;
     std::vector<std::string> notes;  ///< what was not as expected, for a person
 };

@@ -37,6 +37,31 @@ bool is_of_network(const Signatures& signatures) {
     });
 }
 
+/// What ftrace can trace. Kernels before 6.5 give names only.
+std::vector<TraceableFunction> list_functions(const std::string& tracefs,
+                                              std::string_view kallsyms) {
+    const auto path = tracefs + "/available_filter_functions";
+    if (const auto text = try_read_file(path + "_addrs")) {
+        auto functions = parse_traceable_functions(*text);
+        if (functions.empty()) {
+            throw Failure(
+                fmt::format("{}_addrs lists no function: the kernel hides its addresses "
+                            "(kernel.kptr_restrict), or offers none to trace. Try: sysctl "
+                            "kernel.kptr_restrict=1",
+                            path));
+        }
+        return functions;
+    }
+    const auto text = try_read_file(path);
+    if (!text) {
+        throw Failure(fmt::format(
+            "{} cannot be read: this kernel was built without CONFIG_DYNAMIC_FTRACE. Use one that "
+            "has it (Debian's have).",
+            path));
+    }
+    return parse_traceable_names(*text, kallsyms);
+}
+
 }  // namespace
 
 std::optional<TextRange> find_net_text(const std::vector<TraceableFunction>& functions) {
@@ -66,6 +91,7 @@ std::optional<TextRange> find_net_text(const std::vector<TraceableFunction>& fun
 Plan make_plan(const KernelFacts& facts) {
     Plan plan;
     plan.drop_reasons = facts.drop_reasons;
+    plan.layout = facts.layout;
     std::unordered_map<std::string_view, std::uint16_t> module_index;
     for (const auto& module : facts.modules) {
         plan.modules.push_back({module.name, module.size});
@@ -83,15 +109,27 @@ Plan make_plan(const KernelFacts& facts) {
     for (const auto& module : facts.modules) {
         if (!facts.module_signatures.contains(module.name)) {
             plan.notes.push_back(
-                fmt::format("Module {} has no BTF: its functions are not traced.", module.name));
+                fmt::format("Module {} has no BTF: only those of its functions are traced that are "
+                            "known by name.",
+                            module.name));
         }
     }
 
     std::map<std::string_view, std::set<std::string_view>> plain;  // names per module
     for (const auto& function : facts.functions) plain[function.module].insert(function.name);
 
+    const Signatures no_signatures;
     std::set<std::string_view> probed_names;
+    std::set<std::string> ambiguous;
     for (const auto& function : facts.functions) {
+        if (function.site == 0) {
+            const auto known = facts.kernel_signatures.find(function.name);
+            if (known != facts.kernel_signatures.end() &&
+                cookie_of(function.name, &known->second)) {
+                ambiguous.insert(function.name);
+            }
+            continue;
+        }
         if (is_tracing_stub(function.name) || is_above_roots(function.name)) continue;
         const Signatures* signatures = &facts.kernel_signatures;
         bool wanted = false;
@@ -103,9 +141,10 @@ Plan make_plan(const KernelFacts& facts) {
         } else {
             const auto it = facts.module_signatures.find(function.module);
             const auto index = module_index.find(function.module);
-            if (it == facts.module_signatures.end() || index == module_index.end()) continue;
-            signatures = &it->second;
-            wanted = is_of_network(it->second);
+            if (index == module_index.end()) continue;
+            signatures = it == facts.module_signatures.end() ? &no_signatures : &it->second;
+            // The rings may be in a module of their own, which knows no network.
+            wanted = is_of_network(*signatures) || is_helper(function.name);
             module = index->second;
             base = facts.modules[module - 1U].address;
         }
@@ -138,6 +177,11 @@ Plan make_plan(const KernelFacts& facts) {
         if (!cookie_of(name, &signature) || is_tracing_stub(name)) continue;
         plan.unavailable.push_back({name, "takes an sk_buff, but ftrace does not offer it"});
     }
+    for (const auto& name : ambiguous) {
+        plan.unavailable.push_back(
+            {name,
+             "several functions have this name, and the kernel does not tell which is which"});
+    }
     std::sort(plan.unavailable.begin(), plan.unavailable.end(),
               [](const auto& left, const auto& right) { return left.function < right.function; });
     return plan;
@@ -145,23 +189,10 @@ Plan make_plan(const KernelFacts& facts) {
 
 Plan compute_plan(const std::string& tracefs) {
     KernelFacts facts;
-    const auto functions = try_read_file(tracefs + "/available_filter_functions_addrs");
-    if (!functions) {
-        throw Failure(fmt::format(
-            "{}/available_filter_functions_addrs cannot be read: this kernel is older than 6.5, or "
-            "was built without CONFIG_DYNAMIC_FTRACE. Use a newer one.",
-            tracefs));
-    }
-    facts.functions = parse_traceable_functions(*functions);
-    if (facts.functions.empty()) {
-        throw Failure(fmt::format(
-            "{}/available_filter_functions_addrs lists no function: the kernel hides its addresses "
-            "(kernel.kptr_restrict), or offers none to trace. Try: sysctl kernel.kptr_restrict=1",
-            tracefs));
-    }
     facts.modules = parse_modules(try_read_file("/proc/modules").value_or(""));
     const auto text = read_file("/proc/kallsyms");
     const KernelSymbols symbols(text);
+    facts.functions = list_functions(tracefs, text);
     facts.symbols = &symbols;
     facts.text_start = symbols.address_of("_stext");
     if (symbols.hidden() || facts.text_start == 0) {
@@ -172,6 +203,7 @@ Plan compute_plan(const std::string& tracefs) {
     const KernelTypes types;
     facts.kernel_signatures = types.kernel();
     facts.drop_reasons = types.drop_reasons();
+    facts.layout = types.skb_layout();
     for (const auto& module : facts.modules) {
         if (auto signatures = types.module(module.name)) {
             facts.module_signatures.emplace(module.name, std::move(*signatures));

@@ -21,6 +21,7 @@ struct KernelFacts {
     Signatures kernel_signatures;
     std::map<std::string, Signatures> module_signatures;  ///< absent: a module without BTF
     std::vector<std::string> drop_reasons;
+    SkbLayout layout;
 };
 
 /// The first and one past the last address of net/'s text; nothing when the kernel is not linked

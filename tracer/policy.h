@@ -47,6 +47,10 @@ std::uint32_t roles_of(std::string_view name, const Signature* signature);
 /// is no root. `signature` is null when BTF does not describe the function.
 std::optional<std::uint32_t> cookie_of(std::string_view name, const Signature* signature);
 
+/// True for a function that most packets pass, or that decides who is who: where each probe costs
+/// much, these get one. `module`: it is in a module in use, which on a small machine is its driver.
+bool is_core(std::string_view name, bool module);
+
 /// The first function of net/'s text, and those that must lie in the same range for it to be
 /// believed.
 inline constexpr std::string_view net_text_first = "netdev_devres_match";

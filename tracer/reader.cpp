@@ -44,10 +44,10 @@ Fd create(const std::string& path) {
 
 }  // namespace
 
-Reader::Reader(const TraceBuffer& buffer, Prober& prober, std::size_t page_bytes, Capture& capture,
-               const std::string& raw_directory)
+Reader::Reader(const TraceBuffer& buffer, Identity& identity, std::size_t page_bytes,
+               Capture& capture, const std::string& raw_directory)
     : buffer_(buffer),
-      prober_(prober),
+      identity_(identity),
       capture_(capture),
       page_(page_bytes),
       raw_directory_(raw_directory),
@@ -100,7 +100,7 @@ void Reader::run() {
         }
     };
     watch(stop_.get());
-    watch(prober_.poll_fd());
+    if (identity_.poll_fd() >= 0) watch(identity_.poll_fd());
     for (const auto& pipe : buffer_.pipes()) watch(pipe.fd.get());
     for (;;) {
         std::array<epoll_event, 16> events{};
@@ -125,7 +125,7 @@ void Reader::take_all() {
 }
 
 bool Reader::take_events() {
-    const auto count = prober_.drain(
+    const auto count = identity_.drain(
         [this](std::span<const std::byte> bytes) {
             capture_.add_event(bytes);
             if (raw_events_) {

@@ -7,10 +7,10 @@
 #include <string>
 #include <thread>
 
-#include "tracer/bpf/prober.h"
 #include "tracer/capture.h"
 #include "tracer/files.h"
 #include "tracer/ftrace/trace_buffer.h"
+#include "tracer/identity.h"
 
 namespace skbtrail::tracer {
 
@@ -18,7 +18,7 @@ class Reader {
   public:
     /// Starts the thread. All arguments must outlive the reader. `raw_directory`: where pages and
     /// events are also kept as they came, for tests of what reads them; empty: nowhere.
-    Reader(const TraceBuffer& buffer, Prober& prober, std::size_t page_bytes, Capture& capture,
+    Reader(const TraceBuffer& buffer, Identity& identity, std::size_t page_bytes, Capture& capture,
            const std::string& raw_directory);
     ~Reader();
     Reader(const Reader&) = delete;
@@ -35,7 +35,7 @@ class Reader {
     bool take_pages(const TraceBuffer::Pipe& pipe);
 
     const TraceBuffer& buffer_;
-    Prober& prober_;
+    Identity& identity_;
     Capture& capture_;
     std::vector<std::byte> page_;
     std::string raw_directory_;

@@ -59,6 +59,8 @@ typedef unsigned char skbtrail_u8;
 #define SKBTRAIL_EVENT_LAST (1u << 2)    /* the call releases the last reference to the head */
 #define SKBTRAIL_EVENT_UNSET (1u << 3)   /* only `skb` is meaningful, its fields are not set */
 #define SKBTRAIL_EVENT_CLONED (1u << 4)  /* skb->cloned */
+#define SKBTRAIL_EVENT_SHARED (1u << 5)  /* the fields of struct skb_shared_info are meaningful */
+#define SKBTRAIL_EVENT_DONE (1u << 6)    /* the bytes are from where headers are complete */
 
 /*
  * One sk_buff that a function was given; a call with several gives several events with the same
@@ -84,6 +86,16 @@ struct skbtrail_event {
     skbtrail_u8 flags;
     skbtrail_u8 bytes_used; /* bytes that follow in skbtrail_long_event; 0: none, and it is short */
     skbtrail_u32 bytes_index; /* the collector's own: where it keeps those bytes */
+    skbtrail_u64 sock;        /* skb->sk */
+    skbtrail_u32 netns; /* inode number of the device's network namespace, else the socket's */
+    skbtrail_u32 mark;
+    skbtrail_u32 hash;
+    skbtrail_u32 gso_type; /* SKB_GSO_* bits; shared info, as the next three */
+    skbtrail_u16 gso_size;
+    skbtrail_u16 gso_segs;
+    skbtrail_u8 frags;
+    skbtrail_u8 ip_summed; /* CHECKSUM_* */
+    skbtrail_u16 queue;    /* skb->queue_mapping */
 };
 
 struct skbtrail_long_event {

@@ -26,8 +26,29 @@ struct list_head {
     struct list_head *next, *prev;
 } RELOCATED;
 
+struct ns_common {
+    unsigned int inum;
+} RELOCATED;
+
+struct net {
+    struct ns_common ns;
+} RELOCATED;
+
+typedef struct {
+    struct net* net;
+} possible_net_t;
+
 struct net_device {
     int ifindex;
+    possible_net_t nd_net;
+} RELOCATED;
+
+struct sock_common {
+    possible_net_t skc_net;
+} RELOCATED;
+
+struct sock {
+    struct sock_common __sk_common;
 } RELOCATED;
 
 /* atomic_t and refcount_t: a relocation matches members by name, and structures with structures. */
@@ -40,16 +61,25 @@ struct refcount {
 } RELOCATED;
 
 struct skb_shared_info {
+    __u8 nr_frags;
+    unsigned short gso_size;
+    unsigned short gso_segs;
+    unsigned int gso_type;
     struct atomic dataref;
 } RELOCATED;
 
 struct sk_buff {
     struct sk_buff* next;
     struct net_device* dev;
+    struct sock* sk;
     unsigned int len;
     unsigned int data_len;
+    __u16 queue_mapping;
     __u8 cloned : 1;
     __u8 nohdr : 1;
+    __u8 ip_summed : 2;
+    __u32 hash;
+    __u32 mark;
     __be16 protocol;
     __u16 transport_header;
     __u16 network_header;

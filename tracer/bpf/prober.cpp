@@ -113,7 +113,8 @@ struct Prober::State {
         // Only "there is no such function" can be one function's fault.
         const bool may_be_one = error == EINVAL || error == ENOENT || error == ESRCH;
         if (end - begin == 1 && may_be_one) {
-            refused.push_back({begin, error});
+            refused.push_back({begin, fmt::format("the kernel refuses to attach BPF to it: {}",
+                                                  std::strerror(error))});
             return;
         }
         if (!may_be_one || refused.size() > 64) {
@@ -157,7 +158,7 @@ Prober::Prober(const Options& options) : state_(std::make_unique<State>()) {
 
 Prober::~Prober() = default;
 
-std::vector<Prober::Refused> Prober::attach(const std::vector<Probe>& probes) {
+std::vector<Refused> Prober::attach(const std::vector<Probe>& probes) {
     std::vector<Refused> refused;
     last_warnings().clear();
     try {
@@ -180,6 +181,7 @@ std::vector<Prober::Refused> Prober::attach(const std::vector<Probe>& probes) {
 }
 
 void Prober::switch_on() {
+    missed_before_ = missed();
     std::atomic_ref(state_->skeleton->bss->enabled).store(1, std::memory_order_release);
 }
 
@@ -200,23 +202,34 @@ std::size_t Prober::drain(const Sink& sink, std::size_t limit) {
     return limit - state_->left;
 }
 
-const skbtrail_cpu& Prober::counters(unsigned cpu) const {
-    return state_->skeleton->bss->cpus[cpu % SKBTRAIL_CPUS];
+std::vector<chain::Loss> Prober::losses(const std::vector<unsigned>& cpus) const {
+    std::vector<chain::Loss> losses;
+    for (const auto cpu : cpus) {
+        const auto& counters = state_->skeleton->bss->cpus[cpu % SKBTRAIL_CPUS];
+        losses.push_back({"bpf_reserve_failed", cpu, counters.reserve_failed,
+                          "events refused by the full BPF ring buffer"});
+        losses.push_back({"list_truncated", cpu, counters.list_truncated,
+                          "lists of sk_buffs of which only the first 32 members were recorded"});
+    }
+    losses.push_back({"probe_missed", std::nullopt, missed() - missed_before_,
+                      "calls that the kernel did not show to the BPF program, another one being "
+                      "at work on that CPU"});
+    return losses;
 }
 
-Prober::Missed Prober::missed() const {
-    Missed missed;
+std::uint64_t Prober::missed() const {
+    std::uint64_t missed = 0;
     bpf_prog_info program{};
     __u32 size = sizeof program;
     if (bpf_prog_get_info_by_fd(bpf_program__fd(state_->skeleton->progs.on_entry), &program,
                                 &size) == 0) {
-        missed.program = program.recursion_misses;
+        missed += program.recursion_misses;
     }
     for (const auto& link : state_->links) {
         MultiLinkInfo info{};
         size = sizeof info;
         if (bpf_obj_get_info_by_fd(bpf_link__fd(link.get()), &info, &size) == 0) {
-            missed.link += info.missed;
+            missed += info.missed;
         }
     }
     return missed;

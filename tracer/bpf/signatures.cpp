@@ -110,6 +110,36 @@ Signatures collect(const btf* types, std::uint32_t first) {
     return signatures;
 }
 
+/// Finds `path` ("users", "nd_net.net") in a structure, looking through unnamed members.
+Member find_member(const btf* types, const btf_type* structure, std::string_view path) {
+    if (structure == nullptr || !btf_is_composite(structure)) return {};
+    const auto dot = path.find('.');
+    const auto name = path.substr(0, dot);
+    const btf_member* members = btf_members(structure);
+    for (std::uint16_t i = 0; i < btf_vlen(structure); ++i) {
+        const auto offset = btf_member_bit_offset(structure, i);
+        const std::string_view member_name = btf__name_by_offset(types, members[i].name_off);
+        Member found;
+        if (member_name.empty()) {
+            found = find_member(types, strip(types, members[i].type), path);
+        } else if (member_name != name) {
+            continue;
+        } else if (dot != std::string_view::npos) {
+            found = find_member(types, strip(types, members[i].type), path.substr(dot + 1));
+        } else {
+            found.size = btf_member_bitfield_size(structure, i);
+            if (found.size == 0) {
+                const auto size = btf__resolve_size(types, members[i].type);
+                if (size > 0 && size <= 8) found.size = static_cast<std::uint32_t>(size) * 8;
+            }
+        }
+        if (found.size == 0) continue;
+        found.offset += offset;
+        return found;
+    }
+    return {};
+}
+
 }  // namespace
 
 KernelTypes::KernelTypes() : state_(std::make_unique<State>()) {
@@ -134,6 +164,22 @@ std::optional<Signatures> KernelTypes::module(const std::string& name) const {
     auto signatures = collect(types, btf__type_cnt(state_->kernel));
     btf__free(types);
     return signatures;
+}
+
+SkbLayout KernelTypes::skb_layout() const {
+    SkbLayout layout;
+    const auto structure = [this](std::string_view name) {
+        const auto id =
+            btf__find_by_name_kind(state_->kernel, std::string(name).c_str(), BTF_KIND_STRUCT);
+        return id < 0 ? nullptr : btf__type_by_id(state_->kernel, static_cast<std::uint32_t>(id));
+    };
+    for (const auto& entry : layout_entries) {
+        const auto member = find_member(state_->kernel, structure(entry.structure), entry.path);
+        if (member.size == 0 && entry.needed) return {};
+        layout.*entry.target = member;
+    }
+    layout.size = structure("sk_buff")->size;
+    return layout;
 }
 
 std::vector<std::string> KernelTypes::drop_reasons() const {

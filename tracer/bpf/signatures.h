@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tracer/signature.h"
+#include "tracer/skb_layout.h"
 
 namespace skbtrail::tracer {
 
@@ -30,6 +31,9 @@ class KernelTypes {
 
     /// Functions of one module; nothing when it has no BTF.
     [[nodiscard]] std::optional<Signatures> module(const std::string& name) const;
+
+    /// Where the members of struct sk_buff lie. Its size is 0 when one that is needed is not there.
+    [[nodiscard]] SkbLayout skb_layout() const;
 
     /// The names of enum skb_drop_reason by value, without SKB_DROP_REASON_.
     [[nodiscard]] std::vector<std::string> drop_reasons() const;

@@ -122,6 +122,10 @@ __noinline int emit_context(struct call* call) {
 static __always_inline void describe(struct skbtrail_event* event, const struct sk_buff* skb,
                                      __u32 cookie) {
     struct net_device* dev = skb->dev;
+    struct sock* sk = skb->sk;
+    struct skb_shared_info* shared =
+        bpf_rdonly_cast(skb->head + skb->end, bpf_core_type_id_kernel(struct skb_shared_info));
+    struct net* net = 0;
 
     event->head = (__u64)skb->head;
     event->data = (__u64)skb->data;
@@ -139,11 +143,28 @@ static __always_inline void describe(struct skbtrail_event* event, const struct 
     if (dev) {
         dev = bpf_rdonly_cast(dev, bpf_core_type_id_kernel(struct net_device));
         event->ifindex = dev->ifindex;
+        net = dev->nd_net.net;
     }
+    event->sock = (__u64)sk;
+    if (!net && sk) {
+        sk = bpf_rdonly_cast(sk, bpf_core_type_id_kernel(struct sock));
+        net = sk->__sk_common.skc_net.net;
+    }
+    if (net) {
+        net = bpf_rdonly_cast(net, bpf_core_type_id_kernel(struct net));
+        event->netns = net->ns.inum;
+    }
+    event->mark = skb->mark;
+    event->hash = skb->hash;
+    event->queue = skb->queue_mapping;
+    event->ip_summed = BPF_CORE_READ_BITFIELD(skb, ip_summed);
+    event->gso_size = shared->gso_size;
+    event->gso_segs = shared->gso_segs;
+    event->gso_type = shared->gso_type;
+    event->frags = shared->nr_frags;
+    event->flags |= SKBTRAIL_EVENT_SHARED;
     if (cookie & SKBTRAIL_COOKIE_RELEASES) {
         /* As skb_data_unref() decides: the low half counts all users, the high half payload. */
-        struct skb_shared_info* shared =
-            bpf_rdonly_cast(skb->head + skb->end, bpf_core_type_id_kernel(struct skb_shared_info));
         int bias = BPF_CORE_READ_BITFIELD(skb, nohdr) ? (1 << 16) + 1 : 1;
 
         if (!(event->flags & SKBTRAIL_EVENT_CLONED) || shared->dataref.counter == bias)

@@ -44,6 +44,18 @@ struct SkbGeometry {
     std::uint32_t users = 0;                        ///< reference count
     bool cloned = false;
     std::uint32_t device = 0;  ///< ifindex of skb->dev; 0 without one
+    std::uint32_t netns = 0;   ///< inode of the network namespace it is in; 0: not known
+    Address sock = 0;          ///< the struct sock that owns it; 0 without one
+    std::uint16_t queue = 0;   ///< skb->queue_mapping
+    std::uint32_t mark = 0;
+    std::uint32_t hash = 0;
+    /// What is known of its checksum: none, unnecessary, complete, partial (CHECKSUM_…).
+    std::string ip_summed = "none";
+    /// Of the buffer's end (struct skb_shared_info); absent where it could not be read.
+    std::optional<std::uint32_t> frags;  ///< pages attached
+    std::uint32_t gso_size = 0;  ///< payload bytes of each segment to be; 0: no segmentation
+    std::uint32_t gso_segs = 0;  ///< segments to be
+    std::string gso_type;        ///< how: "tcpv4", "tcpv6 dodgy", … (SKB_GSO_…)
 };
 
 /// One call of one kernel function.
@@ -147,7 +159,9 @@ struct Observed {
     /// with a descriptor.
     std::optional<Address> page_offset;
     std::string tree_method;      ///< "function_graph"
-    std::string identity_method;  ///< "kprobe.multi"
+    std::string identity_method;  ///< "kprobe.multi" or "kprobe events"
+    /// What was tried on this kernel and why the rest was not chosen, sentences for a person.
+    std::vector<std::string> calibration;
     std::vector<Interface> interfaces;
     std::vector<std::string> traced;  ///< functions that the tree can contain, sorted
     std::vector<std::string> probed;  ///< those of them whose sk_buffs are recorded, sorted

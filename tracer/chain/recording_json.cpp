@@ -114,6 +114,16 @@ void write_geometry(JsonWriter& writer, const SkbGeometry& skb) {
     members.integer_unless_zero("users", skb.users);
     members.boolean_if_true("cloned", skb.cloned);
     members.integer_unless_zero("device", skb.device);
+    members.integer_unless_zero("netns", skb.netns);
+    if (skb.sock != 0) members.address("sock", skb.sock);
+    members.integer_unless_zero("queue", skb.queue);
+    members.integer_unless_zero("mark", skb.mark);
+    members.integer_unless_zero("hash", skb.hash);
+    if (skb.ip_summed != "none") members.text("ip_summed", skb.ip_summed);
+    members.optional_integer("frags", skb.frags);
+    members.integer_unless_zero("gso_size", skb.gso_size);
+    members.integer_unless_zero("gso_segs", skb.gso_segs);
+    members.optional_text("gso_type", skb.gso_type);
 }
 
 void write_call(JsonWriter& writer, const Call& call) {
@@ -200,6 +210,7 @@ void write_observed(JsonWriter& writer, const Observed& observed) {
     if (observed.page_offset) members.address("page_offset", *observed.page_offset);
     members.optional_text("tree_method", observed.tree_method);
     members.optional_text("identity_method", observed.identity_method);
+    members.optional_array("calibration", observed.calibration, write_text);
     members.optional_array("interfaces", observed.interfaces, write_interface);
     members.optional_array("traced", observed.traced, write_text);
     members.optional_array("probed", observed.probed, write_text);
@@ -272,6 +283,16 @@ SkbGeometry read_geometry(const JsonValue& value) {
     object.optional("users", skb.users);
     object.optional("cloned", skb.cloned);
     object.optional("device", skb.device);
+    object.optional("netns", skb.netns);
+    if (const auto sock = object.find("sock")) skb.sock = sock->address();
+    object.optional("queue", skb.queue);
+    object.optional("mark", skb.mark);
+    object.optional("hash", skb.hash);
+    object.optional("ip_summed", skb.ip_summed);
+    object.optional("frags", skb.frags);
+    object.optional("gso_size", skb.gso_size);
+    object.optional("gso_segs", skb.gso_segs);
+    object.optional("gso_type", skb.gso_type);
     object.finish();
     return skb;
 }
@@ -398,6 +419,7 @@ Observed read_observed(const JsonValue& value) {
     if (const auto offset = object.find("page_offset")) observed.page_offset = offset->address();
     object.optional("tree_method", observed.tree_method);
     object.optional("identity_method", observed.identity_method);
+    object.optional("calibration", observed.calibration);
     observed.interfaces = read_optional_array(object, "interfaces", read_interface);
     object.optional("traced", observed.traced);
     object.optional("probed", observed.probed);

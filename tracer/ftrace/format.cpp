@@ -33,6 +33,15 @@ std::uint64_t load(std::span<const std::byte> data, const Field& field) {
 }  // namespace
 
 std::optional<Field> EventFormat::field(std::string_view name) const {
+    const auto field = find(name, false);
+    return field && field->size <= 8 ? field : std::nullopt;
+}
+
+std::optional<Field> EventFormat::array(std::string_view name) const {
+    return find(name, true);
+}
+
+std::optional<Field> EventFormat::find(std::string_view name, bool is_array) const {
     for (const auto line : split_lines(text)) {
         const auto begin = line.find("field:");
         if (begin == std::string_view::npos) continue;
@@ -40,10 +49,13 @@ std::optional<Field> EventFormat::field(std::string_view name) const {
         auto declaration = line.substr(begin + 6, end - begin - 6);  // type and name
         const auto blank = declaration.find_last_of(" \t*");
         if (blank == std::string_view::npos) continue;
-        if (trim(declaration.substr(blank + 1)) != name) continue;
+        auto declared = trim(declaration.substr(blank + 1));
+        const auto bracket = declared.find('[');
+        if (is_array != (bracket != std::string_view::npos)) continue;
+        if (declared.substr(0, bracket) != name) continue;
         const auto offset = number_after(line, "offset:");
         const auto size = number_after(line, "size:");
-        if (!offset || !size || *size == 0 || *size > 8 || *offset > 4096) return std::nullopt;
+        if (!offset || !size || *size == 0 || *size > 4096 || *offset > 4096) return std::nullopt;
         return Field{*offset, *size};
     }
     return std::nullopt;

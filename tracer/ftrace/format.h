@@ -23,6 +23,12 @@ struct EventFormat {
 
     /// The field called `name`; nothing when the event has none.
     [[nodiscard]] std::optional<Field> field(std::string_view name) const;
+
+    /// The array called `name`, as a whole; nothing when the event has none.
+    [[nodiscard]] std::optional<Field> array(std::string_view name) const;
+
+  private:
+    [[nodiscard]] std::optional<Field> find(std::string_view name, bool is_array) const;
 };
 
 /// Parses a format file. Throws Failure when it has no id.

@@ -1,6 +1,8 @@
 #include "tracer/ftrace/functions.h"
 
+#include <algorithm>
 #include <charconv>
+#include <iterator>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -19,10 +21,38 @@ std::uint64_t parse_hex(std::string_view text) {
     return error == std::errc{} && end == text.data() + text.size() ? value : 0;
 }
 
+/// A function's name and its module's, as one key.
+std::string symbol_key(std::string_view name, std::string_view module) {
+    std::string key(name);
+    key += '\t';
+    key += module;
+    return key;
+}
+
 /// "[name]" without its brackets.
 std::string_view bracketed(std::string_view word) {
     if (word.size() < 2 || word.front() != '[' || word.back() != ']') return {};
     return word.substr(1, word.size() - 2);
+}
+
+/// The addresses of each function in the text of /proc/kallsyms, in order, by symbol_key().
+std::unordered_map<std::string, std::vector<std::uint64_t>> addresses_by_name(
+    std::string_view kallsyms) {
+    std::unordered_map<std::string, std::vector<std::uint64_t>> symbols;
+    for (const auto line : split_lines(kallsyms)) {
+        const auto words = split_words(line);  // address type name [module]
+        if (words.size() < 3 || words[1].size() != 1) continue;
+        if (std::string_view("tTwW").find(words[1][0]) == std::string_view::npos) continue;
+        const auto address = parse_hex(words[0]);
+        if (address == 0) continue;
+        symbols[symbol_key(words[2], words.size() > 3 ? bracketed(words[3]) : std::string_view{})]
+            .push_back(address);
+    }
+    for (auto& [name, addresses] : symbols) {
+        std::sort(addresses.begin(), addresses.end());
+        addresses.erase(std::unique(addresses.begin(), addresses.end()), addresses.end());
+    }
+    return symbols;
 }
 
 }  // namespace
@@ -40,6 +70,61 @@ std::vector<TraceableFunction> parse_traceable_functions(std::string_view text) 
         TraceableFunction function{record, site, std::string(words[1]), {}};
         if (words.size() > 2) function.module = bracketed(words[2]);
         functions.push_back(std::move(function));
+    }
+    return functions;
+}
+
+std::vector<TraceableFunction> parse_traceable_names(std::string_view text,
+                                                     std::string_view kallsyms) {
+    const auto symbols = addresses_by_name(kallsyms);
+    std::vector<TraceableFunction> functions;
+    std::vector<const std::vector<std::uint64_t>*> candidates;  // per function
+    std::uint32_t record = 0;
+    for (const auto line : split_lines(text)) {
+        ++record;
+        const auto words = split_words(line);
+        if (words.empty()) continue;
+        TraceableFunction function{record, 0, std::string(words[0]), {}};
+        if (words.size() > 1) function.module = bracketed(words[1]);
+        const auto found = symbols.find(symbol_key(function.name, function.module));
+        candidates.push_back(found == symbols.end() ? nullptr : &found->second);
+        if (candidates.back() != nullptr && candidates.back()->size() == 1) {
+            function.site = candidates.back()->front();
+        }
+        functions.push_back(std::move(function));
+    }
+    // Between two functions of one object that are certain, the list has the addresses in order: as
+    // many candidates there as functions of that name leave no choice.
+    for (std::size_t begin = 0; begin < functions.size();) {
+        if (functions[begin].site != 0) {
+            ++begin;
+            continue;
+        }
+        const auto& module = functions[begin].module;
+        auto end = begin;
+        while (end < functions.size() && functions[end].site == 0 &&
+               functions[end].module == module) {
+            ++end;
+        }
+        const bool bounded_below = begin > 0 && functions[begin - 1].module == module;
+        const bool bounded_above = end < functions.size() && functions[end].module == module;
+        const auto low = bounded_below ? functions[begin - 1].site : 0;
+        const auto high = bounded_above ? functions[end].site : ~std::uint64_t{0};
+        for (auto i = begin; i < end; ++i) {
+            if (candidates[i] == nullptr) continue;
+            std::vector<std::uint64_t> inside;
+            std::copy_if(candidates[i]->begin(), candidates[i]->end(), std::back_inserter(inside),
+                         [&](std::uint64_t address) { return address > low && address < high; });
+            std::size_t same = 0;
+            std::size_t before = 0;
+            for (auto j = begin; j < end; ++j) {
+                if (candidates[j] != candidates[i]) continue;
+                ++same;
+                if (j < i) ++before;
+            }
+            if (inside.size() == same) functions[i].site = inside[before];
+        }
+        begin = end;
     }
     return functions;
 }

@@ -21,6 +21,15 @@ struct TraceableFunction {
 /// A line that is not of this form keeps its number and is left out.
 std::vector<TraceableFunction> parse_traceable_functions(std::string_view text);
 
+/// Parses the text of available_filter_functions ("name [module]" a line), which has no addresses:
+/// before Linux 6.5. `kallsyms` gives them: a site is then the start of the function, which may lie
+/// a landing pad before the patched call.
+///
+/// A name that several functions have is resolved by the list's order, which is that of addresses;
+/// where that leaves a choice, the function gets no site (0).
+std::vector<TraceableFunction> parse_traceable_names(std::string_view text,
+                                                     std::string_view kallsyms);
+
 /// A module as /proc/modules lists it.
 struct Module {
     std::string name;

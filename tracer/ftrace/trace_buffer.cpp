@@ -143,15 +143,18 @@ CpuStats parse_stats(std::string_view text) {
     return stats;
 }
 
-TraceBuffer::TraceBuffer(const std::string& tracefs, std::uint64_t kib_per_cpu) {
+TraceBuffer::TraceBuffer(const std::string& tracefs, std::uint64_t kib_per_cpu, SavedState& saved)
+    : saved_(saved) {
     create(tracefs);
     try {
-        switch_off();
-        write_file(directory_ + "/trace_clock", "mono");
-        write_file(directory_ + "/buffer_size_kb", std::to_string(kib_per_cpu));
+        set("tracing_on", "0");
+        set("trace_clock", "mono");
+        set("buffer_size_kb", std::to_string(kib_per_cpu));
         // Wake the reader when a quarter is full: often enough to be in time, and no interrupt of
         // ours in a recording that fits.
-        try_write_file(directory_ + "/buffer_percent", "25");
+        if (::access((directory_ + "/buffer_percent").c_str(), F_OK) == 0) {
+            set("buffer_percent", "25");
+        }
     } catch (...) {
         restore();
         throw;
@@ -177,36 +180,62 @@ void TraceBuffer::create(const std::string& tracefs) {
     const auto here = split_words(trim(offered));
     if (std::find(here.begin(), here.end(), "function_graph") != here.end()) return;
 
-    // Before Linux 6.11 an instance cannot have it.
+    // This kernel has it at the top only.
     ::rmdir(directory_.c_str());
     private_ = false;
+    take_top(tracefs);
+}
+
+void TraceBuffer::take_top(const std::string& tracefs) {
     directory_ = tracefs;
+    const auto refuse = [&](const std::string& who, const std::string& end_it) {
+        throw Failure(fmt::format(
+            "{} is at work in {}, and this kernel has only one function_graph. End it first: {}",
+            who, tracefs, end_it));
+    };
     const auto current = read_file(tracefs + "/current_tracer");
     if (trim(current) != "nop") {
-        throw Failure(fmt::format(
-            "Another tracer ({}) is at work in {}, and this kernel has only one function_graph. "
-            "End it first: echo nop > {}/current_tracer",
-            trim(current), tracefs, tracefs));
+        refuse(fmt::format("Another tracer ({})", trim(current)),
+               fmt::format("echo nop > {}/current_tracer", tracefs));
     }
-    for (const char* file :
-         {"tracing_on", "trace_clock", "buffer_size_kb", "buffer_percent", "set_ftrace_filter"}) {
-        save(file);
+    const auto events = try_read_file(tracefs + "/set_event").value_or("");
+    if (!trim(events).empty()) {
+        refuse(fmt::format("Somebody else's trace of the event {}",
+                           trim(split_lines(trim(events)).front())),
+               fmt::format("echo > {}/set_event", tracefs));
+    }
+    // Whatever would narrow our view.
+    for (const char* file : {"set_ftrace_filter", "set_ftrace_notrace", "set_ftrace_pid",
+                             "set_graph_function", "set_graph_notrace"}) {
+        if (::access(fmt::format("{}/{}", tracefs, file).c_str(), F_OK) == 0) set(file, "", true);
+    }
+    for (const auto& [file, text] :
+         {std::pair("max_graph_depth", "0"), std::pair("options/funcgraph-irqs", "1"),
+          std::pair("options/overwrite", "1")}) {
+        if (::access(fmt::format("{}/{}", tracefs, file).c_str(), F_OK) == 0) set(file, text);
     }
 }
 
-void TraceBuffer::save(const std::string& file) {
-    auto text = try_read_file(directory_ + "/" + file);
-    if (!text) return;
-    if (file == "trace_clock") *text = selected(*text);
-    if (file == "buffer_size_kb") *text = std::string(split_words(trim(*text)).front());
-    if (text->starts_with("####")) text->clear();  // "#### all functions enabled ####"
-    saved_.emplace_back(file, std::move(*text));
+/// Writes a setting. Of the machine's own buffer what it was is kept first.
+void TraceBuffer::set(const std::string& file, const std::string& text, bool by_word) {
+    const auto path = fmt::format("{}/{}", directory_, file);
+    if (!private_) {
+        auto before = read_file(path);
+        if (file == "trace_clock") before = selected(before);
+        if (file == "buffer_size_kb") before = std::string(split_words(trim(before)).front());
+        // "#### all functions enabled ####" and the like say that a list is empty.
+        if (by_word && before.starts_with("#")) before.clear();
+        if (by_word && file == "set_ftrace_pid" && trim(before) == "no pid") before.clear();
+        saved_.remember(path, std::string(trim(before)), by_word);
+    }
+    write_file(path, text.empty() ? "\n" : text);
 }
 
 TraceBuffer::~TraceBuffer() {
     pipes_.clear();
     if (keep_) {
         try_write_file(directory_ + "/tracing_on", "0");
+        saved_.forget();
         return;
     }
     restore();
@@ -217,10 +246,7 @@ void TraceBuffer::restore() {
         remove_instance(directory_);
         return;
     }
-    if (enabled_) try_write_file(directory_ + "/current_tracer", "nop");
-    for (const auto& [file, text] : saved_) {
-        try_write_file(fmt::format("{}/{}", directory_, file), text.empty() ? "\n" : text);
-    }
+    saved_.restore();
 }
 
 void TraceBuffer::choose(const std::vector<std::uint32_t>& records,
@@ -255,8 +281,7 @@ void TraceBuffer::choose(const std::vector<std::uint32_t>& records,
 }
 
 void TraceBuffer::enable() {
-    enabled_ = true;
-    write_file(directory_ + "/current_tracer", "function_graph");
+    set("current_tracer", "function_graph");
     open_pipes();  // not before: an open pipe keeps the tracer from being changed
 }
 

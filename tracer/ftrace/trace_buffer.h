@@ -10,6 +10,7 @@
 #include "tracer/chain/recording.h"
 #include "tracer/files.h"
 #include "tracer/ftrace/format.h"
+#include "tracer/ftrace/saved_state.h"
 
 namespace skbtrail::tracer {
 
@@ -34,14 +35,15 @@ struct CpuStats {
 };
 CpuStats parse_stats(std::string_view text);
 
-/// The buffer. Since Linux 6.11 it is an instance of its own (tracefs/instances/), so nobody else's
-/// tracing is touched. Before that function_graph exists at the top only: its settings are saved
-/// and put back, and another tracer at work there is not disturbed but reported as a Failure.
+/// The buffer. Where the kernel has function_graph in instances (tracefs/instances/), it is an
+/// instance of its own, so nobody else's tracing is touched. Where it exists at the top only, its
+/// settings are saved and put back, and somebody else's tracing at work there is not disturbed but
+/// reported as a Failure.
 class TraceBuffer {
   public:
     /// Sets up the buffer, tracing switched off. Removes instances that a killed collector left.
-    /// Throws Failure.
-    TraceBuffer(const std::string& tracefs, std::uint64_t kib_per_cpu);
+    /// `saved` keeps what has to be put back. Throws Failure.
+    TraceBuffer(const std::string& tracefs, std::uint64_t kib_per_cpu, SavedState& saved);
 
     /// Puts everything back, unless keep() was called.
     ~TraceBuffer();
@@ -71,20 +73,23 @@ class TraceBuffer {
 
     [[nodiscard]] std::vector<CpuStats> stats() const;
 
+    /// Where its files are: events/, per_cpu/ …
+    [[nodiscard]] const std::string& directory() const { return directory_; }
+
     /// True when the buffer is an instance.
     [[nodiscard]] bool is_private() const { return private_; }
 
   private:
     void create(const std::string& tracefs);
     void open_pipes();
-    void save(const std::string& file);
+    void take_top(const std::string& tracefs);
+    void set(const std::string& file, const std::string& text, bool by_word = false);
     void restore();
 
     std::string directory_;
     bool private_ = false;
     bool keep_ = false;
-    bool enabled_ = false;
-    std::vector<std::pair<std::string, std::string>> saved_;  ///< file and its text, top level only
+    SavedState& saved_;
     std::vector<Pipe> pipes_;
 };
 

@@ -50,6 +50,7 @@ chain::Recording full_recording() {
     observed.page_offset = 0xffff888000000000;
     observed.tree_method = "function_graph";
     observed.identity_method = "kprobe.multi";
+    observed.calibration = {"the kernel has no FPROBE"};
     observed.interfaces = {{"eth0", 2, "52:54:00:12:34:56", 1500, "virtio_net", {"mrg_rxbuf"}}};
     observed.probed = {"ip_rcv"};
     observed.unavailable = {{"ip_rcv_core", "inlined"}};
@@ -67,6 +68,16 @@ chain::Recording full_recording() {
     skb.transport_header = 98;
     skb.users = 2;
     skb.cloned = true;
+    skb.netns = 4026531840;
+    skb.sock = 0xffff888001234000;
+    skb.queue = 3;
+    skb.mark = 0xffffffff;
+    skb.hash = 0xdeadbeef;
+    skb.ip_summed = "partial";
+    skb.frags = 17;
+    skb.gso_size = 1448;
+    skb.gso_segs = 45;
+    skb.gso_type = "tcpv4 dodgy";
     recording.chains[0].root.duration.reset();
     recording.ring_events.push_back(
         {1, 42, 1, "available", 65535, 3, 110, {{0x4001006, 12, false}, {0x1, 2, true}}, 1, "why"});

@@ -68,3 +68,43 @@ TEST_CASE("a compiler's suffixes are told from the name") {
     CHECK(without_suffix("plain") == "plain");
     CHECK(without_suffix(".dotted.part.0") == ".dotted");
 }
+
+TEST_CASE("a list without addresses gets them from the symbols") {
+    const std::string kallsyms =
+        "ffffffff81001000 t twin\n"
+        "ffffffff81001100 T one\n"
+        "ffffffff81001200 t twin\n"
+        "ffffffff81001300 t twin\n"
+        "ffffffff81001400 T two\n"
+        "ffffffff81001500 d data\n"
+        "ffffffff81001600 t twin\n"
+        "ffffffff81001700 T three\n"
+        "ffffffffc0210000 t one\t[virtio_net]\n";
+    const auto functions =
+        parse_traceable_names("one\ntwin\ntwo\ntwin\nthree\nmissing\none [virtio_net]\n", kallsyms);
+    REQUIRE(functions.size() == 7);
+    CHECK(functions[0].record == 1);
+    CHECK(functions[0].site == 0xffffffff81001100);
+    // Two of that name lie between one and two, and only one of them can be traced.
+    CHECK(functions[1].site == 0);
+    CHECK(functions[2].site == 0xffffffff81001400);
+    // Only one lies between two and three.
+    CHECK(functions[3].site == 0xffffffff81001600);
+    CHECK(functions[4].site == 0xffffffff81001700);
+    CHECK(functions[5].site == 0);
+    CHECK(functions[6].site == 0xffffffffc0210000);
+    CHECK(functions[6].module == "virtio_net");
+    CHECK(functions[6].record == 7);
+}
+
+TEST_CASE("as many of one name as there are candidates are told apart by their order") {
+    const std::string kallsyms =
+        "ffffffff81001000 T one\n"
+        "ffffffff81001200 t twin\n"
+        "ffffffff81001300 t twin\n"
+        "ffffffff81001400 T two\n";
+    const auto functions = parse_traceable_names("one\ntwin\ntwin\ntwo\n", kallsyms);
+    REQUIRE(functions.size() == 4);
+    CHECK(functions[1].site == 0xffffffff81001200);
+    CHECK(functions[2].site == 0xffffffff81001300);
+}

@@ -23,6 +23,10 @@ Plan sample() {
     plan.functions = {{"__napi_poll", 0, 33685, 0x1a1cd84, 4, role::root | role::poll, 0x1fff0f},
                       {"start_xmit", 1, 40265, 0x5000, 0, role::transmits, std::nullopt}};
     plan.unavailable = {{"gone", "takes an sk_buff, but ftrace does not offer it"}};
+    plan.layout.size = 232;
+    plan.layout.head = {1600, 64};
+    plan.layout.cloned = {1008, 1};
+    plan.no_bpf = "no\tFPROBE";
     plan.notes = {"a note with\ta tab"};
     return plan;
 }
@@ -54,19 +58,22 @@ TEST_CASE("a plan survives its file") {
     CHECK_FALSE(plan.functions[1].cookie);
     CHECK(plan.unavailable.at(0).function == "gone");
     CHECK(plan.notes.at(0) == "a note with a tab");
+    CHECK(plan.layout == before.layout);
+    CHECK(plan.no_bpf == "no FPROBE");
 }
 
 TEST_CASE("a file that is no plan is refused with a reason") {
     const auto text = to_text(sample());
     CHECK_THROWS_AS(parse_plan(""), Failure);
     CHECK_THROWS_AS(parse_plan("{}"), Failure);
-    CHECK_THROWS_AS(parse_plan("skbtrail-plan 2\nend\n"), Failure);
+    CHECK_THROWS_AS(parse_plan("skbtrail-plan 1\nend\n"), Failure);
     CHECK_THROWS_AS(parse_plan(text.substr(0, text.size() - 5)), Failure);  // cut short
-    CHECK_THROWS_AS(parse_plan("skbtrail-plan 1\nwhat\t1\nend\n"), Failure);
-    CHECK_THROWS_AS(parse_plan("skbtrail-plan 1\nf\t1\t0\nend\n"), Failure);
-    CHECK_THROWS_AS(parse_plan("skbtrail-plan 1\nf\t1\t0\t0\t999\t0\t-\tx\nend\n"), Failure);
-    CHECK_THROWS_AS(parse_plan("skbtrail-plan 1\nf\tone\t0\t0\t0\t0\t-\tx\nend\n"), Failure);
-    CHECK_THROWS_AS(parse_plan("skbtrail-plan 1\nf\t1\t3\t0\t0\t0\t-\tx\nend\n"), Failure);
+    CHECK_THROWS_AS(parse_plan("skbtrail-plan 2\nwhat\t1\nend\n"), Failure);
+    CHECK_THROWS_AS(parse_plan("skbtrail-plan 2\nf\t1\t0\nend\n"), Failure);
+    CHECK_THROWS_AS(parse_plan("skbtrail-plan 2\nf\t1\t0\t0\t999\t0\t-\tx\nend\n"), Failure);
+    CHECK_THROWS_AS(parse_plan("skbtrail-plan 2\nmember\tsk_buff\tbeef\t0\t8\nend\n"), Failure);
+    CHECK_THROWS_AS(parse_plan("skbtrail-plan 2\nf\tone\t0\t0\t0\t0\t-\tx\nend\n"), Failure);
+    CHECK_THROWS_AS(parse_plan("skbtrail-plan 2\nf\t1\t3\t0\t0\t0\t-\tx\nend\n"), Failure);
 }
 
 TEST_CASE("a plan is used for its kernel, its modules and its collector only") {

@@ -1,0 +1,124 @@
+#include "tracer/ftrace/saved_state.h"
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include <catch2/catch_test_macros.hpp>
+#include <unistd.h>
+
+#include "tracer/failure.h"
+#include "tracer/files.h"
+
+using namespace skbtrail::tracer;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// A directory with settings and journals, removed at the end.
+class Machine {
+  public:
+    Machine() {
+        std::string name = (fs::temp_directory_path() / "skbtrail-saved-XXXXXX").string();
+        if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp");
+        root_ = name;
+        fs::create_directory(run());
+    }
+    Machine(const Machine&) = delete;
+    Machine& operator=(const Machine&) = delete;
+    ~Machine() { fs::remove_all(root_); }
+
+    [[nodiscard]] fs::path run() const { return root_ / "run"; }
+    [[nodiscard]] std::string setting(const std::string& name) const {
+        return (root_ / name).string();
+    }
+    void write(const std::string& name, const std::string& text) const {
+        std::ofstream(setting(name)) << text;
+    }
+    [[nodiscard]] std::string read(const std::string& name) const {
+        return read_file(setting(name));
+    }
+    [[nodiscard]] bool has_journal() const { return !fs::is_empty(run()); }
+
+    /// The journal of a collector that was killed: of a process that is no more.
+    void leave_journal(const std::string& text, const std::string& owner = "999999999-1") const {
+        std::ofstream(run() / ("skbtrail-collect-" + owner + ".saved")) << text;
+    }
+
+  private:
+    fs::path root_;
+};
+
+}  // namespace
+
+TEST_CASE("settings are put back, the last one first") {
+    const Machine machine;
+    machine.write("a", "mine");
+    {
+        SavedState saved(machine.run());
+        CHECK(saved.repaired() == 0);
+        saved.remember(machine.setting("a"), "first");
+        saved.remember(machine.setting("a"), "second");
+        CHECK(machine.has_journal());
+        CHECK(machine.read("a") == "mine");
+    }
+    CHECK(machine.read("a") == "first");
+    CHECK_FALSE(machine.has_journal());
+}
+
+TEST_CASE("settings that are to stay are left alone") {
+    const Machine machine;
+    machine.write("a", "mine");
+    {
+        SavedState saved(machine.run());
+        saved.remember(machine.setting("a"), "before");
+        saved.forget();
+        CHECK_FALSE(machine.has_journal());
+    }
+    CHECK(machine.read("a") == "mine");
+}
+
+TEST_CASE("what a killed collector changed is put back by the next one") {
+    const Machine machine;
+    machine.write("a", "its");
+    machine.write("b", "its");
+    const auto journal = "skbtrail-saved 1\n" + machine.setting("a") + "\n6 once\nbefore\n" +
+                         machine.setting("b") + "\n9 words\none\ntwo 3\n";
+    SECTION("in whole") {
+        machine.leave_journal(journal);
+        const SavedState saved(machine.run());
+        CHECK(saved.repaired() == 1);
+        CHECK(machine.read("a") == "before");
+        CHECK(machine.read("b") == "one two 3 ");
+        CHECK_FALSE(machine.has_journal());
+    }
+    SECTION("as far as its journal goes") {
+        machine.leave_journal(journal.substr(0, journal.size() - 5));
+        const SavedState saved(machine.run());
+        CHECK(saved.repaired() == 1);
+        CHECK(machine.read("a") == "before");
+        CHECK(machine.read("b") == "its");
+    }
+    SECTION("but not while it lives") {
+        const auto stat = read_file("/proc/self/stat");
+        const auto words = split_words(std::string_view(stat).substr(stat.rfind(')') + 1));
+        machine.leave_journal(journal, std::to_string(::getpid()) + "-" + std::string(words[19]));
+        const SavedState saved(machine.run());
+        CHECK(saved.repaired() == 0);
+        CHECK(machine.read("a") == "its");
+        CHECK(machine.has_journal());
+    }
+    SECTION("nor what is no journal") {
+        machine.leave_journal("something else\n" + machine.setting("a") + "\n6 once\nbefore\n");
+        std::ofstream(machine.run() / "skbtrail-collect-x.saved") << journal;
+        const SavedState saved(machine.run());
+        CHECK(saved.repaired() == 0);
+        CHECK(machine.read("a") == "its");
+    }
+}
+
+TEST_CASE("nothing is changed where it could not be put back") {
+    const Machine machine;
+    SavedState saved(machine.run() / "missing");
+    CHECK_THROWS_AS(saved.remember(machine.setting("a"), "before"), Failure);
+}
