@@ -6,12 +6,15 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 
+#include "device/memory/dirty_log.h"
 #include "device/memory/guest_memory.h"
 #include "device/result.h"
 #include "device/unique_fd.h"
+#include "device/virtqueue/notifier.h"
 #include "device/virtqueue/ring_memory.h"
 
 namespace skbtrail::device {
@@ -24,6 +27,7 @@ class VirtioDevice {
     /// keeps for itself, is never among them.
     virtual std::uint64_t offered_features() const = 0;
     /// What the driver accepted. Refused while a queue runs and the set would change.
+    /// VHOST_F_LOG_ALL alone may come and go at any time.
     virtual Result<> set_features(std::uint64_t features) = 0;
     /// Number of virtqueues; queues are named by index below it.
     virtual unsigned queue_count() const = 0;
@@ -31,6 +35,10 @@ class VirtioDevice {
     virtual unsigned queue_pairs() const = 0;
 
     virtual void set_memory(std::shared_ptr<const GuestMemory> memory) = 0;
+    /// Where to mark what the device writes to that memory while VHOST_F_LOG_ALL is negotiated.
+    virtual void set_log(std::shared_ptr<DirtyLog> log) = 0;
+    /// Told, after a while, that there are new marks.
+    virtual void set_log_notice(CallTarget target) = 0;
 
     virtual Result<> set_ring_size(unsigned queue, std::uint32_t size) = 0;
     virtual Result<> set_ring_addresses(unsigned queue, const RingAddresses& addresses) = 0;
@@ -41,6 +49,10 @@ class VirtioDevice {
     virtual Result<> set_ring_kick(unsigned queue, UniqueFd fd) = 0;
     virtual Result<> set_ring_call(unsigned queue, UniqueFd fd) = 0;
     virtual Result<> set_ring_error(unsigned queue, UniqueFd fd) = 0;
+    /// Both at once, without descriptors; descriptors that come later are preferred.
+    virtual Result<> set_ring_in_band(unsigned queue, CallTarget call, CallTarget error) = 0;
+    /// The driver's kick, without a descriptor.
+    virtual Result<> kick_ring(unsigned queue) = 0;
     virtual Result<> set_ring_enabled(unsigned queue, bool enabled) = 0;
 
     /// The device status field (virtio 1.3, 2.1). Writing 0 stops all queues.
@@ -52,6 +64,9 @@ class VirtioDevice {
     /// `migration`: the front end restores a state, so read-only fields may be set as well.
     virtual Result<> write_config(std::uint32_t offset, std::span<const std::byte> from,
                                   bool migration) = 0;
+
+    /// Whom to tell when the configuration space has changed by itself; an empty function: nobody.
+    virtual void on_config_change(std::function<void()> callback) = 0;
 
     /// Stops and disables all queues; everything else stays (RESET_OWNER).
     virtual void disable_queues() = 0;

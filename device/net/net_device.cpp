@@ -52,6 +52,9 @@ NetDevice::NetDevice(EventLoop& loop, Wire& wire, const NetDeviceOptions& option
         for (const auto& pair : pairs_) {
             pair->receive.finish_batch();
         }
+        if (log_ && log_->take_modified()) {
+            log_notice_.signal();
+        }
     });
     wire_.attach([this](const Frame& frame) { return deliver(frame); });
 }
@@ -73,7 +76,8 @@ Result<> NetDevice::set_features(std::uint64_t features) {
         return failure(fmt::format("the front end accepts features that were not offered: {}",
                                    describe_features(features & ~options_.features)));
     }
-    if (features != negotiated_ && any_in_state(Virtqueue::State::running)) {
+    if (((features ^ negotiated_) & ~feature_log_all) != 0 &&
+        any_in_state(Virtqueue::State::running)) {
         return failure("features cannot change while a queue runs");
     }
     negotiated_ = features;
@@ -85,6 +89,7 @@ Result<> NetDevice::set_features(std::uint64_t features) {
                                          .packed = (features & feature_ring_packed) != 0,
                                          .in_order = (features & feature_in_order) != 0});
     }
+    apply_log();
     spdlog::info("negotiated: {}", describe_features(features));
     return {};
 }
@@ -93,6 +98,23 @@ void NetDevice::set_memory(std::shared_ptr<const GuestMemory> memory) {
     for (NetQueue* const queue : queues()) {
         queue->finish_batch();
         queue->virtqueue().set_memory(memory);
+    }
+}
+
+void NetDevice::set_log(std::shared_ptr<DirtyLog> log) {
+    log_ = std::move(log);
+    apply_log();
+}
+
+void NetDevice::set_log_notice(CallTarget target) {
+    log_notice_ = std::move(target);
+}
+
+void NetDevice::apply_log() {
+    const bool wanted = (negotiated_ & feature_log_all) != 0;
+    for (NetQueue* const queue : queues()) {
+        queue->finish_batch();
+        queue->virtqueue().set_log(wanted ? log_ : nullptr);
     }
 }
 
@@ -131,6 +153,16 @@ Result<> NetDevice::set_ring_call(unsigned index, UniqueFd fd) {
 Result<> NetDevice::set_ring_error(unsigned index, UniqueFd fd) {
     return find_queue(index).and_then(
         [&](NetQueue* queue) { return queue->virtqueue().set_error(std::move(fd)); });
+}
+
+Result<> NetDevice::set_ring_in_band(unsigned index, CallTarget call, CallTarget error) {
+    return find_queue(index).map([&](NetQueue* queue) {
+        queue->virtqueue().set_in_band(std::move(call), std::move(error));
+    });
+}
+
+Result<> NetDevice::kick_ring(unsigned index) {
+    return find_queue(index).map([](NetQueue* queue) { queue->virtqueue().kick(); });
 }
 
 Result<> NetDevice::set_ring_enabled(unsigned index, bool enabled) {
@@ -174,6 +206,10 @@ Result<> NetDevice::write_config(std::uint32_t offset, std::span<const std::byte
     return config_.restore(offset, from);
 }
 
+void NetDevice::on_config_change(std::function<void()> callback) {
+    config_changed_ = std::move(callback);
+}
+
 void NetDevice::disable_queues() {
     for (NetQueue* const queue : queues()) {
         settle(*queue);
@@ -189,6 +225,8 @@ void NetDevice::reset() {
         queue->set_negotiated(0);
     }
     negotiated_ = 0;
+    log_ = nullptr;
+    log_notice_ = CallTarget();
     features_accepted_ = false;
     status_ = 0;
     steering_.forget();

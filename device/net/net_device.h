@@ -63,6 +63,8 @@ class NetDevice final : public VirtioDevice, public NetworkControl {
     unsigned queue_pairs() const override { return options_.queue_pairs; }
 
     void set_memory(std::shared_ptr<const GuestMemory> memory) override;
+    void set_log(std::shared_ptr<DirtyLog> log) override;
+    void set_log_notice(CallTarget target) override;
     Result<> set_ring_size(unsigned queue, std::uint32_t size) override;
     Result<> set_ring_addresses(unsigned queue, const RingAddresses& addresses) override;
     Result<> set_ring_base(unsigned queue, std::uint32_t next_available) override;
@@ -70,6 +72,8 @@ class NetDevice final : public VirtioDevice, public NetworkControl {
     Result<> set_ring_kick(unsigned queue, UniqueFd fd) override;
     Result<> set_ring_call(unsigned queue, UniqueFd fd) override;
     Result<> set_ring_error(unsigned queue, UniqueFd fd) override;
+    Result<> set_ring_in_band(unsigned queue, CallTarget call, CallTarget error) override;
+    Result<> kick_ring(unsigned queue) override;
     Result<> set_ring_enabled(unsigned queue, bool enabled) override;
 
     std::uint8_t status() const override;
@@ -77,6 +81,7 @@ class NetDevice final : public VirtioDevice, public NetworkControl {
     Result<> read_config(std::uint32_t offset, std::span<std::byte> to) const override;
     Result<> write_config(std::uint32_t offset, std::span<const std::byte> from,
                           bool migration) override;
+    void on_config_change(std::function<void()> callback) override;
     void disable_queues() override;
     void reset() override;
 
@@ -90,6 +95,8 @@ class NetDevice final : public VirtioDevice, public NetworkControl {
 
   private:
     Result<NetQueue*> find_queue(unsigned index);
+    /// Hands the log to the queues, or takes it away, as negotiated.
+    void apply_log();
     std::vector<NetQueue*> queues() const;
     bool any_in_state(Virtqueue::State state) const;
     /// How many pairs, from the first on, can receive: at least 1.
@@ -113,6 +120,9 @@ class NetDevice final : public VirtioDevice, public NetworkControl {
     bool features_accepted_ = false;  ///< SET_FEATURES has come, and was right
     std::uint8_t status_ = 0;
     ConfigSpace config_;
+    std::function<void()> config_changed_;
+    std::shared_ptr<DirtyLog> log_;
+    CallTarget log_notice_;
     Steering steering_;
     std::vector<std::unique_ptr<Pair>> pairs_;
     EventLoop::Hook finish_batches_;

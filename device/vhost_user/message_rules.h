@@ -10,6 +10,13 @@
 
 namespace skbtrail::device::vhost_user {
 
+/// Which requests are answered.
+enum class ReplyKind : std::uint8_t {
+    if_wished,  ///< with a status, if need_reply says so
+    always,     ///< with a status, wished for or not
+    own,        ///< with a content of its own, so that need_reply changes nothing
+};
+
 struct MessageRule {
     Request request;
     const char* name;  ///< as the specification writes it, without VHOST_USER_
@@ -19,8 +26,7 @@ struct MessageRule {
     std::size_t most_fds;
     /// Protocol features that must have been negotiated.
     std::uint64_t needs;
-    /// Has a reply of its own, so that need_reply changes nothing.
-    bool answers;
+    ReplyKind reply;
     /// False: named here for the sake of clear messages; nothing of it is offered.
     bool offered;
 };

@@ -114,7 +114,7 @@ bool MessageSocket::take_fds(const msghdr& message) {
     return true;
 }
 
-Result<> MessageSocket::reply(std::uint32_t request, std::span<const std::byte> payload) {
+Result<> MessageSocket::reply(std::uint32_t request, std::span<const std::byte> payload, int fd) {
     const Header header{request, flag_version | flag_reply,
                         static_cast<std::uint32_t>(payload.size())};
     std::array<iovec, 2> parts{
@@ -124,6 +124,16 @@ Result<> MessageSocket::reply(std::uint32_t request, std::span<const std::byte> 
     msghdr message{};
     message.msg_iov = parts.data();
     message.msg_iovlen = parts.size();
+    alignas(cmsghdr) std::array<std::byte, CMSG_SPACE(sizeof(int))> control{};
+    if (fd >= 0) {
+        message.msg_control = control.data();
+        message.msg_controllen = control.size();
+        cmsghdr* const rights = CMSG_FIRSTHDR(&message);
+        rights->cmsg_level = SOL_SOCKET;
+        rights->cmsg_type = SCM_RIGHTS;
+        rights->cmsg_len = CMSG_LEN(sizeof(int));
+        std::memcpy(CMSG_DATA(rights), &fd, sizeof fd);
+    }
     ssize_t sent = -1;
     do {
         sent = ::sendmsg(socket_.get(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);

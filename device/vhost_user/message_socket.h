@@ -46,7 +46,8 @@ class MessageSocket {
     /// The next message. A front end may send it in any pieces.
     Received receive();
     /// Sends a reply. Fails when the front end does not read its replies, or is gone.
-    Result<> reply(std::uint32_t request, std::span<const std::byte> payload);
+    /// `fd`: a descriptor to go with it, or -1.
+    Result<> reply(std::uint32_t request, std::span<const std::byte> payload, int fd = -1);
 
     int fd() const noexcept { return socket_.get(); }
 

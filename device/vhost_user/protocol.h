@@ -63,6 +63,14 @@ enum class Request : std::uint32_t {
     get_status = 40,
 };
 
+/// "Back-end message types".
+// NOLINTNEXTLINE(performance-enum-size): the type is the protocol's
+enum class BackEndRequest : std::uint32_t {
+    config_change = 2,
+    vring_call = 4,
+    vring_err = 5,
+};
+
 /// "Header".
 struct Header {
     std::uint32_t request;
@@ -161,6 +169,13 @@ struct SingleMemoryRegion {
     MemoryRegion region;
 };
 static_assert(sizeof(SingleMemoryRegion) == 40);
+
+/// "Log description".
+struct LogDescription {
+    std::uint64_t size;
+    std::uint64_t offset;
+};
+static_assert(sizeof(LogDescription) == 16);
 
 /// "Virtio device config space": this header, then `size` bytes.
 struct ConfigHeader {

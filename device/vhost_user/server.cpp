@@ -31,7 +31,7 @@ Connection::Connection(EventLoop& loop, UniqueFd socket, VirtioDevice& device,
                        NetworkControl& network, SessionOptions options,
                        std::function<void(std::string)> on_end)
     : socket_(std::move(socket)),
-      session_(device, network, options),
+      session_(loop, device, network, options),
       on_end_(std::move(on_end)),
       watch_(loop.add_fd(socket_.fd(), EPOLLIN, [this](std::uint32_t) { readable(); })) {}
 
@@ -51,7 +51,9 @@ void Connection::readable() {
             const std::uint32_t request = message->request;
             Session::Answer answer = session_.handle(std::move(*message));
             if (answer.reply) {
-                if (auto sent = socket_.reply(request, *answer.reply); !sent) {
+                if (auto sent =
+                        socket_.reply(request, answer.reply->payload, answer.reply->fd.get());
+                    !sent) {
                     end = sent.error().message;
                 }
             }

@@ -1,10 +1,5 @@
 #include "device/vhost_user/session.h"
 
-#include <array>
-#include <cstring>
-#include <limits>
-#include <utility>
-
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
@@ -12,40 +7,47 @@ namespace skbtrail::device::vhost_user {
 
 namespace {
 
-RegionDescription describe(const MemoryRegion& region) {
-    return {GuestAddress{region.guest_address}, region.size, UserAddress{region.user_address},
-            region.offset};
-}
-
-/// Drops a value that success brings: for messages without a reply of their own.
-Result<std::vector<std::byte>> silently(Result<> result) {
-    return std::move(result).map([] { return std::vector<std::byte>(); });
-}
-
-Result<std::vector<std::byte>> answer(std::uint64_t value) {
-    return to_payload(value);
-}
+/// VHOST_F_LOG_ALL.
+constexpr std::uint64_t log_all_bit = std::uint64_t{1} << 26;
 
 }  // namespace
 
-Session::Session(VirtioDevice& device, NetworkControl& network, SessionOptions options)
-    : device_(device), network_(network), options_(options) {}
+Session::Session(EventLoop& loop, VirtioDevice& device, NetworkControl& network,
+                 SessionOptions options)
+    : loop_(loop), device_(device), network_(network), options_(options) {
+    device_.on_config_change([this] {
+        if (channel_ && negotiated(protocol_config)) {
+            channel_->config_changed();
+        }
+    });
+}
 
 Session::~Session() {
+    device_.on_config_change({});
     device_.reset();
 }
 
+Session::Handled Session::silently(Result<> result) {
+    return std::move(result).map([] { return Reply(); });
+}
+
+Session::Handled Session::answer(std::uint64_t value) {
+    return Reply{to_payload(value), {}};
+}
+
 std::uint64_t Session::offered_protocol_features() const noexcept {
-    return protocol_mq | protocol_rarp | protocol_reply_ack | protocol_mtu | protocol_reset_device |
-           protocol_configure_mem_slots | protocol_status |
+    return protocol_mq | protocol_rarp | protocol_reply_ack | protocol_mtu | protocol_backend_req |
+           protocol_reset_device | protocol_inband_notifications | protocol_configure_mem_slots |
+           protocol_status |
+           ((device_.offered_features() & log_all_bit) != 0 ? protocol_log_shmfd : 0) |
            (options_.serve_config ? protocol_config : 0);
 }
 
 Session::Answer Session::handle(Message message) {
     const bool need_reply = message.need_reply;
     const auto acknowledge = [&](std::uint64_t status) {
-        return need_reply && (protocol_features_ & protocol_reply_ack) != 0
-                   ? std::optional(to_payload(status))
+        return need_reply && negotiated(protocol_reply_ack)
+                   ? std::optional(Reply{to_payload(status), {}})
                    : std::nullopt;
     };
     const MessageRule* const rule = find_rule(message.request);
@@ -54,8 +56,10 @@ Session::Answer Session::handle(Message message) {
                      message.request);
         return {acknowledge(1), std::nullopt};
     }
+    // Where a success is answered unasked, a refusal is too only if it would be understood.
+    const bool has_own_reply = rule->reply == ReplyKind::own;
     const auto refuse = [&](std::string reason) -> Answer {
-        if (auto reply = rule->answers ? std::nullopt : acknowledge(1)) {
+        if (auto reply = has_own_reply ? std::nullopt : acknowledge(1)) {
             spdlog::error("refused: {}", reason);
             return {std::move(reply), std::nullopt};
         }
@@ -65,19 +69,28 @@ Session::Answer Session::handle(Message message) {
         return refuse(fmt::format("{}: this back end does not offer it", rule->name));
     }
     if (auto shape = check_shape(*rule, message.payload.size(), message.fds.size()); !shape) {
-        return {rule->answers ? std::nullopt : acknowledge(1), shape.error().message};
+        return {has_own_reply ? std::nullopt : acknowledge(1), shape.error().message};
     }
-    if ((rule->needs & ~protocol_features_) != 0) {
+    if (!negotiated(rule->needs)) {
         return refuse(fmt::format("{} needs the protocol feature {}, which was not negotiated",
                                   rule->name, describe_protocol_features(rule->needs)));
     }
     spdlog::debug("{}", rule->name);
     auto handled = dispatch(rule->request, message);
+    if (end_) {
+        return {has_own_reply ? std::nullopt : acknowledge(1),
+                fmt::format("{}: {}", rule->name, *end_)};
+    }
     if (!handled) {
         return refuse(fmt::format("{}: {}", rule->name, handled.error().message));
     }
-    if (rule->answers) {
-        return {std::move(*handled), std::nullopt};
+    switch (rule->reply) {
+        case ReplyKind::own:
+            return {std::move(*handled), std::nullopt};
+        case ReplyKind::always:
+            return {Reply{to_payload(std::uint64_t{0}), {}}, std::nullopt};
+        case ReplyKind::if_wished:
+            break;
     }
     // Evaluated only now: SET_PROTOCOL_FEATURES may just have negotiated acknowledgements.
     return {acknowledge(0), std::nullopt};
@@ -92,13 +105,17 @@ Session::Handled Session::dispatch(Request request, Message& message) {
         case Request::set_features:
             return set_features(u64());
         case Request::set_owner:
-            return Handled{};
+            return Reply();
         case Request::reset_owner:
             // Deprecated, and recommended to do only this.
             device_.disable_queues();
-            return Handled{};
+            return Reply();
         case Request::set_mem_table:
             return set_memory_table(message);
+        case Request::set_log_base:
+            return set_log_base(message);
+        case Request::set_log_fd:
+            return set_log_fd(message);
         case Request::set_vring_num:
             return silently(device_.set_ring_size(state().index, state().num));
         case Request::set_vring_addr:
@@ -123,14 +140,16 @@ Session::Handled Session::dispatch(Request request, Message& message) {
             return send_rarp(u64());
         case Request::net_set_mtu:
             return silently(network_.set_mtu(u64()));
+        case Request::set_backend_req_fd:
+            return set_back_end_channel(message);
         case Request::get_config:
             return get_config(message);
         case Request::set_config:
             return set_config(message);
         case Request::reset_device:
-            device_.reset();
-            device_.set_memory(memory_);
-            return Handled{};
+            return reset_device();
+        case Request::vring_kick:
+            return kick_ring(state());
         case Request::get_max_mem_slots:
             return answer(GuestMemory::max_regions);
         case Request::add_mem_reg:
@@ -147,8 +166,17 @@ Session::Handled Session::dispatch(Request request, Message& message) {
 }
 
 Session::Handled Session::set_features(std::uint64_t features) {
-    auto result = device_.set_features(features & ~protocol_features_bit);
-    if (result && (features & protocol_features_bit) == 0) {
+    const bool logging = (features & log_all_bit) != 0;
+    if (logging && log_) {
+        if (auto enough = check_log(*log_, *memory_); !enough) {
+            return silently(std::move(enough));
+        }
+    }
+    if (auto accepted = device_.set_features(features & ~protocol_features_bit); !accepted) {
+        return silently(std::move(accepted));
+    }
+    logging_ = logging;
+    if ((features & protocol_features_bit) == 0) {
         // "If VHOST_USER_F_PROTOCOL_FEATURES has not been negotiated, the ring starts directly in
         // the enabled state."
         for (unsigned queue = 0; queue < device_.queue_count(); ++queue) {
@@ -157,7 +185,7 @@ Session::Handled Session::set_features(std::uint64_t features) {
             }
         }
     }
-    return silently(std::move(result));
+    return Reply();
 }
 
 Session::Handled Session::set_protocol_features(std::uint64_t features) {
@@ -166,136 +194,18 @@ Session::Handled Session::set_protocol_features(std::uint64_t features) {
         return failure(fmt::format("accepts protocol features that were not offered: {}",
                                    describe_protocol_features(foreign)));
     }
+    constexpr std::uint64_t in_band_needs = protocol_backend_req | protocol_reply_ack;
+    if ((features & protocol_inband_notifications) != 0 &&
+        (features & in_band_needs) != in_band_needs) {
+        // "the back-end should close the connection"
+        end_ = fmt::format("accepts inband_notifications without {}",
+                           describe_protocol_features(in_band_needs & ~features));
+        return Reply();
+    }
     protocol_features_ = features;
     spdlog::debug("protocol features: {}", describe_protocol_features(features));
-    return Handled{};
-}
-
-Session::Handled Session::set_memory_table(Message& message) {
-    const auto regions = parse_memory_table(message.payload, message.fds.size());
-    if (!regions) {
-        return tl::make_unexpected(regions.error());
-    }
-    // All or nothing: a table that is refused leaves the old one in use.
-    GuestMemory memory;
-    for (std::size_t i = 0; i < regions->size(); ++i) {
-        auto next = Region::map(describe((*regions)[i]), message.fds[i]).and_then([&](auto region) {
-            return memory.with(std::move(region));
-        });
-        if (!next) {
-            return failure(next.error().message);
-        }
-        memory = std::move(*next);
-    }
-    use_memory(std::move(memory));
-    return Handled{};
-}
-
-Session::Handled Session::add_memory_region(Message& message) {
-    auto memory = Region::map(describe(read_payload<SingleMemoryRegion>(message.payload).region),
-                              message.fds.front())
-                      .and_then([&](auto region) { return memory_->with(std::move(region)); });
-    if (!memory) {
-        return failure(memory.error().message);
-    }
-    use_memory(std::move(*memory));
-    return Handled{};
-}
-
-Session::Handled Session::remove_memory_region(const Message& message) {
-    auto memory =
-        memory_->without(describe(read_payload<SingleMemoryRegion>(message.payload).region));
-    if (!memory) {
-        return failure(memory.error().message);
-    }
-    use_memory(std::move(*memory));
-    return Handled{};
-}
-
-void Session::use_memory(GuestMemory memory) {
-    memory_ = std::make_shared<GuestMemory>(std::move(memory));
-    device_.set_memory(memory_);
-}
-
-Session::Handled Session::set_ring_addresses(const VringAddress& address) {
-    // Logging is not offered (VHOST_F_LOG_ALL), so it cannot have been negotiated.
-    if (auto valid = validate(address, false); !valid) {
-        return tl::make_unexpected(valid.error());
-    }
-    return silently(device_.set_ring_addresses(
-        address.index, {UserAddress{address.descriptors}, UserAddress{address.available},
-                        UserAddress{address.used}}));
-}
-
-Session::Handled Session::get_ring_base(const VringState& state) {
-    return device_.stop_ring(state.index).map([&](std::uint32_t base) {
-        return to_payload(VringState{state.index, base});
-    });
-}
-
-Session::Handled Session::set_ring_enabled(const VringState& state) {
-    if (state.num > 1) {
-        return failure(
-            fmt::format("neither enables nor disables queue {}: {}", state.index, state.num));
-    }
-    return silently(device_.set_ring_enabled(state.index, state.num == 1));
-}
-
-Session::Handled Session::set_ring_file(Request request, Message& message) {
-    const auto file =
-        parse_vring_file(read_payload<std::uint64_t>(message.payload), message.fds.size());
-    if (!file) {
-        return tl::make_unexpected(file.error());
-    }
-    UniqueFd fd = file->no_fd ? UniqueFd() : std::move(message.fds.front());
-    switch (request) {
-        case Request::set_vring_kick:
-            return silently(device_.set_ring_kick(file->index, std::move(fd)));
-        case Request::set_vring_call:
-            return silently(device_.set_ring_call(file->index, std::move(fd)));
-        default:
-            return silently(device_.set_ring_error(file->index, std::move(fd)));
-    }
-}
-
-Session::Handled Session::set_status(std::uint64_t status) {
-    if (status > std::numeric_limits<std::uint8_t>::max()) {
-        return failure(fmt::format("a device status of {:#x}, and it has 8 bits", status));
-    }
-    device_.set_status(static_cast<std::uint8_t>(status));
-    return Handled{};
-}
-
-Session::Handled Session::get_config(const Message& message) {
-    const auto header = parse_config(message.payload);
-    if (!header) {
-        return tl::make_unexpected(header.error());
-    }
-    std::vector<std::byte> reply = message.payload;
-    if (auto read = device_.read_config(header->offset, std::span(reply).subspan(sizeof *header));
-        !read) {
-        // "uses zero length of payload to indicate an error"
-        spdlog::error("GET_CONFIG: {}", read.error().message);
-        reply.clear();
-    }
-    return reply;
-}
-
-Session::Handled Session::set_config(const Message& message) {
-    const auto header = parse_config(message.payload);
-    if (!header) {
-        return tl::make_unexpected(header.error());
-    }
-    return silently(device_.write_config(header->offset,
-                                         std::span(message.payload).subspan(sizeof *header),
-                                         (header->flags & config_flag_migration) != 0));
-}
-
-Session::Handled Session::send_rarp(std::uint64_t payload) {
-    // "The first 6 bytes of the payload contain the mac address"
-    std::array<std::byte, 6> mac;
-    std::memcpy(mac.data(), &payload, mac.size());
-    return silently(network_.announce(mac));
+    notify_in_band();
+    return Reply();
 }
 
 }  // namespace skbtrail::device::vhost_user

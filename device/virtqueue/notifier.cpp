@@ -103,9 +103,15 @@ Result<CallTarget> CallTarget::adopt(UniqueFd fd) {
     return target;
 }
 
-bool CallTarget::signal() noexcept {
+CallTarget CallTarget::through(std::function<bool()> send) {
+    CallTarget target;
+    target.send_ = std::move(send);
+    return target;
+}
+
+bool CallTarget::signal() {
     if (!fd_) {
-        return false;
+        return send_ && send_();
     }
     const std::uint64_t one = 1;
     return ::write(fd_.get(), &one, sizeof one) == sizeof one || errno == EAGAIN;

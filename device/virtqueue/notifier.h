@@ -49,13 +49,17 @@ class CallTarget {
     /// Fails when the descriptor is neither an eventfd nor a pipe.
     static Result<CallTarget> adopt(UniqueFd fd);
 
+    /// Signals by calling `send`, which must not block, instead of by a descriptor.
+    static CallTarget through(std::function<bool()> send);
+
     /// Writes one event. A counter that is full, or a pipe, is left as it is: the other side has
     /// events enough to wake up to. False when there is no descriptor or it is broken.
-    bool signal() noexcept;
-    explicit operator bool() const noexcept { return static_cast<bool>(fd_); }
+    bool signal();
+    explicit operator bool() const noexcept { return fd_ || send_; }
 
   private:
     UniqueFd fd_;
+    std::function<bool()> send_;
 };
 
 }  // namespace skbtrail::device

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include <tl/expected.hpp>
 
@@ -21,6 +22,9 @@ struct RingAddresses {
     UserAddress descriptors;
     UserAddress available;
     UserAddress used;
+    /// Where writes to the used ring are logged, if they are (VHOST_VRING_F_LOG): its first byte
+    /// counts as this guest address.
+    std::optional<GuestAddress> used_log = std::nullopt;
     auto operator<=>(const RingAddresses&) const = default;
 };
 

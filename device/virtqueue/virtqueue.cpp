@@ -25,12 +25,22 @@ Result<> Virtqueue::set_size(std::uint32_t size) {
 }
 
 Result<> Virtqueue::set_addresses(const RingAddresses& addresses) {
+    if (addresses.used_log && log_ && size_ && !features_.packed &&
+        !log_->covers(*addresses.used_log, RingParts::used_bytes(*size_))) {
+        return failure(
+            fmt::format("{}: the dirty log of {:#x} bytes has no room for its used ring "
+                        "at {:#x}",
+                        name_, log_->size(), addresses.used_log->value));
+    }
     if (state_ == State::running) {
         // Front ends repeat the addresses to switch dirty logging.
-        if (addresses_ == addresses) {
-            return {};
+        RingAddresses same = addresses;
+        same.used_log = addresses_ ? addresses_->used_log : std::nullopt;
+        if (addresses_ != same) {
+            return failure(name_ + ": its addresses cannot change while it runs");
         }
-        return failure(name_ + ": its addresses cannot change while it runs");
+        addresses_ = addresses;
+        return {};
     }
     const auto previous = std::exchange(addresses_, addresses);
     // Opened for the sake of the answer: whether this ring could run.
@@ -120,6 +130,18 @@ void Virtqueue::set_memory(std::shared_ptr<const GuestMemory> memory) {
     ring_.emplace(std::move(*moved));
 }
 
+void Virtqueue::set_in_band(CallTarget call, CallTarget error) {
+    call_ = std::move(call);
+    error_ = std::move(error);
+    if (state_ == State::running) {
+        call_.signal();  // as in set_call()
+    }
+}
+
+void Virtqueue::set_log(std::shared_ptr<DirtyLog> log) {
+    log_ = std::move(log);
+}
+
 std::uint32_t Virtqueue::stop() {
     if (ring_) {
         base_ = ring_->base();
@@ -142,6 +164,7 @@ void Virtqueue::reset() {
     base_.reset();
     features_ = {};
     memory_ = std::make_shared<GuestMemory>();
+    log_ = nullptr;
     call_ = CallTarget();
     error_ = CallTarget();
 }

@@ -18,6 +18,7 @@
 #include <string>
 
 #include "device/event_loop.h"
+#include "device/memory/dirty_log.h"
 #include "device/memory/guest_memory.h"
 #include "device/result.h"
 #include "device/unique_fd.h"
@@ -54,13 +55,19 @@ class Virtqueue {
     /// A descriptor of -1: the driver polls.
     Result<> set_call(UniqueFd fd);
     Result<> set_error(UniqueFd fd);
+    /// Call and error without descriptors.
+    void set_in_band(CallTarget call, CallTarget error);
 
     /// For the next start.
     void set_features(RingFeatures features) noexcept { features_ = features; }
     /// A running queue goes on in the new memory; it breaks when its ring is not there.
     void set_memory(std::shared_ptr<const GuestMemory> memory);
+    /// Where writes are marked from now on; nullptr: nowhere. The queue may run.
+    void set_log(std::shared_ptr<DirtyLog> log);
     void set_enabled(bool enabled) noexcept { enabled_ = enabled; }
 
+    /// As if the kick descriptor had been written to.
+    void kick() { kicked(); }
     /// Ends a running or broken queue, drops the kick descriptor and returns the place of the
     /// next chain that was not processed. The base is set to it, so a start goes on there.
     std::uint32_t stop();
@@ -76,7 +83,7 @@ class Virtqueue {
     const std::optional<RingFault>& broken_by() const noexcept { return fault_; }
 
     /// Wakes the driver.
-    bool call() noexcept { return call_.signal(); }
+    bool call() { return call_.signal(); }
     /// Breaks the queue: logged, told to the front end through the error descriptor; nothing
     /// touches the ring any more until it is started again.
     void fault(RingFault fault);
@@ -98,6 +105,7 @@ class Virtqueue {
     std::optional<std::uint32_t> base_;  ///< none: where such a ring starts
     RingFeatures features_;
     std::shared_ptr<const GuestMemory> memory_ = std::make_shared<GuestMemory>();
+    std::shared_ptr<DirtyLog> log_;
     KickSource kick_;
     CallTarget call_;
     CallTarget error_;

@@ -19,11 +19,13 @@ using namespace skbtrail::device::vhost_user;
 
 /// Device, session and socket, turned by the test's own loop.
 struct BackEnd {
-    explicit BackEnd(SessionOptions options = {}, unsigned pairs = 1)
+    /// `extra`: features to offer besides all that are possible.
+    explicit BackEnd(SessionOptions options = {}, unsigned pairs = 1, Features extra = 0)
         : device(
               loop, wire,
-              NetDeviceOptions{.features = possible_features(
-                                   {.serves_config = options.serve_config, .queue_pairs = pairs}),
+              NetDeviceOptions{.features = possible_features({.serves_config = options.serve_config,
+                                                              .queue_pairs = pairs}) |
+                                           extra,
                                .queue_pairs = pairs,
                                .mac = mac},
               nullptr, {}),
@@ -74,9 +76,9 @@ inline VringAddress ring_address(std::uint32_t index, const RingAddresses& addre
 }
 
 /// What QEMU, and most others, negotiate.
-inline constexpr std::uint64_t usual_protocol = protocol_mq | protocol_rarp | protocol_reply_ack |
-                                                protocol_mtu | protocol_reset_device |
-                                                protocol_configure_mem_slots | protocol_status;
+inline constexpr std::uint64_t usual_protocol =
+    protocol_mq | protocol_rarp | protocol_reply_ack | protocol_mtu | protocol_reset_device |
+    protocol_configure_mem_slots | protocol_status | protocol_backend_req;
 
 inline void negotiate(FakeFrontEnd& front_end, std::uint64_t protocol = usual_protocol,
                       std::uint64_t features = bench_features | protocol_features_bit) {
@@ -99,6 +101,7 @@ inline void start_queue(FakeFrontEnd& front_end, std::uint32_t index, const Fake
 
 /// Memory, drivers and descriptors of a guest with one pair.
 struct Guest {
+    std::uint64_t protocol = usual_protocol;
     GuestRam ram;
     FakeDriver receive{ram, 16};
     FakeDriver transmit{ram, 16};
@@ -106,7 +109,7 @@ struct Guest {
     QueueEvents transmit_fds;
 
     void plug_in(FakeFrontEnd& front_end) {
-        negotiate(front_end);
+        negotiate(front_end, protocol);
         front_end.send(Request::set_mem_table, memory_table(ram), {ram.fd().get()});
         start_queue(front_end, 0, receive, receive_fds);
         start_queue(front_end, 1, transmit, transmit_fds);
