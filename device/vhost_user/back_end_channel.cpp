@@ -142,8 +142,14 @@ void BackEndChannel::read_acknowledgements() {
         if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
             return;
         }
-        if (got <= 0) {
-            break_off(got == 0 ? "the front end has closed it" : std::strerror(errno));
+        if (got == 0) {
+            // QEMU does so before it leaves.
+            spdlog::debug("the front end has closed the back end's channel");
+            close();
+            return;
+        }
+        if (got < 0) {
+            break_off(std::strerror(errno));
             return;
         }
         in_have_ += static_cast<std::size_t>(got);
@@ -167,6 +173,10 @@ void BackEndChannel::read_acknowledgements() {
 
 void BackEndChannel::break_off(const std::string& why) {
     spdlog::warn("the back end's channel to the front end is lost: {}", why);
+    close();
+}
+
+void BackEndChannel::close() {
     watch_.reset();
     socket_.reset();
 }

@@ -61,6 +61,7 @@ class BackEndChannel {
     void ready(std::uint32_t events);
     void read_acknowledgements();
     void break_off(const std::string& why);
+    void close();
 
     UniqueFd socket_;
     EventLoop::FdWatch watch_;  // after the socket: goes first
