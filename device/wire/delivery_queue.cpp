@@ -19,6 +19,16 @@ void DeliveryQueue::push(const Frame& frame) {
     }
 }
 
+bool DeliveryQueue::offer(const Frame& frame) {
+    if (delivering_ || !waiting_.empty() || !try_deliver(frame)) {
+        return false;
+    }
+    if (!waiting_.empty()) {
+        drain();
+    }
+    return true;
+}
+
 void DeliveryQueue::drain() {
     if (delivering_) {
         return;

@@ -9,7 +9,9 @@
 #include <fmt/format.h>
 
 #include "device/wire/generate.h"
+#include "device/wire/hub.h"
 #include "device/wire/nat.h"
+#include "device/wire/pcap_replay.h"
 #include "device/wire/reflect.h"
 #include "device/wire/script.h"
 #include "device/wire/sink.h"
@@ -58,6 +60,15 @@ constexpr std::array wire_kinds{
              &GenerateWire::options,
              [](const WireOptions& options, EventLoop& loop) -> std::unique_ptr<Wire> {
                  return std::make_unique<GenerateWire>(options, loop);
+             }},
+    WireKind{"pcap", "a capture file, with its times or as fast as the guest takes it",
+             &PcapWire::options,
+             [](const WireOptions& options, EventLoop& loop) -> std::unique_ptr<Wire> {
+                 return std::make_unique<PcapWire>(options, loop);
+             }},
+    WireKind{"hub", "a switch with the NICs of other guests on this machine", &HubWire::options,
+             [](const WireOptions& options, EventLoop& loop) -> std::unique_ptr<Wire> {
+                 return std::make_unique<HubWire>(options, loop);
              }},
     WireKind{"script", "frames described in a JSON file, sent when a trigger comes",
              &ScriptWire::options, &make_script},

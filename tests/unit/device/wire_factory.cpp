@@ -42,7 +42,9 @@ TEST_CASE("a wrong specification becomes a sentence", "[wire]") {
         Case{",x=1", "names no kind of wire"},
         Case{"natt", "no wire of the kind \"natt\"; did you mean \"nat\"?"},
         Case{"NAT", "did you mean \"nat\"?"}, Case{"relfect", "did you mean \"reflect\"?"},
-        Case{"ethernet", "known are \"nat\", \"tap\", \"reflect\", \"sink\", \"generate\", \"script\""},
+        Case{"ethernet",
+             "known are \"nat\", \"tap\", \"reflect\", \"sink\", \"generate\", \"pcap\", \"hub\", "
+             "\"script\""},
         Case{"nat,restrict", "\"restrict\" is not of the form key=value"},
         Case{"nat,=on", "\"=on\" is not of the form key=value"},
         Case{"nat,", "\"\" is not of the form key=value"},
