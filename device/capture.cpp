@@ -1,13 +1,13 @@
 #include "device/capture.h"
 
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <stdexcept>
 #include <system_error>
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <pcap/pcap.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
@@ -17,22 +17,12 @@ namespace skbtrail::device {
 
 namespace {
 
-/// More than any frame: 64 KiB of segmentation offload and its headers.
-constexpr int snapshot_length = 262144;
 /// What is written at once: some hundred frames of a busy wire.
 constexpr std::size_t stream_buffer = std::size_t{256} << 10;
 
 }  // namespace
 
-void Capture::ClosePcap::operator()(pcap* handle) const {
-    ::pcap_close(handle);
-}
-
-void Capture::CloseDumper::operator()(pcap_dumper* dumper) const {
-    ::pcap_dump_close(dumper);
-}
-
-Capture::Capture(const std::string& path) : path_(path) {
+Capture::Capture(const std::string& path) : path_(path), takes_comments_(!path.ends_with(".pcap")) {
     const auto fail = [&path](const std::string& why) {
         throw std::runtime_error(fmt::format("cannot write the capture \"{}\": {}", path, why));
     };
@@ -40,69 +30,56 @@ Capture::Capture(const std::string& path) : path_(path) {
     if (!fd) {
         fail(std::generic_category().message(errno));
     }
-    pcap_.reset(::pcap_open_dead_with_tstamp_precision(DLT_EN10MB, snapshot_length,
-                                                       PCAP_TSTAMP_PRECISION_NANO));
-    if (!pcap_) {
-        fail("out of memory");
-    }
-    std::FILE* file = ::fdopen(fd.get(), "wb");
-    if (file == nullptr) {
+    std::FILE* const stream = ::fdopen(fd.get(), "wb");
+    if (stream == nullptr) {
         fail(std::generic_category().message(errno));
     }
-    (void)fd.release();  // the FILE's, and then the dumper's
-    std::setvbuf(file, nullptr, _IOFBF, stream_buffer);
-    dumper_.reset(::pcap_dump_fopen(pcap_.get(), file));
-    if (!dumper_) {
-        fail(::pcap_geterr(pcap_.get()));  // and has closed the FILE
+    (void)fd.release();  // the stream's, and then the file's
+    std::setvbuf(stream, nullptr, _IOFBF, stream_buffer);
+    try {
+        file_ = takes_comments_ ? make_pcapng_file(stream) : make_pcap_file(stream);
+    } catch (const std::runtime_error& error) {
+        fail(error.what());
     }
     // The file's header now: a path that takes no bytes is better known at the start.
-    if (::pcap_dump_flush(dumper_.get()) != 0) {
+    if (!file_->flush()) {
         fail(std::generic_category().message(errno));
     }
-    // NOLINTNEXTLINE(clang-analyzer-unix.Stream): the dumper owns the FILE
-    flushed_size_ = ::ftello(file);
+    flushed_size_ = ::ftello(file_->stream());
 }
 
 Capture::~Capture() {
     flush();
 }
 
-void Capture::record(Direction /* pcap has no place for it; the MAC addresses tell */,
-                     std::span<const std::byte> frame) {
-    if (!dumper_) {
+void Capture::record(Direction direction, std::span<const std::byte> frame, unsigned queue,
+                     std::string_view comment) {
+    if (!file_) {
         ++lost_;
         return;
     }
-    const auto now = std::chrono::system_clock::now().time_since_epoch();
-    const auto seconds = std::chrono::floor<std::chrono::seconds>(now);
-    pcap_pkthdr header{};
-    header.ts.tv_sec = seconds.count();
-    // With nanosecond precision libpcap takes nanoseconds here.
-    header.ts.tv_usec = std::chrono::duration_cast<std::chrono::nanoseconds>(now - seconds).count();
-    header.len = static_cast<bpf_u_int32>(frame.size());
-    header.caplen = header.len;
     errno = 0;
-    ::pcap_dump(reinterpret_cast<u_char*>(dumper_.get()), &header,
-                reinterpret_cast<const u_char*>(frame.data()));
+    file_->write(
+        {direction, std::chrono::system_clock::now().time_since_epoch(), frame, queue, comment});
     ++recorded_;
     ++unflushed_;
-    // pcap_dump says nothing of a failed write; the buffer's overflow shows on the stream.
-    if (std::ferror(::pcap_dump_file(dumper_.get())) != 0) {
+    // Writing says nothing of what failed; the buffer's overflow shows on the stream.
+    if (std::ferror(file_->stream()) != 0) {
         stop(errno);
     }
 }
 
 void Capture::flush() {
-    if (!dumper_ || unflushed_ == 0) {
+    if (!file_ || unflushed_ == 0) {
         return;
     }
     errno = 0;
-    if (::pcap_dump_flush(dumper_.get()) != 0) {
+    if (!file_->flush()) {
         stop(errno);
         return;
     }
     unflushed_ = 0;
-    flushed_size_ = ::ftello(::pcap_dump_file(dumper_.get()));
+    flushed_size_ = ::ftello(file_->stream());
 }
 
 void Capture::stop(int error) {
@@ -112,8 +89,8 @@ void Capture::stop(int error) {
                   path_, recorded_,
                   error != 0 ? std::generic_category().message(error) : "the file took no more");
     // What is still in the stream's buffer must not reach the file behind the cut: close first.
-    const int again = ::dup(::fileno(::pcap_dump_file(dumper_.get())));
-    dumper_.reset();
+    const int again = ::dup(::fileno(file_->stream()));
+    file_.reset();
     if (again >= 0) {
         // Fails on a pipe or a device, which have no tail to cut.
         [[maybe_unused]] const int unused = ::ftruncate(again, flushed_size_);

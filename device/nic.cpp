@@ -13,6 +13,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "device/capture_comment.h"
 #include "device/control/event_socket.h"
 #include "device/wire/factory.h"
 
@@ -107,11 +108,11 @@ void Nic::make_device(const NicOptions& options) {
     }
     FrameTap tap;
     if (capture_) {
-        tap = [this](FrameDirection direction, std::span<const std::byte> frame) {
-            capture_->record(direction == FrameDirection::from_guest
-                                 ? Capture::Direction::from_guest
-                                 : Capture::Direction::to_guest,
-                             frame);
+        tap = [this](const TappedFrame& frame) {
+            capture_->record(
+                frame.direction == FrameDirection::from_guest ? Capture::Direction::from_guest
+                                                              : Capture::Direction::to_guest,
+                frame.bytes, frame.queue, capture_->takes_comments() ? capture_comment(frame) : "");
         };
     }
     device_ = std::make_unique<NetDevice>(loop_, *wire_, device, events_.get(), tap);

@@ -109,7 +109,9 @@ std::variant<NicOptions, EarlyExit> parse_options(int argc, const char* const* a
                    "that completion and answer come when the guest is done with sending [0]")
         ->type_name("MS")
         ->check(CLI::Range(0, 1000));
-    app.add_option("--capture", options.capture, "Write all frames to this file (pcap)")
+    app.add_option("--capture", options.capture,
+                   "Write all frames to this file, as pcapng with a\n"
+                   "comment on where each lay (*.pcap: as pcap)")
         ->type_name("FILE");
     app.add_option("--events", options.events,
                    "Write what happens at the rings to this file, one JSON\n"

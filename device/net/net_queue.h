@@ -14,9 +14,17 @@
 
 namespace skbtrail::device {
 
-/// Sees each frame as it passes between a ring and the wire.
 enum class FrameDirection : std::uint8_t { from_guest, to_guest };
-using FrameTap = std::function<void(FrameDirection, std::span<const std::byte>)>;
+
+/// A frame as it passes between a ring and the wire.
+struct TappedFrame {
+    FrameDirection direction;
+    std::span<const std::byte> bytes;
+    unsigned queue = 0;             ///< the virtqueue
+    std::span<const Chain> chains;  ///< in which it lies, in the guest's memory
+};
+/// Sees each frame. What it is given is good during the call only.
+using FrameTap = std::function<void(const TappedFrame&)>;
 
 /// The largest frame that the device moves: the largest IP packet, Ethernet, two VLAN tags. What
 /// is longer is dropped and counted.

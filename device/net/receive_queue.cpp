@@ -112,6 +112,9 @@ ReceiveQueue::Outcome ReceiveQueue::write(const Frame& frame) {
     if (const auto ended = take_room(header_bytes, frame.bytes.size())) {
         return *ended;
     }
+    if (tap_) {
+        tap_({FrameDirection::to_guest, frame.bytes, index(), taken_});
+    }
     const NetHeaderBytes header =
         make_receive_header(frame.offload, static_cast<std::uint16_t>(taken_.size()));
     scatter(taken_.front().writable(), 0, std::span(header).first(header_bytes));
@@ -128,9 +131,6 @@ ReceiveQueue::Outcome ReceiveQueue::write(const Frame& frame) {
     taken_.clear();
     ++count().frames;
     count().bytes += frame.bytes.size();
-    if (tap_) {
-        tap_(FrameDirection::to_guest, frame.bytes);
-    }
     if (uncompleted_batch() >= batch_limit) {
         finish_batch();
     }

@@ -119,11 +119,12 @@ tl::expected<void, RingFault> TransmitQueue::handle(const Chain& chain) {
     }
     const std::span frame = std::span(frame_).first(frame_bytes);
     gather(chain.readable(), header_bytes, frame);
-    send(frame, *offload);
+    send(chain, frame, *offload);
     return {};
 }
 
-void TransmitQueue::send(std::span<std::byte> frame, const FrameOffload& offload) {
+void TransmitQueue::send(const Chain& chain, std::span<std::byte> frame,
+                         const FrameOffload& offload) {
     Frame sent{frame, offload, index() / 2, frame};
     const bool cut = offload.gso_type != gso_none && !wire_.takes_segments(offload.gso_type);
     if (cut && !segmenter_.start(sent)) {
@@ -138,7 +139,7 @@ void TransmitQueue::send(std::span<std::byte> frame, const FrameOffload& offload
     ++count().frames;
     count().bytes += frame.size();
     if (tap_) {
-        tap_(FrameDirection::from_guest, frame);
+        tap_({FrameDirection::from_guest, frame, index(), std::span(&chain, 1)});
     }
     if (!cut) {
         wire_.transmit(sent);

@@ -33,7 +33,7 @@ class TransmitQueue : public NetQueue {
     tl::expected<void, RingFault> handle(const Chain& chain);
     /// Onto the wire, with the checksum completed unless the wire takes it partial, and cut unless
     /// the wire takes it whole.
-    void send(std::span<std::byte> frame, const FrameOffload& offload);
+    void send(const Chain& chain, std::span<std::byte> frame, const FrameOffload& offload);
 
     Wire& wire_;
     FrameTap tap_;

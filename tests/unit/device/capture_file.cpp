@@ -1,5 +1,6 @@
 // Captures, read back with libpcap.
 #include <csignal>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 
@@ -179,6 +180,117 @@ TEST_CASE("when the disk is full the capture stops at a whole frame and the NIC 
     capture.record(Capture::Direction::from_guest, frame(1000, 1));
     capture.flush();
     CHECK(capture.lost() == 211);
+}
+
+namespace {
+
+/// A block of a pcapng file, taken apart.
+struct PcapngBlock {
+    std::uint32_t type = 0;
+    std::vector<std::byte> body;
+};
+
+std::uint32_t number_at(std::span<const std::byte> bytes, std::size_t at, std::size_t size = 4) {
+    std::uint32_t value = 0;
+    REQUIRE(at + size <= bytes.size());
+    std::memcpy(&value, bytes.data() + at, size);
+    return value;
+}
+
+std::vector<PcapngBlock> read_blocks(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    const auto bytes = std::as_bytes(std::span(text));
+    std::vector<PcapngBlock> blocks;
+    for (std::size_t at = 0; at < bytes.size();) {
+        const std::uint32_t length = number_at(bytes, at + 4);
+        REQUIRE(length % 4 == 0);
+        REQUIRE(length >= 12);
+        REQUIRE(at + length <= bytes.size());
+        CHECK(number_at(bytes, at + length - 4) == length);
+        const auto body = bytes.subspan(at + 8, length - 12);
+        blocks.push_back({number_at(bytes, at), {body.begin(), body.end()}});
+        at += length;
+    }
+    return blocks;
+}
+
+/// The value of an option; `from` is where a block's options begin.
+std::string option_of(const PcapngBlock& block, std::size_t from, std::uint32_t code) {
+    for (std::size_t at = from; at + 4 <= block.body.size();) {
+        const std::uint32_t found = number_at(block.body, at, 2);
+        const std::uint32_t length = number_at(block.body, at + 2, 2);
+        if (found == 0) {
+            CHECK(at + 4 == block.body.size());
+            break;
+        }
+        REQUIRE(at + 4 + length <= block.body.size());
+        if (found == code) {
+            return {reinterpret_cast<const char*>(block.body.data()) + at + 4, length};
+        }
+        at += 4 + (length + 3) / 4 * 4;
+    }
+    return "";
+}
+
+}  // namespace
+
+TEST_CASE("pcapng has directions, queues and comments", "[capture]") {
+    const Folder folder;
+    const std::string path = folder.file("both.pcapng");
+    const std::int64_t before = wall_clock();
+    {
+        Capture capture(path);
+        CHECK(capture.takes_comments());
+        capture.record(Capture::Direction::from_guest, frame(61, 1), 1, "from the guest");
+        capture.record(Capture::Direction::to_guest, frame(64, 2), 2, "");
+        capture.record(Capture::Direction::to_guest, frame(65'557, 3), 0,
+                       std::string(70'000, 'x') + "\u00fc");
+    }
+    const auto blocks = read_blocks(path);
+    REQUIRE(blocks.size() == 5);
+    CHECK(blocks[0].type == 0x0a0d0d0a);
+    CHECK(number_at(blocks[0].body, 0) == 0x1a2b3c4d);
+    CHECK(option_of(blocks[0], 16, 4).starts_with("skbtrail-nic "));
+    CHECK(blocks[1].type == 1);
+    CHECK(number_at(blocks[1].body, 0, 2) == 1);  // Ethernet
+    CHECK(option_of(blocks[1], 8, 9) == "\x09");
+    struct Expected {
+        std::size_t size;
+        std::string comment;
+        unsigned direction;
+        unsigned queue;
+    };
+    const std::vector<Expected> expected{
+        {61, "from the guest", 2, 1}, {64, "", 1, 2}, {65'557, std::string(65'532, 'x'), 1, 0}};
+    for (std::size_t i = 0; i < 3; ++i) {
+        const PcapngBlock& block = blocks[2 + i];
+        CHECK(block.type == 6);
+        CHECK(number_at(block.body, 12) == expected[i].size);
+        CHECK(number_at(block.body, 16) == expected[i].size);
+        const std::size_t options = 20 + (expected[i].size + 3) / 4 * 4;
+        CHECK(option_of(block, options, 1) == expected[i].comment);
+        const std::string flags = option_of(block, options, 2);
+        REQUIRE(flags.size() == 4);
+        CHECK(number_at(std::as_bytes(std::span(flags)), 0) == expected[i].direction);
+        const std::string queue = option_of(block, options, 6);
+        REQUIRE(queue.size() == 4);
+        CHECK(number_at(std::as_bytes(std::span(queue)), 0) == expected[i].queue);
+    }
+    // And libpcap reads it.
+    const auto packets = read_back(path);
+    REQUIRE(packets.size() == 3);
+    CHECK(packets[0].bytes == frame(61, 1));
+    CHECK(packets[1].bytes == frame(64, 2));
+    CHECK(packets[2].bytes == frame(65'557, 3));
+    CHECK(packets[0].nanoseconds >= before);
+    CHECK(packets[2].nanoseconds <= wall_clock());
+}
+
+TEST_CASE("pcap has no room for comments", "[capture]") {
+    const Folder folder;
+    CHECK_FALSE(Capture(folder.file("a.pcap")).takes_comments());
+    CHECK(Capture(folder.file("a")).takes_comments());
 }
 
 }  // namespace skbtrail::device

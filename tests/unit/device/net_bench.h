@@ -14,6 +14,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "device/capture_comment.h"
 #include "device/event_loop.h"
 #include "device/net/header.h"
 #include "device/net/net_device.h"
@@ -112,8 +113,10 @@ class NetBench {
         options.transmit_latency = transmit_latency;
         options.features = possible_features({.serves_config = true});
         device = std::make_unique<NetDevice>(
-            loop, wire, options, events, [this](FrameDirection direction, auto frame) {
-                tapped.emplace_back(direction, std::vector<std::byte>(frame.begin(), frame.end()));
+            loop, wire, options, events, [this](const TappedFrame& frame) {
+                tapped.emplace_back(frame.direction,
+                                    std::vector<std::byte>(frame.bytes.begin(), frame.bytes.end()));
+                comments.push_back(capture_comment(frame));
             });
         must(device->set_features(negotiated));
         device->set_memory(ram.mapped());
@@ -170,6 +173,7 @@ class NetBench {
     QueueEvents receive_fds;
     QueueEvents transmit_fds;
     std::vector<std::pair<FrameDirection, std::vector<std::byte>>> tapped;
+    std::vector<std::string> comments;  ///< what a capture says beside each of them
     std::unique_ptr<NetDevice> device;
 };
 

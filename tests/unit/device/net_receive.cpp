@@ -5,6 +5,7 @@
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include "tests/unit/device/net_bench.h"
@@ -61,6 +62,8 @@ TEST_CASE("receive: a frame arrives in one buffer", "[device][net]") {
     CHECK(bench.receive_fds.call.take() == 1);
     REQUIRE(bench.tapped.size() == 1);
     CHECK(bench.tapped[0].first == FrameDirection::to_guest);
+    CHECK(bench.comments[0] == fmt::format("queue 0 (receive), head {}: {:#x}:2000", offered.head,
+                                           offered.pieces[0].address.value));
 }
 
 TEST_CASE("receive: the frames of a turn share one call", "[device][net]") {
@@ -90,6 +93,12 @@ TEST_CASE("receive: a large frame fills several small buffers", "[device][net]")
     const Received received = reassemble(bench, chains);
     CHECK(received.buffers == 5);
     CHECK(received.frame == pattern(450));
+    std::string comment = "queue 0 (receive)";
+    for (const auto& chain : chains) {
+        comment += fmt::format("{} head {}: {:#x}:100", &chain == chains.data() ? "," : ";",
+                               chain.head, chain.pieces[0].address.value);
+    }
+    CHECK(bench.comments.at(0) == comment);
     CHECK_FALSE(bench.receive.take_used());
     // The next frame goes to the next buffer.
     CHECK(bench.wire.deliver(pattern(60)));
