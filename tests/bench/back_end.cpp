@@ -1,30 +1,18 @@
 #include "tests/bench/back_end.h"
 
-#include <fstream>
+#include <chrono>
 #include <stdexcept>
-#include <thread>
 
 #include <fmt/format.h>
 
 #include "tests/dpdk/child.h"
+#include "tests/dpdk/listening.h"
 #include "tests/dpdk/testpmd.h"
 
 namespace skbtrail::bench {
 namespace {
 
 constexpr auto start_limit = std::chrono::seconds(15);
-
-/// Whether somebody listens at the path: its file alone appears a moment before.
-bool listening_at(const std::string& path) {
-    std::ifstream sockets("/proc/net/unix");
-    for (std::string line; std::getline(sockets, line);) {
-        // Num RefCount Protocol Flags Type St Inode Path; __SO_ACCEPTCON is the one flag there.
-        if (line.ends_with(" " + path) && line.find(" 00010000 ") != std::string::npos) {
-            return true;
-        }
-    }
-    return false;
-}
 
 std::string wire_of(const BackEndJob& job) {
     switch (job.direction) {
@@ -80,13 +68,10 @@ class VhostBackEnd final : public BackEnd {
   public:
     VhostBackEnd(const Conditions& conditions, const BackEndJob& job)
         : testpmd_(options_of(conditions, job)) {
-        const auto deadline = std::chrono::steady_clock::now() + start_limit;
-        while (!listening_at(back_end_socket(conditions))) {
-            if (!testpmd_.process().running() || std::chrono::steady_clock::now() > deadline) {
-                throw std::runtime_error(fmt::format("testpmd does not listen; it said: {}",
-                                                     testpmd_.process().last_words()));
-            }
-            std::this_thread::sleep_for(std::chrono::milliseconds(10));
+        if (!dpdk::wait_listening(back_end_socket(conditions), start_limit,
+                                  [this] { return testpmd_.process().running(); })) {
+            throw std::runtime_error(fmt::format("testpmd does not listen; it said: {}",
+                                                 testpmd_.process().last_words()));
         }
     }
     pid_t pid() const override { return testpmd_.process().pid(); }

@@ -1,8 +1,10 @@
 // skbtrail-bench: how fast the NIC is, against its peers on the same machine.
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <stdexcept>
@@ -23,11 +25,12 @@ namespace {
 
 using namespace skbtrail::bench;
 
-/// A directory with a short path, because sockets live in it; removed at the end.
+/// A directory below TMPDIR, whose path must be short, because sockets live in it; removed at the
+/// end.
 class Scratch {
   public:
     Scratch() {
-        std::string name = "/tmp/skb-XXXXXX";
+        std::string name = std::filesystem::temp_directory_path() / "skb-XXXXXX";
         if (::mkdtemp(name.data()) == nullptr) {
             throw std::system_error(errno, std::generic_category(), "mkdtemp");
         }
@@ -46,7 +49,10 @@ class Scratch {
 };
 
 std::vector<Cell> cells_of(const Options& options) {
-    std::vector<Cell> cells = pair_cells();
+    std::vector<Cell> cells;
+    for (const auto& suite : {&idle_cells, &pair_cells}) {
+        std::ranges::move(suite(), std::back_inserter(cells));
+    }
     std::erase_if(cells, [&](const Cell& cell) { return !wanted(options, cell.name); });
     return cells;
 }

@@ -24,9 +24,25 @@ std::string ratio(std::optional<double> value) {
     return value ? fmt::format("{:.2f}", *value) : std::string("-");
 }
 
+/// The percentiles, and the median too of a contender that has no column.
+std::string in_passing(const Series& series, bool has_column) {
+    std::string text;
+    if (const auto median = series.median(); median && !has_column) {
+        text = fmt::format(" {}", number(*median));
+    }
+    for (const auto& [name, value] : series.details()) {
+        if (name.starts_with("p")) {
+            text += fmt::format(" {} {}", name, number(value));
+        }
+    }
+    return text.empty() ? text : fmt::format("  [{}:{}]", series.contender, text);
+}
+
 std::string remarks(const CellResult& result) {
     std::string text;
-    for (const Series& series : result.series) {
+    for (std::size_t i = 0; i < result.series.size(); ++i) {
+        const Series& series = result.series[i];
+        text += in_passing(series, i < 2);
         if (const auto reason = series.missing(); !reason.empty()) {
             text += fmt::format("  [{}: {}]", series.contender, reason);
         }

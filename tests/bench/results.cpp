@@ -56,6 +56,20 @@ std::optional<double> Series::best(bool more_is_better) const {
     return more_is_better ? std::ranges::max(all) : std::ranges::min(all);
 }
 
+std::map<std::string, double> Series::details() const {
+    std::map<std::string, std::vector<double>> all;
+    for (const Sample& sample : samples) {
+        for (const auto& [name, value] : sample.details) {
+            all[name].push_back(value);
+        }
+    }
+    std::map<std::string, double> medians;
+    for (const auto& [name, values] : all) {
+        medians[name] = median_of(values);
+    }
+    return medians;
+}
+
 std::size_t Series::disturbed() const {
     return static_cast<std::size_t>(std::ranges::count_if(samples, &Sample::disturbed));
 }

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,6 +21,8 @@ struct Series {
     std::vector<double> values() const;
     std::optional<double> median() const;
     std::optional<double> best(bool more_is_better) const;
+    /// Medians of what the samples say besides their value.
+    std::map<std::string, double> details() const;
     std::size_t disturbed() const;
     /// Why turns gave none: the last reason.
     std::string missing() const;

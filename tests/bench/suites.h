@@ -10,4 +10,7 @@ namespace skbtrail::bench {
 /// skbtrail-nic against DPDK's net_vhost: "pairs/TRAFFIC/MODE/DIRECTION".
 std::vector<Cell> pair_cells();
 
+/// What a NIC without work costs, and how soon it wakes: "idle/…".
+std::vector<Cell> idle_cells();
+
 }  // namespace skbtrail::bench

@@ -27,8 +27,8 @@ struct Counted {
 
 /// After the last frame: the link is down, so that nothing moves between the readings.
 Counted count(Machine& machine) {
-    machine.must("ip link set eth0 down");
-    return {machine.statistic("rx_packets"), machine.statistic("tx_packets")};
+    machine.agent().must("ip link set eth0 down");
+    return {machine.agent().statistic("rx_packets"), machine.agent().statistic("tx_packets")};
 }
 
 void check_nothing_lost(const Nic& nic, const Counted& driver) {
@@ -56,7 +56,7 @@ TEST_CASE("QEMU: machine types q35 and pc, one after another on one NIC") {
     for (const char* type : {"q35", "pc"}) {
         CAPTURE(type);
         Machine machine(scratch, socket, {.type = type});
-        machine.bring_up_network();
+        machine.agent().bring_up_network();
         const Counted one = count(machine);
         CHECK(one.received >= 3);  // an ARP reply and two echo replies
         CHECK(one.sent >= 3);
@@ -76,10 +76,10 @@ TEST_CASE("QEMU: the guest reboots, and is reset") {
     const auto socket = scratch.path() / "nic";
     Nic nic(scratch, socket);
     Machine machine(scratch, socket);
-    machine.bring_up_network();
+    machine.agent().bring_up_network();
     Counted all = count(machine);
     const auto once_more = [&] {
-        machine.bring_up_network();
+        machine.agent().bring_up_network();
         const Counted one = count(machine);
         all.received += one.received;
         all.sent += one.sent;
@@ -87,7 +87,7 @@ TEST_CASE("QEMU: the guest reboots, and is reset") {
     machine.reboot();
     once_more();
     // In the middle of its life: rings full of buffers, the link up.
-    machine.must("ip link set eth0 up");
+    machine.agent().must("ip link set eth0 up");
     machine.reset();
     once_more();
     machine.quit();
@@ -105,43 +105,44 @@ TEST_CASE("QEMU: the driver is unbound and bound, and changes its queues, rings 
                      .queue_pairs = 4,
                      .device = {"rx_queue_size=1024", "tx_queue_size=1024"},
                      .ethtool = true});
-    machine.bring_up_network();
+    machine.agent().bring_up_network();
 
-    const std::string device = machine.must("basename $(readlink /sys/class/net/eth0/device)");
+    const std::string device =
+        machine.agent().must("basename $(readlink /sys/class/net/eth0/device)");
     const std::string driver = "/sys/bus/virtio/drivers/virtio_net/";
     Counted all = count(machine);
-    machine.must("echo " + device + " > " + driver + "unbind");
-    CHECK(machine.run("ls /sys/class/net/eth0").status != 0);
-    machine.must("echo " + device + " > " + driver + "bind");
-    REQUIRE(machine
+    machine.agent().must("echo " + device + " > " + driver + "unbind");
+    CHECK(machine.agent().run("ls /sys/class/net/eth0").status != 0);
+    machine.agent().must("echo " + device + " > " + driver + "bind");
+    REQUIRE(machine.agent()
                 .run("for i in $(seq 100); do test -e /sys/class/net/eth0 && break; "
                      "sleep 0.1; done; test -e /sys/class/net/eth0")
                 .status == 0);
-    machine.bring_up_network();
+    machine.agent().bring_up_network();
 
     // Queues in use: QEMU turns the driver's command into SET_VRING_ENABLE.
     for (const char* pairs : {"4", "1", "3", "2"}) {
         CAPTURE(pairs);
-        machine.must(std::string("ethtool -L eth0 combined ") + pairs);
-        CHECK_THAT(machine.must("ethtool -l eth0"),
+        machine.agent().must(std::string("ethtool -L eth0 combined ") + pairs);
+        CHECK_THAT(machine.agent().must("ethtool -l eth0"),
                    ContainsSubstring(std::string("Combined:\t") + pairs));
-        CHECK(machine.ping());
+        CHECK(machine.agent().ping());
     }
 
     // Ring sizes: the driver resets single queues for it, or says that this device cannot.
-    const auto rings = machine.run("ethtool -g eth0");
+    const auto rings = machine.agent().run("ethtool -g eth0");
     INFO(rings.output);
     CHECK(rings.status == 0);
     CHECK_THAT(rings.output, ContainsSubstring("1024"));
-    machine.run("ethtool -G eth0 rx 256 tx 256");
-    CHECK(machine.ping());
+    machine.agent().run("ethtool -G eth0 rx 256 tx 256");
+    CHECK(machine.agent().ping());
 
     // Offloads: what the driver takes and gives changes while frames flow.
     for (const char* offload : {"tx", "rx", "sg", "gro", "tso"}) {
         for (const char* to : {"off", "on"}) {
             CAPTURE(offload, to);
-            machine.run(std::string("ethtool -K eth0 ") + offload + " " + to);
-            CHECK(machine.ping("10.0.2.2", 1));
+            machine.agent().run(std::string("ethtool -K eth0 ") + offload + " " + to);
+            CHECK(machine.agent().ping("10.0.2.2", 1));
         }
     }
     const Counted rest = count(machine);
@@ -158,18 +159,18 @@ TEST_CASE("QEMU: a NIC that dies is found again") {
     const auto socket = scratch.path() / "nic";
     Nic first(scratch, socket);
     Machine machine(scratch, socket, {.reconnect = std::chrono::milliseconds(200)});
-    machine.bring_up_network();
-    const auto carrier = [&] { return machine.must("cat /sys/class/net/eth0/carrier"); };
+    machine.agent().bring_up_network();
+    const auto carrier = [&] { return machine.agent().must("cat /sys/class/net/eth0/carrier"); };
     CHECK(carrier() == "1");
 
     first.kill();
     CHECK(eventually([&] { return carrier() == "0"; }));
-    const std::uint64_t received = machine.statistic("rx_packets");
-    const std::uint64_t sent = machine.statistic("tx_packets");
+    const std::uint64_t received = machine.agent().statistic("rx_packets");
+    const std::uint64_t sent = machine.agent().statistic("tx_packets");
 
     Nic second(scratch, socket);
     REQUIRE(eventually([&] { return carrier() == "1"; }));
-    CHECK(machine.ping("10.0.2.2", 3));
+    CHECK(machine.agent().ping("10.0.2.2", 3));
     const Counted all = count(machine);
     machine.quit();
     second.stop();

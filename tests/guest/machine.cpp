@@ -1,20 +1,12 @@
 #include "tests/guest/machine.h"
 
 #include <atomic>
-#include <cerrno>
-#include <cstring>
-#include <fstream>
-#include <iterator>
 #include <stdexcept>
 
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
-
-#include "guest/initramfs.h"
-#include "guest/kernel_store.h"
 
 namespace skbtrail::tests {
 
@@ -23,37 +15,9 @@ using device::UniqueFd;
 
 namespace {
 
-constexpr const char* kernel_version = "6.12";
-
-fs::path initramfs(const guest::Kernel& kernel, bool with_ethtool) {
-    const fs::path bin = SKBTRAIL_BIN;
-    guest::InitramfsRequest request;
-    request.kernel = kernel;
-    request.modules = {"virtio_net"};
-    request.init = bin / "skbtrail-init";
-    request.collector = bin / "skbtrail-collect";
-    request.files = {{fs::path(SKBTRAIL_GUEST_TESTS) / "machine_agent.sh", "/agent.sh", 0755}};
-    if (with_ethtool) {
-        // A program of the distribution, with what its dynamic linker asks for.
-        for (const char* file :
-             {"/sbin/ethtool", "/lib/x86_64-linux-gnu/libm.so.6",
-              "/lib/x86_64-linux-gnu/libmnl.so.0", "/lib/x86_64-linux-gnu/libc.so.6",
-              "/lib64/ld-linux-x86-64.so.2"}) {
-            request.files.push_back({fs::canonical(file), file, 0755});
-        }
-    }
-    // Nothing is sent that the test does not ask for, so that counters can be compared.
-    request.job.sysctls = {{"net.ipv6.conf.all.disable_ipv6", "1"},
-                           {"net.ipv6.conf.default.disable_ipv6", "1"}};
-    request.job.steps = {{.name = "agent",
-                          .command = {"/bin/sh", "/agent.sh"},
-                          .deadline = std::chrono::minutes(30)}};
-    return guest::build_initramfs(request);
-}
-
 std::vector<std::string> command_line(const fs::path& directory, const fs::path& nic_socket,
                                       const MachineOptions& options) {
-    const guest::Kernel kernel = guest::resolve_kernel(kernel_version);
+    const guest::Kernel kernel = guest_kernel();
     std::string socket = fmt::format("socket,id=nic,path={}", nic_socket.string());
     if (options.reconnect.count() > 0) {
         socket += fmt::format(",reconnect-ms={}", options.reconnect.count());
@@ -87,10 +51,9 @@ std::vector<std::string> command_line(const fs::path& directory, const fs::path&
             "-kernel",
             kernel.vmlinux,
             "-initrd",
-            initramfs(kernel, options.ethtool),
+            agent_initramfs(kernel, options.ethtool),
             "-append",
-            "console=ttyS0 panic=-1 tsc=reliable no_timer_check mitigations=off nokaslr "
-            "cryptomgr.notests",
+            guest_kernel_command_line(),
             "-serial",
             "file:" + file("console"),
             "-serial",
@@ -121,117 +84,18 @@ fs::path directory_of_its_own(const Scratch& scratch) {
 
 }  // namespace
 
-UniqueFd connect_to(const fs::path& path, std::chrono::seconds limit) {
-    UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    const std::string name = path;
-    std::memcpy(address.sun_path, name.data(), name.size());
-    if (!eventually(
-            [&] {
-                return ::connect(socket.get(), reinterpret_cast<sockaddr*>(&address),
-                                 sizeof address) == 0;
-            },
-            limit)) {
-        throw std::runtime_error(
-            fmt::format("cannot connect to {}: {}", name, std::strerror(errno)));
-    }
-    return socket;
-}
-
 Machine::Machine(const Scratch& scratch, const fs::path& nic_socket, const MachineOptions& options)
     : directory_(directory_of_its_own(scratch)),
       qemu_(std::make_unique<Program>(scratch, command_line(directory_, nic_socket, options))),
-      agent_(connect_to(directory_ / "agent")) {
-    wait_for_agent();
+      agent_(directory_ / "agent", directory_ / "console") {
+    agent_.wait_for_boot();
 }
 
 Machine::~Machine() = default;
 
-std::string Machine::console() const {
-    std::ifstream file(directory_ / "console", std::ios::binary);
-    const std::string text{std::istreambuf_iterator<char>(file), {}};
-    constexpr std::size_t last_words = 4000;
-    return text.size() > last_words ? text.substr(text.size() - last_words) : text;
-}
-
-std::string Machine::read_until(const std::string& mark, std::chrono::seconds limit) {
-    const auto deadline = std::chrono::steady_clock::now() + limit;
-    std::size_t at = 0;
-    while ((at = pending_.find(mark)) == std::string::npos) {
-        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
-            deadline - std::chrono::steady_clock::now());
-        pollfd wanted{agent_.get(), POLLIN, 0};
-        char buffer[4096];
-        ssize_t count = 0;
-        if (left.count() <= 0 || ::poll(&wanted, 1, static_cast<int>(left.count())) <= 0 ||
-            (count = ::read(agent_.get(), buffer, sizeof buffer)) <= 0) {
-            throw std::runtime_error(fmt::format(
-                "the guest did not say \"{}\" within {} s. It said: {}\nIts console: {}", mark,
-                limit.count(), pending_, console()));
-        }
-        pending_.append(buffer, static_cast<std::size_t>(count));
-    }
-    const std::string before = pending_.substr(0, at);
-    pending_.erase(0, at + mark.size());
-    return before;
-}
-
-void Machine::wait_for_agent() {
-    read_until("@@@ ready\n", boot_limit);
-}
-
-void Machine::send(const std::string& line) {
-    const std::string bytes = line + "\n";
-    if (::send(agent_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) !=
-        static_cast<ssize_t>(bytes.size())) {
-        throw std::runtime_error("the guest's agent takes no command: QEMU is gone");
-    }
-}
-
-Outcome Machine::run(const std::string& command, std::chrono::seconds limit) {
-    send(command);
-    Outcome outcome;
-    outcome.output = read_until("@@@ ", limit);
-    const std::string status = read_until("\n", limit);
-    if (status == "ready") {
-        throw std::runtime_error("the guest rebooted unasked. Its console: " + console());
-    }
-    outcome.status = std::stoi(status);
-    return outcome;
-}
-
-std::string Machine::must(const std::string& command) {
-    Outcome outcome = run(command);
-    if (outcome.status != 0) {
-        throw std::runtime_error(fmt::format("in the guest, \"{}\" ended with {}: {}", command,
-                                             outcome.status, outcome.output));
-    }
-    while (!outcome.output.empty() && outcome.output.back() == '\n') {
-        outcome.output.pop_back();
-    }
-    return outcome.output;
-}
-
-void Machine::bring_up_network() {
-    must("ip link set eth0 up");
-    must("ip address add 10.0.2.15/24 dev eth0");
-    if (!ping()) {
-        throw std::runtime_error("the guest cannot ping the gateway. " + run("ip -s link").output);
-    }
-}
-
-bool Machine::ping(const std::string& address, int count) {
-    return run(fmt::format("ping -c {} -W 10 {}", count, address)).status == 0;
-}
-
-std::uint64_t Machine::statistic(const std::string& name) {
-    return std::stoull(must("cat /sys/class/net/eth0/statistics/" + name));
-}
-
 void Machine::reboot() {
-    send("reboot -f");
-    wait_for_agent();
+    agent_.send("reboot -f");
+    agent_.wait_for_boot();
 }
 
 void Machine::monitor(const std::string& command) {
@@ -264,7 +128,7 @@ void Machine::monitor(const std::string& command) {
 
 void Machine::reset() {
     monitor("system_reset");
-    wait_for_agent();
+    agent_.wait_for_boot();
 }
 
 void Machine::quit() {

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "device/unique_fd.h"
+#include "tests/guest/agent.h"
 #include "tests/guest/program.h"
 
 namespace skbtrail::tests {
@@ -29,25 +29,13 @@ struct MachineOptions {
 
 class Machine {
   public:
-    static constexpr auto boot_limit = std::chrono::seconds(90);
-
     /// Boots, and waits for the agent. The NIC listens at `nic_socket` already. Throws
     /// std::runtime_error with the console's last words.
     Machine(const Scratch& scratch, const std::filesystem::path& nic_socket,
             const MachineOptions& options = {});
     ~Machine();
 
-    /// What a command, run by the guest's shell, wrote and ended with. Throws std::runtime_error
-    /// when the guest does not answer in time.
-    Outcome run(const std::string& command, std::chrono::seconds limit = std::chrono::seconds(60));
-    /// run(), for a command that has to succeed: what it wrote, without the last newline.
-    std::string must(const std::string& command);
-
-    /// Brings eth0 up with the address that nat expects, and pings the gateway.
-    void bring_up_network();
-    bool ping(const std::string& address = "10.0.2.2", int count = 2);
-    /// /sys/class/net/eth0/statistics/NAME.
-    std::uint64_t statistic(const std::string& name);
+    Agent& agent() { return agent_; }
 
     /// The guest reboots itself; returns when the agent is back.
     void reboot();
@@ -55,24 +43,13 @@ class Machine {
     void reset();
     /// Ends QEMU, as by closing its window.
     void quit();
-    std::string console() const;
 
   private:
-    void connect_agent();
-    void wait_for_agent();
-    void send(const std::string& line);
-    std::string read_until(const std::string& mark, std::chrono::seconds limit);
     void monitor(const std::string& command);
 
     std::filesystem::path directory_;
     std::unique_ptr<Program> qemu_;
-    device::UniqueFd agent_;
-    std::string pending_;  ///< what the agent wrote and nobody has looked at
+    Agent agent_;
 };
-
-/// A stream socket to `path`, as soon as somebody listens there. Throws std::runtime_error after
-/// `limit`.
-device::UniqueFd connect_to(const std::filesystem::path& path,
-                            std::chrono::seconds limit = std::chrono::seconds(20));
 
 }  // namespace skbtrail::tests

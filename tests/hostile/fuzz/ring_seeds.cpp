@@ -125,7 +125,7 @@ Seeds ring_seeds() {
                                 .bytes();
     seeds["restart"] = Deeds()
                            .send(1, 60)
-                           .at(RingStep::restart, transmit, std::uint16_t{1})
+                           .at(RingStep::restart, transmit, std::uint32_t{1})
                            .send(1, 61)
                            .at(RingStep::enable, transmit, std::uint8_t{0})
                            .send(1, 62)
@@ -153,7 +153,7 @@ Seeds ring_seeds() {
                         .descriptor(transmit, 1, 60, descriptor_next, 0, Place::fresh)
                         .at(RingStep::head, transmit, std::uint16_t{0})
                         .kick(transmit)
-                        .at(RingStep::restart, transmit, std::uint16_t{0})
+                        .at(RingStep::restart, transmit, std::uint32_t{0x80008000})
                         .bytes();
     seeds["a-table-that-is-the-ring"] =
         Deeds()
@@ -176,7 +176,7 @@ Seeds ring_seeds() {
             .deliver(14)
             .bytes();
     seeds["indexes"] = Deeds()
-                           .at(RingStep::available_index, transmit, std::uint16_t{9999})
+                           .at(RingStep::index, transmit, std::uint16_t{9999})
                            .kick(transmit)
                            .at(RingStep::head, receive, std::uint16_t{0xffff})
                            .kick(receive)
