@@ -36,7 +36,7 @@ test: build build-asan build-fuzz
 bench: build
 	@.ci/setup --bench
 	@mkdir -p build/bench
-	@build/bin/skbtrail-bench --json build/bench/results.json $(BENCH)
+	@build/bin/skbtrail-bench --json build/bench/results.json --results build/bench $(BENCH)
 
 setup:
 	@.ci/setup

@@ -16,6 +16,7 @@
 
 #include "tests/bench/machine.h"
 #include "tests/bench/options.h"
+#include "tests/bench/plot.h"
 #include "tests/bench/report.h"
 #include "tests/bench/results.h"
 #include "tests/bench/suites.h"
@@ -50,7 +51,7 @@ class Scratch {
 
 std::vector<Cell> cells_of(const Options& options) {
     std::vector<Cell> cells;
-    for (const auto& suite : {&idle_cells, &pair_cells}) {
+    for (const auto& suite : {&idle_cells, &pair_cells, &event_cells, &cost_cells}) {
         std::ranges::move(suite(), std::back_inserter(cells));
     }
     std::erase_if(cells, [&](const Cell& cell) { return !wanted(options, cell.name); });
@@ -106,6 +107,9 @@ int run(Options options) {
                describe_machine()["load"][0].dump());
     if (!options.json.empty()) {
         write_json(options, machine, results);
+    }
+    if (!options.results.empty()) {
+        plot_costs(results, options.results);
     }
     return 0;
 }

@@ -21,6 +21,7 @@ dpdk::TestpmdOptions front_end_of(const Conditions& conditions, const PairJob& j
                                  .frame_length = job.back.traffic.length,
                                  .burst = job.burst,
                                  .queues = job.back.queues,
+                                 .ring_size = job.ring_size,
                                  .bursts_first = 0,
                                  .telemetry = true};
     if (mixed_source) {

@@ -61,6 +61,8 @@ Sample measure_rate(const FrameCount& count, const std::vector<pid_t>& processes
     std::this_thread::sleep_for(settling);
     std::vector<double> all;
     std::vector<double> quiet;
+    const auto all_frames_before = count();
+    const auto ran_before = dpdk::run_times_of(processes.back()).running;
     const auto end = Clock::now() + conditions.window;
     do {
         const auto waits_before = waits_of(processes);
@@ -75,10 +77,14 @@ Sample measure_rate(const FrameCount& count, const std::vector<pid_t>& processes
             quiet.push_back(rate);
         }
     } while (Clock::now() < end);
+    const std::chrono::duration<double, std::nano> ran =
+        dpdk::run_times_of(processes.back()).running - ran_before;
+    const auto all_frames = std::max<std::uint64_t>(count() - all_frames_before, 1);
     sample.disturbed = quiet.size() * 3 < all.size();
     sample.value = median_of(sample.disturbed ? all : quiet);
     sample.details = {{"windows", static_cast<double>(all.size())},
-                      {"quiet windows", static_cast<double>(quiet.size())}};
+                      {"quiet windows", static_cast<double>(quiet.size())},
+                      {"processor_ns", ran.count() / static_cast<double>(all_frames)}};
     return sample;
 }
 

@@ -20,6 +20,8 @@ using FrameCount = std::function<std::uint64_t()>;
 /// is the median rate, in millions a second, of the windows in which each of `processes` spent less
 /// than 3 % waiting for a processor; when less than a third of the windows were like that, of all
 /// windows, and the sample is `disturbed`. Without any frame within 5 s the sample is missing.
+/// In the details: `processor_ns`, the time that the last of `processes` was on a processor, for
+/// each frame; what kept it waiting is not in that.
 Sample measure_rate(const FrameCount& count, const std::vector<pid_t>& processes,
                     const Conditions& conditions);
 

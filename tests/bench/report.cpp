@@ -31,7 +31,7 @@ std::string in_passing(const Series& series, bool has_column) {
         text = fmt::format(" {}", number(*median));
     }
     for (const auto& [name, value] : series.details()) {
-        if (name.starts_with("p")) {
+        if (name == "p90" || name == "p99") {
             text += fmt::format(" {} {}", name, number(value));
         }
     }

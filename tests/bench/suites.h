@@ -13,4 +13,11 @@ std::vector<Cell> pair_cells();
 /// What a NIC without work costs, and how soon it wakes: "idle/…".
 std::vector<Cell> idle_cells();
 
+/// What a frame costs, by ring size, burst, frame length and number of queues:
+/// "cost/WHAT/HOW MUCH/DIRECTION".
+std::vector<Cell> cost_cells();
+
+/// Throughput with ring events recorded, against without: "events/WHERE/DIRECTION".
+std::vector<Cell> event_cells();
+
 }  // namespace skbtrail::bench

@@ -13,6 +13,12 @@ namespace {
 constexpr const char* program = "dpdk-testpmd";
 constexpr auto start_limit = std::chrono::seconds(15);
 
+/// For full rings both ways and what is on its way between them.
+unsigned buffers_of(const TestpmdOptions& options) {
+    constexpr unsigned on_the_way = 16384;
+    return on_the_way + 2 * options.ring_size * options.queues;
+}
+
 std::vector<std::string> arguments_of(const TestpmdOptions& options) {
     std::vector<std::string> arguments{program, "--lcores", fmt::format("0@{0},1@{0}", options.cpu),
                                        "--no-huge", "-m", "256", "--no-pci", "--file-prefix",
@@ -36,9 +42,7 @@ std::vector<std::string> arguments_of(const TestpmdOptions& options) {
         {"--forward-mode=" + options.forward, fmt::format("--txpkts={}", options.frame_length),
          fmt::format("--burst={}", options.burst), fmt::format("--rxq={}", options.queues),
          fmt::format("--txq={}", options.queues),
-         // Enough for full rings both ways, little enough for the
-         // processor's caches.
-         "--total-num-mbufs=20000"});
+         fmt::format("--total-num-mbufs={}", buffers_of(options))});
     return arguments;
 }
 

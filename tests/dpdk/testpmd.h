@@ -29,6 +29,8 @@ struct TestpmdOptions {
     unsigned frame_length = 64;
     unsigned burst = 32;
     unsigned queues = 1;
+    /// Entries of its rings: it has buffers for all of them, and some more.
+    unsigned ring_size = 256;
     /// More than none: it starts by sending so many bursts itself, and then forwards.
     unsigned bursts_first = 0;
     /// Whether counters() is wanted.
