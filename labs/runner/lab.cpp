@@ -45,6 +45,15 @@ std::string file_name(const JsonValue& value) {
     return name;
 }
 
+/// Fails unless the value is the name of a program, not a path to one.
+std::string program_name(const JsonValue& value) {
+    auto name = value.get<std::string>();
+    if (name.empty() || name == "." || name == ".." || name.find('/') != std::string::npos) {
+        value.fail(fmt::format("\"{}\" is not the name of a program", name));
+    }
+    return name;
+}
+
 std::string not_empty(const JsonValue& value) {
     auto text = value.get<std::string>();
     if (text.empty()) {
@@ -180,6 +189,11 @@ Lab parse_lab(std::string_view json, const fs::path& folder) {
         lab.memory_mib = bounded(*memory, least_memory_mib, most_memory_mib);
     }
     object.optional("modules", lab.modules);
+    if (const auto programs = object.find("programs")) {
+        for (std::size_t i = 0; i < programs->size(); ++i) {
+            lab.programs.push_back(program_name(programs->element(i)));
+        }
+    }
     object.optional("sysctls", lab.sysctls);
     lab.steps = parse_steps(object.required("steps"));
     object.optional("show", lab.show);

@@ -40,6 +40,8 @@ struct Lab {
     unsigned vcpus = 1;
     unsigned memory_mib = 512;
     std::vector<std::string> modules;
+    /// Programs of the host that the guest gets, with their libraries, beside busybox.
+    std::vector<std::string> programs;
     std::map<std::string, std::string> sysctls;
     std::vector<LabStep> steps;
     std::vector<std::string> show;  ///< chains of the expectation to show when it was judged

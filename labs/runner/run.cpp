@@ -24,6 +24,7 @@
 #include "labs/runner/libvirt.h"
 #include "labs/runner/nic.h"
 #include "labs/runner/orphans.h"
+#include "labs/runner/programs.h"
 #include "labs/runner/qemu.h"
 #include "labs/runner/result_directory.h"
 #include "labs/runner/run_directory.h"
@@ -266,6 +267,7 @@ class Run {
                                             .collector = require_program("skbtrail-collect"),
                                             .files = {},
                                             .job = {}};
+            request.files = guest_programs(lab_.programs);
             add_lab_files(request.files);
             request.job.sysctls = lab_.sysctls;
             request.job.environment = {{"SKBTRAIL_LAB", lab_.name}};

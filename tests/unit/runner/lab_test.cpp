@@ -26,7 +26,7 @@ json good_lab() {
         "nic": {"features": {"mrg_rxbuf": false}},
         "wire": {"kind": "script", "file": "wire.json", "uplink": "nat", "window": 4},
         "vcpus": 2, "memory_mib": 256, "modules": ["virtio_net"],
-        "sysctls": {"net.ipv4.ip_forward": "1"},
+        "programs": ["nc.openbsd"], "sysctls": {"net.ipv4.ip_forward": "1"},
         "steps": [{"name": "prepare", "run": "prepare.sh", "deadline_s": 20},
                   {"name": "exercise", "run": "run.sh", "record": true}],
         "show": ["the reply"]
@@ -50,6 +50,7 @@ TEST_CASE("a lab is read") {
     CHECK(lab.nic_features == std::map<std::string, bool>{{"mrg_rxbuf", false}});
     CHECK(lab.vcpus == 2);
     CHECK(lab.memory_mib == 256);
+    CHECK(lab.programs == std::vector<std::string>{"nc.openbsd"});
     CHECK(lab.steps.at(0).deadline == std::chrono::seconds(20));
     CHECK(lab.recorded_step().name == "exercise");
     CHECK(lab.show == std::vector<std::string>{"the reply"});
