@@ -1,7 +1,7 @@
 #include "labs/runner/run.h"
 
 #include <cstdlib>
-#include <optional>
+#include <memory>
 #include <sstream>
 #include <system_error>
 #include <utility>
@@ -146,25 +146,26 @@ class Run {
         // libvirt logs to a file of the run; it would write warnings to our standard error.
         ::setenv("LIBVIRT_LOG_OUTPUTS", fmt::format("3:file:{}", libvirt_log().string()).c_str(),
                  0);
-        orphans_.emplace();
-        event_loop_.emplace();
+        orphans_ = std::make_unique<OrphanReaper>();
+        event_loop_ = std::make_unique<EventLoop>();
         open_hypervisor();
         find_machine();
         find_kernel();
 
         kernel_ = await(finding_kernel_);
-        results_.emplace(options_.output.empty() ? default_result_path(lab_.name, kernel_.release)
-                                                 : options_.output);
+        results_ = std::make_unique<ResultDirectory>(
+            options_.output.empty() ? default_result_path(lab_.name, kernel_.release)
+                                    : options_.output);
         start_nic();
         build_image();
         image_ = await(building_);
         machine_ = await(finding_machine_);
-        hypervisor_ = await(opening_);
+        hypervisor_ = std::make_unique<Hypervisor>(await(opening_));
         wait([this] { return nic_ready_; });
     }
 
     void open_hypervisor() {
-        background(opening_, "libvirt", libvirt_limit, [this](auto, std::string& text) {
+        background(opening_, "libvirt", libvirt_limit, [this](const auto&, std::string& text) {
             auto uri = options_.uri;
             const auto capabilities = cache_ / "libvirt";
             if (uri.empty()) {
@@ -189,7 +190,7 @@ class Run {
                        require_new_enough(qemu);
                        auto choice = choose_accelerator(
                            options_.accelerator,
-                           {.qemu = qemu, .directory = directory_.path(), .stop = stop},
+                           {.qemu = qemu, .directory = directory_.path(), .stop = std::move(stop)},
                            proof_memory());
                        text = fmt::format("QEMU {}; {}", qemu.version(), choice.why);
                        return Machine{qemu, choice};
@@ -204,7 +205,7 @@ class Run {
                 auto kernel = guest::KernelStore(cache_).resolve(
                     wanted,
                     [this](std::string_view line) { phases_.note("kernel", std::string(line)); },
-                    stop);
+                    std::move(stop));
                 require_configuration(kernel);
                 text = kernel.release;
                 return kernel;
@@ -226,14 +227,14 @@ class Run {
 
     void start_nic() {
         phases_.start("nic", nic_limit);
-        nic_.emplace(NicOptions{.program = require_program("skbtrail-nic"),
-                                .socket = nic_socket(),
-                                .wire = lab_.wire_argument(),
-                                .features = lab_.nic_features,
-                                .latency_ms = lab_.nic_latency_ms,
-                                .capture = results_->capture(),
-                                .events = results_->ring_events(),
-                                .log = results_->nic_log()});
+        nic_ = std::make_unique<Nic>(NicOptions{.program = require_program("skbtrail-nic"),
+                                                .socket = nic_socket(),
+                                                .wire = lab_.wire_argument(),
+                                                .features = lab_.nic_features,
+                                                .latency_ms = lab_.nic_latency_ms,
+                                                .capture = results_->capture(),
+                                                .events = results_->ring_events(),
+                                                .log = results_->nic_log()});
         watch_.add(nic_->ready_fd(), [this] { nic_says(); });
         watch_.add(nic_->process_fd(), [this] {
             if (nic_ready_) {
@@ -259,7 +260,7 @@ class Run {
     }
 
     void build_image() {
-        background(building_, "image", image_limit, [this](auto, std::string& text) {
+        background(building_, "image", image_limit, [this](const auto&, std::string& text) {
             Image image;
             guest::InitramfsRequest request{.kernel = kernel_,
                                             .modules = lab_.modules,
@@ -306,7 +307,8 @@ class Run {
     }
 
     void start_domain() {
-        StreamListener& stream = stream_.emplace(stream_socket());
+        stream_ = std::make_unique<StreamListener>(stream_socket());
+        StreamListener& stream = *stream_;
         const DomainSpec spec{
             .name = options_.uri.empty() ? domain_name : directory_.path().filename().string(),
             .accelerator = machine_.choice.accelerator,
@@ -324,12 +326,12 @@ class Run {
             .features = lab_.nic_features};
         const auto xml = domain_xml(spec, guest::read_file(find_data("qemu-configs/domain.xml")));
         background(starting_, "start", start_limit,
-                   [this, xml](auto, std::string&) { return hypervisor_->start(xml); });
+                   [this, xml](const auto&, std::string&) { return hypervisor_->start(xml); });
         watch_.add(stream.fd(), [this, &stream] {
             watch_.remove(stream.fd());
             stream.accept();
         });
-        domain_ = await(starting_);
+        domain_ = std::make_unique<Domain>(await(starting_));
         wait([&] { return stream.connected(); });
     }
 
@@ -361,10 +363,11 @@ class Run {
                 throw CannotRun(fmt::format("the guest's stream cannot be understood: {}",
                                             message.error().message));
             }
-            if (!message->has_value()) {
+            const auto& next = *message;
+            if (!next) {
                 return;
             }
-            progress_.take(**message);
+            progress_.take(*next);
         }
     }
 
@@ -374,12 +377,12 @@ class Run {
             end_processes_of_run(directory_.path(), RunProcesses::qemu);
         }
         if (domain_) {
-            destroying_.emplace(watch_.wake_up(),
-                                [domain = std::make_shared<Domain>(std::move(*domain_))](auto) {
-                                    domain->destroy();
-                                    return true;
-                                });
-            domain_.reset();
+            destroying_ = std::make_unique<Task<bool>>(
+                watch_.wake_up(),
+                [domain = std::shared_ptr<Domain>(std::move(domain_))](const auto&) {
+                    domain->destroy();
+                    return true;
+                });
         }
         if (nic_) {
             watch_.remove(nic_->process_fd());
@@ -390,32 +393,36 @@ class Run {
 
     void keep_plan() {
         const auto plan = plan_path();
-        if (!plan.empty() && progress_.results().plan) {
-            guest::write_file_atomically(plan, *progress_.results().plan);
+        const auto& made = progress_.results().plan;
+        if (!plan.empty() && made) {
+            guest::write_file_atomically(plan, *made);
         }
     }
 
     void join() {
-        if (!progress_.results().recording) {
+        const auto& sent = progress_.results().recording;
+        if (!sent) {
             throw CannotRun("the guest ended without having sent a recording");
         }
         results_->write(results_->output(), progress_.results().output);
-        background(working_, "join", join_limit, [this](auto, std::string& text) {
-            auto& recording = result_.recording;
-            recording = chain::parse_recording(*progress_.results().recording);
-            add_host_facts(recording);
-            recording.ring_events = parse_ring_events(guest::read_file(results_->ring_events()));
-            result_.ring = join_ring_events(recording);
-            std::ostringstream json;
-            chain::write_json(recording, json);
-            results_->write(results_->recording(), std::move(json).str());
-            text = result_.ring.note.empty()
-                       ? fmt::format("{} ring events; {} of {} transmissions found in the ring",
-                                     recording.ring_events.size(), result_.ring.joined,
-                                     result_.ring.transmissions)
-                       : result_.ring.note;
-            return true;
-        });
+        background(
+            working_, "join", join_limit, [this, &json = *sent](const auto&, std::string& text) {
+                auto& recording = result_.recording;
+                recording = chain::parse_recording(json);
+                add_host_facts(recording);
+                recording.ring_events =
+                    parse_ring_events(guest::read_file(results_->ring_events()));
+                result_.ring = join_ring_events(recording);
+                std::ostringstream joined;
+                chain::write_json(recording, joined);
+                results_->write(results_->recording(), std::move(joined).str());
+                text = result_.ring.note.empty()
+                           ? fmt::format("{} ring events; {} of {} transmissions found in the ring",
+                                         recording.ring_events.size(), result_.ring.joined,
+                                         result_.ring.transmissions)
+                           : result_.ring.note;
+                return true;
+            });
         await(working_);
     }
 
@@ -436,7 +443,7 @@ class Run {
     }
 
     void judge() {
-        background(working_, "check", check_limit, [this](auto, std::string& text) {
+        background(working_, "check", check_limit, [this](const auto&, std::string& text) {
             result_.verdict = check(result_.recording, expectation_);
             results_->write(results_->verdict(), to_json(result_.verdict));
             text = outcome_name(result_.verdict.outcome);
@@ -451,37 +458,38 @@ class Run {
     /// its error the phase's failure. The task is a member, never a local: should the run be given
     /// up, what it waits for is ended before anybody waits for it.
     template <typename T, typename Work>
-    void background(std::optional<Task<T>>& task, const std::string& phase,
+    void background(std::unique_ptr<Task<T>>& task, const std::string& phase,
                     std::chrono::milliseconds limit, Work work) {
         phases_.start(phase, limit);
-        task.emplace(watch_.wake_up(),
-                     [this, phase, work = std::move(work)](std::stop_token stop) -> T {
-                         try {
-                             std::string text;
-                             T value = work(stop, text);
-                             phases_.finish(phase, text);
-                             return value;
-                         } catch (const std::exception& error) {
-                             phases_.fail(phase, error.what());
-                             throw;
-                         }
-                     });
+        task = std::make_unique<Task<T>>(
+            watch_.wake_up(),
+            [this, phase, work = std::move(work)](const std::stop_token& stop) -> T {
+                try {
+                    std::string text;
+                    T value = work(stop, text);
+                    phases_.finish(phase, text);
+                    return value;
+                } catch (const std::exception& error) {
+                    phases_.fail(phase, error.what());
+                    throw;
+                }
+            });
     }
 
     /// Serves everything until the condition holds or any phase has failed.
     void wait(const std::function<bool()>& done) {
         watch_.until([&] { return done() || task_failed(); });
-        if (!done()) {
-            throw CannotRun(phases_.failure()->text);
+        if (const auto failure = phases_.failure(); !done() && failure) {
+            throw CannotRun(failure->text);
         }
     }
 
     /// A failure of a task. The guest's are heard to their end (guest_progress.h).
     bool task_failed() const { return !stream_following() && phases_.failure().has_value(); }
-    bool stream_following() const { return domain_.has_value(); }
+    bool stream_following() const { return domain_ != nullptr; }
 
     template <typename T>
-    T await(std::optional<Task<T>>& task) {
+    T await(const std::unique_ptr<Task<T>>& task) {
         wait([&] { return task->done(); });
         return task->take();
     }
@@ -514,7 +522,7 @@ class Run {
     }
 
     template <typename T>
-    static void stop(std::optional<Task<T>>& task) {
+    static void stop(const std::unique_ptr<Task<T>>& task) {
         if (task) {
             task->request_stop();
         }
@@ -592,26 +600,26 @@ class Run {
     RunDirectory directory_;  // first: what follows uses it, and ends before it
     LastResort last_resort_;
     Watch watch_;
-    std::optional<OrphanReaper> orphans_;
-    std::optional<EventLoop> event_loop_;
-    std::optional<ResultDirectory> results_;
-    std::optional<Hypervisor> hypervisor_;
-    std::optional<Nic> nic_;
+    std::unique_ptr<OrphanReaper> orphans_;
+    std::unique_ptr<EventLoop> event_loop_;
+    std::unique_ptr<ResultDirectory> results_;
+    std::unique_ptr<Hypervisor> hypervisor_;
+    std::unique_ptr<Nic> nic_;
     bool nic_ready_ = false;
-    std::optional<StreamListener> stream_;
+    std::unique_ptr<StreamListener> stream_;
     Machine machine_;
     guest::Kernel kernel_;
     Image image_;
     GuestProgress progress_;
     RunResult result_;
-    std::optional<Domain> domain_;
-    std::optional<Task<Hypervisor>> opening_;
-    std::optional<Task<Machine>> finding_machine_;
-    std::optional<Task<guest::Kernel>> finding_kernel_;
-    std::optional<Task<Image>> building_;
-    std::optional<Task<Domain>> starting_;
-    std::optional<Task<bool>> working_;
-    std::optional<Task<bool>> destroying_;
+    std::unique_ptr<Domain> domain_;
+    std::unique_ptr<Task<Hypervisor>> opening_;
+    std::unique_ptr<Task<Machine>> finding_machine_;
+    std::unique_ptr<Task<guest::Kernel>> finding_kernel_;
+    std::unique_ptr<Task<Image>> building_;
+    std::unique_ptr<Task<Domain>> starting_;
+    std::unique_ptr<Task<bool>> working_;
+    std::unique_ptr<Task<bool>> destroying_;
 };
 
 }  // namespace
