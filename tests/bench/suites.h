@@ -17,6 +17,10 @@ std::vector<Cell> idle_cells();
 /// "cost/WHAT/HOW MUCH/DIRECTION".
 std::vector<Cell> cost_cells();
 
+/// A guest under emulation, iperf3 both ways and ping: skbtrail-nic's nat wire against QEMU's user
+/// network, its tap wire against QEMU's tap: "guest/WIRE/WHAT".
+std::vector<Cell> guest_cells();
+
 /// Throughput with ring events recorded, against without: "events/WHERE/DIRECTION".
 std::vector<Cell> event_cells();
 
