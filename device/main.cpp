@@ -7,6 +7,7 @@
 #include <exception>
 #include <memory>
 #include <stdexcept>
+#include <string>
 #include <variant>
 
 #include <spdlog/sinks/stdout_color_sinks.h>
@@ -19,6 +20,7 @@
 namespace {
 
 constexpr int could_not_start = 2;
+constexpr int expectation_failed = 3;
 constexpr int usage_error = 64;
 
 }  // namespace
@@ -38,6 +40,10 @@ int main(int argc, char** argv) try {
     spdlog::set_level(options.log_level);
     Nic nic(options, parent);
     nic.run();
+    if (const std::string complaint = nic.complaint(); !complaint.empty()) {
+        spdlog::error("{}", complaint);
+        return expectation_failed;
+    }
     return 0;
 } catch (const std::invalid_argument& wrong) {
     std::fprintf(stderr, "skbtrail-nic: %s\nTry skbtrail-nic --help.\n", wrong.what());

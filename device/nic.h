@@ -28,6 +28,8 @@ class Nic {
 
     /// Until SIGTERM, SIGINT, the parent's end or (with --once) the front end's.
     void run();
+    /// What the wire missed, if it was told to judge (Wire::complaint).
+    std::string complaint() const { return wire_->complaint(); }
 
   private:
     void make_device(const NicOptions& options);

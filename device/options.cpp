@@ -41,8 +41,8 @@ Wires, for --wire:
 {}
 Features, for --features (what the driver may accept; the log says what it did):
 {}
-Exit status: 0 ended by SIGTERM, SIGINT, --once or the parent's end; 2 could not start; 64 wrong
-command line.)",
+Exit status: 0 ended by SIGTERM, SIGINT, --once or the parent's end; 2 could not start; 3 a script
+that judges (--wire script,judge=on) missed something; 64 wrong command line.)",
                        wire_help(), features);
 }
 

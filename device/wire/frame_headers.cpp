@@ -10,13 +10,18 @@
 #include <net/ethernet.h>
 #include <netinet/in.h>
 #include <tins/arp.h>
+#include <tins/dot1q.h>
 #include <tins/ethernetII.h>
 #include <tins/exceptions.h>
 #include <tins/icmp.h>
+#include <tins/icmpv6.h>
 #include <tins/ip.h>
 #include <tins/ipv6.h>
+#include <tins/rawpdu.h>
 #include <tins/tcp.h>
 #include <tins/udp.h>
+
+#include "device/wire/mac_address.h"
 
 namespace skbtrail::device {
 
@@ -38,6 +43,14 @@ constexpr std::array<std::pair<unsigned, std::string_view>, 3> ip_protocols{{
 constexpr std::array<std::pair<unsigned, std::string_view>, 2> arp_operations{{
     {Tins::ARP::REQUEST, "request"},
     {Tins::ARP::REPLY, "reply"},
+}};
+constexpr std::array<std::pair<unsigned, std::string_view>, 6> icmpv6_types{{
+    {Tins::ICMPv6::ECHO_REQUEST, "echo-request"},
+    {Tins::ICMPv6::ECHO_REPLY, "echo-reply"},
+    {Tins::ICMPv6::ROUTER_SOLICIT, "router-solicitation"},
+    {Tins::ICMPv6::ROUTER_ADVERT, "router-advertisement"},
+    {Tins::ICMPv6::NEIGHBOUR_SOLICIT, "neighbor-solicitation"},
+    {Tins::ICMPv6::NEIGHBOUR_ADVERT, "neighbor-advertisement"},
 }};
 /// By bit, from the lowest.
 constexpr std::array<std::string_view, 8> tcp_flag_names{"FIN", "SYN", "RST", "PSH",
@@ -107,6 +120,21 @@ std::optional<std::string> canonical_named(std::string_view text) {
 
 constexpr ValueKind octet{"a number from 0 to 255", &canonical_number<0xff>};
 constexpr ValueKind sixteen_bits{"a number from 0 to 65535", &canonical_number<0xffff>};
+constexpr ValueKind thirty_two_bits{"a number from 0 to 4294967295", &canonical_number<0xffffffff>};
+constexpr ValueKind twelve_bits{"a number from 0 to 4095", &canonical_number<0xfff>};
+constexpr ValueKind three_bits{"a number from 0 to 7", &canonical_number<7>};
+constexpr ValueKind thirteen_bits{"a number from 0 to 8191", &canonical_number<0x1fff>};
+constexpr ValueKind truth{
+    "\"true\" or \"false\"", [](std::string_view text) -> std::optional<std::string> {
+        return text == "true" || text == "false" ? std::optional<std::string>(text) : std::nullopt;
+    }};
+constexpr ValueKind station{"a MAC address",
+                            [](std::string_view text) -> std::optional<std::string> {
+                                const auto mac = MacAddress::parse(text);
+                                return mac ? std::optional(mac->text()) : std::nullopt;
+                            }};
+constexpr ValueKind ipv6_address{
+    "an IPv6 address", [](std::string_view text) { return canonical_address(AF_INET6, text); }};
 constexpr ValueKind ipv4_address{
     "an IPv4 address", [](std::string_view text) { return canonical_address(AF_INET, text); }};
 constexpr ValueKind ip_address{"an IPv4 or IPv6 address", [](std::string_view text) {
@@ -120,6 +148,25 @@ struct Word {
 };
 
 constexpr std::array words{
+    Word{"ethernet.source", station},
+    Word{"ethernet.destination", station},
+    Word{"vlan.id", twelve_bits},
+    Word{"vlan.priority", three_bits},
+    Word{"ip.ttl", octet},
+    Word{"ip.id", sixteen_bits},
+    Word{"ip.fragment_offset", thirteen_bits},
+    Word{"ip.more_fragments", truth},
+    Word{"tcp.sequence", thirty_two_bits},
+    Word{"tcp.acknowledgement", thirty_two_bits},
+    Word{"tcp.window", sixteen_bits},
+    Word{"icmpv6.type",
+         {"\"echo-request\", \"neighbor-solicitation\" or a number from 0 to 255",
+          &canonical_named<icmpv6_types, 0xff>}},
+    Word{"icmpv6.code", octet},
+    Word{"icmpv6.id", sixteen_bits},
+    Word{"icmpv6.sequence", sixteen_bits},
+    Word{"icmpv6.target", ipv6_address},
+    Word{"payload.size", thirty_two_bits},
     Word{"ethertype",
          {"an Ethernet type, for example \"0x0800\"",
           [](std::string_view text) -> std::optional<std::string> {
@@ -176,6 +223,19 @@ void add_arp(const Tins::ARP& arp, HeaderWords& result) {
     result["arp.target"] = arp.target_ip_addr().to_string();
 }
 
+void add_icmpv6(const Tins::ICMPv6& icmp, HeaderWords& result) {
+    result["icmpv6.type"] = name_of(icmpv6_types, icmp.type());
+    result["icmpv6.code"] = std::to_string(icmp.code());
+    if (icmp.type() == Tins::ICMPv6::ECHO_REQUEST || icmp.type() == Tins::ICMPv6::ECHO_REPLY) {
+        result["icmpv6.id"] = std::to_string(icmp.identifier());
+        result["icmpv6.sequence"] = std::to_string(icmp.sequence());
+    } else if (icmp.type() == Tins::ICMPv6::NEIGHBOUR_SOLICIT ||
+               icmp.type() == Tins::ICMPv6::NEIGHBOUR_ADVERT) {
+        result["icmpv6.target"] =
+            canonical_address(AF_INET6, icmp.target_addr().to_string()).value_or("::");
+    }
+}
+
 void add_transport(const Tins::PDU& packet, HeaderWords& result) {
     if (const auto* icmp = packet.find_pdu<Tins::ICMP>()) {
         result["icmp.type"] = name_of(icmp_types, icmp->type());
@@ -192,7 +252,16 @@ void add_transport(const Tins::PDU& packet, HeaderWords& result) {
         result["tcp.source"] = std::to_string(tcp->sport());
         result["tcp.destination"] = std::to_string(tcp->dport());
         result["tcp.flags"] = tcp_flags_text(tcp->flags());
+        result["tcp.sequence"] = std::to_string(tcp->seq());
+        result["tcp.acknowledgement"] = std::to_string(tcp->ack_seq());
+        result["tcp.window"] = std::to_string(tcp->window());
+    } else if (const auto* icmp6 = packet.find_pdu<Tins::ICMPv6>()) {
+        add_icmpv6(*icmp6, result);
+    } else {
+        return;  // what is behind IP may be anything
     }
+    const auto* payload = packet.find_pdu<Tins::RawPDU>();
+    result["payload.size"] = std::to_string(payload != nullptr ? payload->payload_size() : 0);
 }
 
 void add_ip(const Tins::PDU& packet, HeaderWords& result) {
@@ -201,11 +270,17 @@ void add_ip(const Tins::PDU& packet, HeaderWords& result) {
         result["ip.source"] = ip->src_addr().to_string();
         result["ip.destination"] = ip->dst_addr().to_string();
         result["ip.protocol"] = name_of(ip_protocols, ip->protocol());
+        result["ip.ttl"] = std::to_string(ip->ttl());
+        result["ip.id"] = std::to_string(ip->id());
+        result["ip.fragment_offset"] = std::to_string(ip->fragment_offset());
+        result["ip.more_fragments"] =
+            (ip->flags() & Tins::IP::MORE_FRAGMENTS) != 0 ? "true" : "false";
     } else if (const auto* ip6 = packet.find_pdu<Tins::IPv6>()) {
         result["ip.version"] = "6";
         result["ip.source"] = ip6->src_addr().to_string();
         result["ip.destination"] = ip6->dst_addr().to_string();
         result["ip.protocol"] = name_of(ip_protocols, ip6->next_header());
+        result["ip.ttl"] = std::to_string(ip6->hop_limit());
     }
 }
 
@@ -218,9 +293,15 @@ HeaderWords header_words(std::span<const std::byte> frame) {
     }
     result["ethertype"] = fmt::format("{:#06x}", std::to_integer<unsigned>(frame[12]) << 8 |
                                                      std::to_integer<unsigned>(frame[13]));
+    result["ethernet.destination"] = MacAddress::from_bytes(frame).text();
+    result["ethernet.source"] = MacAddress::from_bytes(frame.subspan(ETHER_ADDR_LEN)).text();
     try {
         const Tins::EthernetII packet(reinterpret_cast<const std::uint8_t*>(frame.data()),
                                       static_cast<std::uint32_t>(frame.size()));
+        if (const auto* tag = packet.find_pdu<Tins::Dot1Q>()) {
+            result["vlan.id"] = std::to_string(tag->id());
+            result["vlan.priority"] = std::to_string(tag->priority());
+        }
         if (const auto* arp = packet.find_pdu<Tins::ARP>()) {
             add_arp(*arp, result);
         } else {
@@ -249,6 +330,11 @@ std::string_view expected_header_value(std::string_view word) {
 
 std::optional<std::uint8_t> parse_icmp_type(std::string_view text) {
     const auto number = parse_named(icmp_types, text, 0xff);
+    return number ? std::optional(static_cast<std::uint8_t>(*number)) : std::nullopt;
+}
+
+std::optional<std::uint8_t> parse_icmpv6_type(std::string_view text) {
+    const auto number = parse_named(icmpv6_types, text, 0xff);
     return number ? std::optional(static_cast<std::uint8_t>(*number)) : std::nullopt;
 }
 

@@ -1,15 +1,27 @@
 // A frame's headers as words: "icmp.type" is "echo-request". The words are those of the packets in
 // a recording, so that a script and an expectation speak of the same things.
 //
+//   ethernet.source, ethernet.destination
+//                                   MAC addresses
 //   ethertype                       "0x0800"
+//   vlan.id, vlan.priority          of the outermost tag
 //   ip.version                      "4", "6"
 //   ip.source, ip.destination       an address
 //   ip.protocol                     "icmp", "tcp", "udp", else the number
+//   ip.ttl                          or the hop limit
+//   ip.id, ip.fragment_offset, ip.more_fragments
+//                                   of IPv4; the offset in units of eight bytes, "true" or "false"
 //   icmp.type                       "echo-request", "echo-reply", "destination-unreachable", else
 //                                   the number
 //   icmp.code, icmp.id, icmp.sequence; udp.source, udp.destination, tcp.source, tcp.destination
 //                                   (ports)
 //   tcp.flags                       "SYN,ACK"
+//   tcp.sequence, tcp.acknowledgement, tcp.window
+//   icmpv6.type                     "echo-request", "echo-reply", "neighbor-solicitation",
+//                                   "neighbor-advertisement", "router-solicitation",
+//                                   "router-advertisement", else the number
+//   icmpv6.code, icmpv6.id, icmpv6.sequence, icmpv6.target
+//   payload.size                    bytes behind the TCP, UDP or ICMP header
 //   arp.operation                   "request", "reply", else the number
 //   arp.sender, arp.target          IPv4 addresses
 #pragma once
@@ -41,6 +53,7 @@ std::string_view expected_header_value(std::string_view word);
 
 /// "echo-request" or "8" to 8.
 std::optional<std::uint8_t> parse_icmp_type(std::string_view text);
+std::optional<std::uint8_t> parse_icmpv6_type(std::string_view text);
 /// "SYN,ACK" to the bits of the TCP header.
 std::optional<std::uint8_t> parse_tcp_flags(std::string_view text);
 

@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::array script_options{
     WireOption{"file", "PATH", "the script, JSON"},
+    WireOption{"judge", "on|off", "on: exit status 3 when a step was not done at the end (off)"},
     WireOption{"uplink", "KIND|none", "the wire behind, in place of the one that the file names"},
     WireOption{"uplink.", "VALUE", "an option for the uplink: uplink.restrict=on"},
 };
@@ -73,10 +74,12 @@ ScriptWire::ScriptWire(const WireOptions& options, EventLoop& loop, const MakeUp
 
 ScriptWire::ScriptWire(const Script& script, const WireOptions& options, EventLoop& loop,
                        const MakeUplink& make_uplink)
-    : ScriptWire(script, loop, make_uplink_of(options, script, make_uplink)) {}
+    : ScriptWire(script, loop, make_uplink_of(options, script, make_uplink),
+                 options.on_off("judge", false)) {}
 
-ScriptWire::ScriptWire(Script script, EventLoop& loop, std::unique_ptr<Wire> uplink)
+ScriptWire::ScriptWire(Script script, EventLoop& loop, std::unique_ptr<Wire> uplink, bool judges)
     : file_(script.file),
+      judges_(judges),
       player_(std::move(script), loop,
               [this](std::span<const std::byte> frame) { to_guest_.push(Frame{frame, {}}); }),
       uplink_(std::move(uplink)) {}
@@ -129,6 +132,14 @@ WireCounters ScriptWire::counters() const {
         result.from_guest.dropped += uplink_->counters().from_guest.dropped;
     }
     return result;
+}
+
+std::string ScriptWire::complaint() const {
+    const std::size_t open = player_.open_steps();
+    if (!judges_ || open == 0) {
+        return {};
+    }
+    return fmt::format("script {}: {} of {} steps not done", file_, open, report().size());
 }
 
 std::string ScriptWire::describe() const {

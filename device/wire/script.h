@@ -29,7 +29,7 @@ class ScriptWire final : public Wire {
     /// throws.
     ScriptWire(const WireOptions& options, EventLoop& loop, const MakeUplink& make_uplink);
     /// `uplink` may be null.
-    ScriptWire(Script script, EventLoop& loop, std::unique_ptr<Wire> uplink);
+    ScriptWire(Script script, EventLoop& loop, std::unique_ptr<Wire> uplink, bool judges = false);
     /// Says in the log what the script did and what did not happen.
     ~ScriptWire() override;
 
@@ -39,6 +39,7 @@ class ScriptWire final : public Wire {
     void on_guest_left() override;
     WireCounters counters() const override;
     std::string describe() const override;
+    std::string complaint() const override;
 
     std::vector<StepReport> report() const { return player_.report(); }
 
@@ -47,6 +48,7 @@ class ScriptWire final : public Wire {
                const MakeUplink& make_uplink);
 
     std::string file_;
+    bool judges_;
     WireCounters::Direction from_guest_;
     DeliveryQueue to_guest_;  ///< the uplink's frames and the script's own, in one order
     ScriptPlayer player_;

@@ -29,7 +29,44 @@ std::chrono::milliseconds parse_ms(const JsonNode& node) {
     return std::chrono::milliseconds(node.number(0, longest_ms));
 }
 
-FramePattern parse_pattern(const JsonNode& node) {
+/// Fails when `text` refers to a name that no earlier frame is bound to.
+void check_reference(const JsonNode& node, std::string_view text, const BoundWords& bound) {
+    for (const std::string& name : names_in(text)) {
+        if (!bound.contains(name)) {
+            std::vector<std::string_view> names;
+            for (const auto& [known, word] : bound) {
+                names.emplace_back(known);
+            }
+            node.fail(fmt::format("nothing was bound to \"{}\" before{}", name,
+                                  did_you_mean(name, names)));
+        }
+    }
+}
+
+/// `"bind": {"name": "tcp.sequence"}`; the names are known from then on.
+BoundWords parse_bind(const JsonNode& node, BoundWords& bound) {
+    BoundWords bind;
+    const auto object = node.find("bind");
+    if (!object) {
+        return bind;
+    }
+    for (const auto& [name, value] : object->members()) {
+        if (!is_binding_name(name)) {
+            value.fail(
+                fmt::format("\"{}\" is no name: letters, digits and \"_\", a letter first", name));
+        }
+        const std::string word = value.text();
+        const auto known = known_header_words();
+        if (std::ranges::find(known, word) == known.end()) {
+            value.fail(fmt::format("no frame has a \"{}\"{}", word, did_you_mean(word, known)));
+        }
+        bind[name] = word;
+        bound[name] = word;
+    }
+    return bind;
+}
+
+FramePattern parse_pattern(const JsonNode& node, const BoundWords& bound) {
     FramePattern pattern;
     for (const auto& [word, value] : node.members()) {
         if (word == "from") {
@@ -47,6 +84,11 @@ FramePattern parse_pattern(const JsonNode& node) {
             value.fail(fmt::format("no frame has a \"{}\"{}", word, did_you_mean(word, words)));
         }
         const std::string given = value.text_or_number();
+        if (is_reference(given)) {
+            check_reference(value, given, bound);
+            pattern.headers.emplace(word, given);
+            continue;
+        }
         auto canonical = canonical_header_value(word, given);
         if (!canonical) {
             value.fail(fmt::format("expected {}, came \"{}\"", expected_header_value(word), given));
@@ -61,7 +103,8 @@ std::uint64_t parse_count(const JsonNode& node) {
     return count ? count->number(1, most_frames_counted) : 1;
 }
 
-ScriptTrigger parse_trigger(const JsonNode& node, const std::vector<ScriptStep>& earlier) {
+ScriptTrigger parse_trigger(const JsonNode& node, const std::vector<ScriptStep>& earlier,
+                            BoundWords& bound) {
     constexpr std::string_view forms =
         "expected \"start\", {\"frame\": {…}, \"count\": N} or {\"step\": NAME}";
     if (node.is_text()) {
@@ -70,14 +113,16 @@ ScriptTrigger parse_trigger(const JsonNode& node, const std::vector<ScriptStep>&
         }
         return OnStart{};
     }
-    node.check_keys({"frame", "count", "step"});
+    node.check_keys({"frame", "count", "step", "bind"});
     const auto frame = node.find("frame");
     const auto step = node.find("step");
-    if (frame.has_value() == step.has_value() || (step && node.find("count"))) {
+    if (frame.has_value() == step.has_value() ||
+        (step && (node.find("count") || node.find("bind")))) {
         node.fail(forms);
     }
     if (frame) {
-        return OnFrame{parse_pattern(*frame), parse_count(node)};
+        FramePattern pattern = parse_pattern(*frame, bound);
+        return OnFrame{std::move(pattern), parse_count(node), parse_bind(node, bound)};
     }
     const std::string name = step->text();
     const auto found = std::ranges::find(earlier, name, &ScriptStep::name);
@@ -91,18 +136,68 @@ ScriptTrigger parse_trigger(const JsonNode& node, const std::vector<ScriptStep>&
     return OnStepDone{static_cast<std::size_t>(found - earlier.begin())};
 }
 
-ScriptExpectation parse_expectation(const JsonNode& node) {
-    node.check_keys({"frame", "count", "within_ms"});
+ScriptExpectation parse_expectation(const JsonNode& node, BoundWords& bound) {
+    node.check_keys({"frame", "count", "within_ms", "bind"});
     ScriptExpectation expectation;
-    expectation.frame = parse_pattern(node.require("frame", "the frame that is expected"));
+    expectation.frame = parse_pattern(node.require("frame", "the frame that is expected"), bound);
     expectation.count = parse_count(node);
     if (const auto within = node.find("within_ms")) {
         expectation.within = parse_ms(*within);
     }
+    expectation.bind = parse_bind(node, bound);
     return expectation;
 }
 
-ScriptStep parse_step(const JsonNode& node, const std::vector<ScriptStep>& earlier) {
+void check_references(const JsonNode& node, const BoundWords& bound) {
+    if (node.is_text()) {
+        check_reference(node, node.text(), bound);
+    } else if (node.is_array()) {
+        for (const auto& element : node.elements(most_frames_at_once)) {
+            check_references(element, bound);
+        }
+    } else if (node.is_object()) {
+        for (const auto& [key, value] : node.members()) {
+            if (key != "payload") {
+                check_references(value, bound);
+            }
+        }
+    }
+}
+
+ScriptFrame parse_script_frame(const JsonNode& node, const BoundWords& bound) {
+    ScriptFrame frame;
+    if (has_references(node.value())) {
+        check_references(node, bound);
+        Bindings samples;
+        for (const auto& [name, word] : bound) {
+            samples[name] = sample_value(word);
+        }
+        std::string problem;
+        const auto sample = resolve_all(node.value(), samples, problem);
+        if (!sample) {
+            node.fail(fmt::format("\"{}\" adds what is no number", problem));
+        }
+        frame.description = node.value();
+        frame.recipe = parse_frame_recipe(node.with(*sample));
+    } else {
+        frame.recipe = parse_frame_recipe(node);
+    }
+    if (const auto repeat = node.find("repeat")) {
+        frame.repeat = static_cast<std::uint32_t>(repeat->number(1, most_frames_at_once));
+    }
+    if (const auto mtu = node.find("fragment_mtu")) {
+        const auto* layered = std::get_if<LayeredFrame>(&frame.recipe);
+        if (layered == nullptr || !layered->vlans.empty() ||
+            !std::holds_alternative<Ipv4Recipe>(layered->network)) {
+            mtu->fail("only an \"ipv4\" frame without \"vlan\" can be cut into fragments");
+        }
+        frame.fragment_mtu = static_cast<std::size_t>(mtu->number(28, 65535));
+    }
+    return frame;
+}
+
+ScriptStep parse_step(const JsonNode& node, const std::vector<ScriptStep>& earlier,
+                      BoundWords& bound) {
     node.check_keys({"name", "when", "after_ms", "send", "expect"});
     ScriptStep step;
     const auto name = node.find("name");
@@ -111,7 +206,7 @@ ScriptStep parse_step(const JsonNode& node, const std::vector<ScriptStep>& earli
         (name ? *name : node).fail(fmt::format("another step is named \"{}\" too", step.name));
     }
     if (const auto when = node.find("when")) {
-        step.when = parse_trigger(*when, earlier);
+        step.when = parse_trigger(*when, earlier, bound);
     }
     if (const auto after = node.find("after_ms")) {
         step.after = parse_ms(*after);
@@ -119,14 +214,22 @@ ScriptStep parse_step(const JsonNode& node, const std::vector<ScriptStep>& earli
     if (const auto send = node.find("send")) {
         if (send->is_array()) {
             for (const auto& frame : send->elements(most_frames_at_once)) {
-                step.send.push_back(parse_frame_recipe(frame));
+                step.send.push_back(parse_script_frame(frame, bound));
             }
         } else {
-            step.send.push_back(parse_frame_recipe(*send));
+            step.send.push_back(parse_script_frame(*send, bound));
         }
     }
+    std::uint64_t frames = 0;
+    for (const ScriptFrame& frame : step.send) {
+        frames += frame.repeat;
+    }
+    if (frames > most_frames_at_once) {
+        node.fail(
+            fmt::format("{} frames are too many at once; at most {}", frames, most_frames_at_once));
+    }
     if (const auto expect = node.find("expect")) {
-        step.expect = parse_expectation(*expect);
+        step.expect = parse_expectation(*expect, bound);
     }
     if (step.send.empty() && !step.expect) {
         node.fail("this step does nothing; give it \"send\" or \"expect\"");
@@ -148,13 +251,21 @@ void check_format(const JsonNode& top) {
 
 }  // namespace
 
-bool FramePattern::matches(FrameOrigin origin, const HeaderWords& words) const {
+bool FramePattern::matches(FrameOrigin origin, const HeaderWords& words,
+                           const Bindings& bindings) const {
     if (from && *from != origin) {
         return false;
     }
-    return std::ranges::all_of(headers, [&words](const auto& header) {
+    return std::ranges::all_of(headers, [&](const auto& header) {
         const auto found = words.find(header.first);
-        return found != words.end() && found->second == header.second;
+        if (found == words.end()) {
+            return false;
+        }
+        if (!is_reference(header.second)) {
+            return found->second == header.second;
+        }
+        const auto value = resolve_reference(header.second, bindings);
+        return value && found->second == canonical_header_value(header.first, *value);
     });
 }
 
@@ -213,8 +324,9 @@ Script parse_script(std::string_view text, const std::string& file) {
     if (const auto uplink = top.find("uplink")) {
         script.uplink = uplink->text();
     }
+    BoundWords bound;
     for (const auto& step : top.require("steps", "a list of steps").elements(most_steps)) {
-        script.steps.push_back(parse_step(step, script.steps));
+        script.steps.push_back(parse_step(step, script.steps, bound));
     }
     return script;
 }

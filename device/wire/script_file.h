@@ -1,32 +1,7 @@
 // A script: which frames the wire sends, when, and which it expects. A JSON file:
 //
-//   {"format": "skbtrail-script", "version": 1,
-//    "uplink": "nat",                          the wire behind this one; absent: none
-//    "steps": [
-//      {"name": "ping the guest",              unique; absent: "step 1", …
-//       "when": {"frame": PATTERN, "count": 3},   the third such frame was seen
-//       "after_ms": 200,                       and so long after that
-//       "send": FRAME or [FRAME, …],           a burst goes out at once
-//       "expect": {"frame": PATTERN, "count": 1, "within_ms": 2000}}]}
-//
-// `when` is "start" (the guest's driver is ready; also when absent), {"frame": …} or
-// {"step": NAME} (an earlier step is done: sent, and what it expected was seen). Each step runs
-// once.
-//
-// PATTERN: {"from": "guest" | "uplink", …} and words of frame_headers.h, all of which must agree.
-//
-// FRAME: {"ethernet": {"source": MAC, "destination": MAC, "type": "0x88b5"},
-//         "arp": {"operation": "request", "sender_mac": MAC, "sender": IP, "target_mac": MAC,
-//                 "target": IP},
-//         "ipv4": {"source": IP, "destination": IP, "ttl": 64, "tos": 0, "id": 0,
-//                  "dont_fragment": false, "protocol": 253},
-//         "icmp": {"type": "echo-request", "code": 0, "id": 7, "sequence": 1},
-//         "udp": {"source": 53, "destination": 4000},
-//         "tcp": {"source": 80, "destination": 4000, "flags": "SYN,ACK", "sequence": 1,
-//                 "acknowledgement": 1, "window": 65535},
-//         "payload": "text" | {"text": …} | {"hex": "de ad"} | {"size": 56}}
-//     or {"raw": "52 55 0a …"}: the whole frame. A MAC may be "guest": the address that the
-//     guest's own frames come from; a frame that needs it waits until it is known.
+// docs/wires.md says what may stand in it. Each step has a trigger (`when`), frames that it sends
+// (`send`), and frames that it waits for (`expect`); it happens once.
 #pragma once
 
 #include <chrono>
@@ -39,6 +14,7 @@
 #include <vector>
 
 #include "device/wire/frame_headers.h"
+#include "device/wire/script_binding.h"
 #include "device/wire/script_frame.h"
 #include "device/wire/script_json.h"
 
@@ -50,9 +26,9 @@ enum class FrameOrigin : std::uint8_t { guest, uplink };
 /// Frames by origin and headers.
 struct FramePattern {
     std::optional<FrameOrigin> from;  ///< absent: either
-    HeaderWords headers;              ///< canonical values
+    HeaderWords headers;              ///< canonical values, or references to bound ones
 
-    bool matches(FrameOrigin origin, const HeaderWords& words) const;
+    bool matches(FrameOrigin origin, const HeaderWords& words, const Bindings& bindings = {}) const;
     /// "icmp.type=echo-request from the guest", for a person.
     std::string describe() const;
 };
@@ -61,6 +37,7 @@ struct OnStart {};
 struct OnFrame {
     FramePattern frame;
     std::uint64_t count = 1;
+    BoundWords bind;  ///< what to keep of the frame that sets the step off
 };
 struct OnStepDone {
     std::size_t step = 0;  ///< an earlier one
@@ -71,13 +48,24 @@ struct ScriptExpectation {
     FramePattern frame;
     std::uint64_t count = 1;
     std::chrono::milliseconds within{5000};
+    BoundWords bind;  ///< what to keep of the last of them
+};
+
+/// What a step sends: one frame, or several made of one description.
+struct ScriptFrame {
+    /// The frame; where it speaks of bound values, with samples in their place.
+    FrameRecipe recipe;
+    /// Its description, when it speaks of bound values.
+    std::optional<nlohmann::json> description;
+    std::uint32_t repeat = 1;
+    std::size_t fragment_mtu = 0;  ///< cut into IPv4 fragments of this length; 0: not cut
 };
 
 struct ScriptStep {
     std::string name;
     ScriptTrigger when;
     std::chrono::milliseconds after{0};
-    std::vector<FrameRecipe> send;
+    std::vector<ScriptFrame> send;
     std::optional<ScriptExpectation> expect;
 };
 

@@ -28,6 +28,10 @@ class JsonNode {
     /// Throws ScriptError: the file, this place, and `sentence`.
     [[noreturn]] void fail(std::string_view sentence) const;
 
+    const nlohmann::json& value() const { return *value_; }
+    /// Another value at the same place.
+    JsonNode with(const nlohmann::json& value) const { return {value, *file_, pointer_}; }
+
     bool is_text() const { return value_->is_string(); }
     bool is_object() const { return value_->is_object(); }
     bool is_array() const { return value_->is_array(); }

@@ -7,6 +7,9 @@
 #include <net/ethernet.h>
 #include <spdlog/spdlog.h>
 
+#include "device/wire/nat_frames.h"
+#include "device/wire/script_frame_json.h"
+
 namespace skbtrail::device {
 
 namespace {
@@ -90,13 +93,14 @@ void ScriptPlayer::see_expected(std::size_t index, FrameOrigin origin, const Hea
     auto& running = running_[index];
     const auto& expectation = step(index).expect;
     if (running.state != StepState::expecting || !expectation ||
-        !expectation->frame.matches(origin, words)) {
+        !expectation->frame.matches(origin, words, bindings_)) {
         return;
     }
     if (++running.expected_frames < expectation->count) {
         return;
     }
     running.timer.disarm();
+    bind(expectation->bind, words);
     spdlog::info("{}: expected {} seen after {:.1f} ms", place(index),
                  expectation->frame.describe(), milliseconds_since(running.sent_at));
     complete(index);
@@ -106,10 +110,11 @@ void ScriptPlayer::see_trigger(std::size_t index, FrameOrigin origin, const Head
     auto& running = running_[index];
     const auto* trigger = std::get_if<OnFrame>(&step(index).when);
     if (trigger == nullptr || running.state != StepState::waiting ||
-        !trigger->frame.matches(origin, words)) {
+        !trigger->frame.matches(origin, words, bindings_)) {
         return;
     }
     if (++running.trigger_frames == trigger->count) {
+        bind(trigger->bind, words);
         schedule(index);
     }
 }
@@ -140,7 +145,7 @@ void ScriptPlayer::on_timer(std::size_t index) {
 void ScriptPlayer::fire(std::size_t index) {
     auto& running = running_[index];
     const auto& send = step(index).send;
-    if (!guest_ && std::ranges::any_of(send, needs_guest_mac)) {
+    if (!guest_ && std::ranges::any_of(send, needs_guest_mac, &ScriptFrame::recipe)) {
         running.state = StepState::held;
         spdlog::info("{}: waits for the guest's first frame, to know its address", place(index));
         return;
@@ -153,18 +158,70 @@ void ScriptPlayer::fire(std::size_t index) {
                                         [this, index] { on_timer(index); });
     }
     std::size_t bytes = 0;
-    for (const auto& recipe : send) {
-        const auto frame = craft_frame(recipe, guest_.value_or(MacAddress{}));
-        bytes += frame.size();
-        send_(frame);
+    std::size_t frames = 0;
+    for (const ScriptFrame& frame : send) {
+        auto recipe = recipe_of(index, frame);
+        if (!recipe) {
+            running.timer.disarm();
+            running.state = StepState::unmet;
+            return;
+        }
+        bytes += send_all(frame, std::move(*recipe), frames);
     }
     if (!send.empty()) {
-        spdlog::info("{}: sent {} {} to the guest, {} bytes", place(index), send.size(),
-                     send.size() == 1 ? "frame" : "frames", bytes);
+        spdlog::info("{}: sent {} {} to the guest, {} bytes", place(index), frames,
+                     frames == 1 ? "frame" : "frames", bytes);
     }
     if (!step(index).expect) {
         complete(index);
     }
+}
+
+void ScriptPlayer::bind(const BoundWords& wanted, const HeaderWords& words) {
+    for (const auto& [name, word] : wanted) {
+        if (const auto found = words.find(word); found != words.end()) {
+            bindings_[name] = found->second;
+        } else {
+            bindings_.erase(name);  // what it was before is no more
+        }
+    }
+}
+
+std::optional<FrameRecipe> ScriptPlayer::recipe_of(std::size_t index,
+                                                   const ScriptFrame& frame) const {
+    if (!frame.description) {
+        return frame.recipe;
+    }
+    std::string problem;
+    const auto resolved = resolve_all(*frame.description, bindings_, problem);
+    if (!resolved) {
+        spdlog::warn("{}: cannot send: no frame gave a value for \"{}\"", place(index), problem);
+        return std::nullopt;
+    }
+    try {
+        return parse_frame_recipe(JsonNode(*resolved, script_.file));
+    } catch (const ScriptError& error) {
+        spdlog::warn("{}: cannot send: {}", place(index), error.what());
+        return std::nullopt;
+    }
+}
+
+std::size_t ScriptPlayer::send_all(const ScriptFrame& frame, FrameRecipe recipe,
+                                   std::size_t& frames) {
+    std::size_t bytes = 0;
+    const auto send = [&](std::span<const std::byte> one) {
+        bytes += one.size();
+        ++frames;
+        send_(one);
+    };
+    for (std::uint32_t i = 0; i < frame.repeat; ++i) {
+        const auto crafted = craft_frame(recipe, guest_.value_or(MacAddress{}));
+        if (frame.fragment_mtu == 0 || !fragment_ipv4(crafted, frame.fragment_mtu, send)) {
+            send(crafted);
+        }
+        recipe = next_in_burst(recipe);
+    }
+    return bytes;
 }
 
 void ScriptPlayer::complete(std::size_t index) {
@@ -199,6 +256,9 @@ std::string ScriptPlayer::what_it_waits_for(std::size_t index) const {
     }
     if (running.state == StepState::held) {
         return "no frame came from the guest to tell its address";
+    }
+    if (running.state == StepState::unmet && running.expected_frames == 0 && !expect) {
+        return "what it sends could not be made";
     }
     if (running.state != StepState::waiting && expect) {
         return fmt::format("expected {} was not seen ({} of {})", expect->frame.describe(),

@@ -22,7 +22,7 @@ enum class StepState : std::uint8_t {
     held,       ///< it has to be sent, and the guest's address is not known
     expecting,  ///< sent, if anything; what it expects was not seen yet
     done,
-    unmet,  ///< what it expects did not come in time
+    unmet,  ///< what it expects did not come in time, or what it sends cannot be made
 };
 
 /// A step for a person or a test.
@@ -50,6 +50,8 @@ class ScriptPlayer {
     void guest_left() { guest_.reset(); }
 
     std::vector<StepReport> report() const;
+    /// Steps that are not done.
+    std::size_t open_steps() const { return running_.size() - steps_in(StepState::done).size(); }
     /// Tells the log what did not happen, and how much did.
     void log_summary() const;
 
@@ -68,6 +70,11 @@ class ScriptPlayer {
     bool learn_guest(std::span<const std::byte> frame);
     void see_expected(std::size_t index, FrameOrigin origin, const HeaderWords& words);
     void see_trigger(std::size_t index, FrameOrigin origin, const HeaderWords& words);
+    void bind(const BoundWords& wanted, const HeaderWords& words);
+    /// The recipe with what is bound now. None, and the log says why, when that makes no frame.
+    std::optional<FrameRecipe> recipe_of(std::size_t index, const ScriptFrame& frame) const;
+    /// Hands on what one description makes: its repetitions, their fragments. Bytes sent.
+    std::size_t send_all(const ScriptFrame& frame, FrameRecipe recipe, std::size_t& frames);
     void schedule(std::size_t index);
     void fire(std::size_t index);
     void on_timer(std::size_t index);
@@ -80,6 +87,7 @@ class ScriptPlayer {
     Send send_;
     std::vector<Running> running_;  ///< beside script_.steps
     std::optional<MacAddress> guest_;
+    Bindings bindings_;
     bool started_ = false;
 };
 

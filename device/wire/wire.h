@@ -84,6 +84,9 @@ class Wire {
     /// Whether transmit() takes frames that are to be cut, of this type (gso_ecn included).
     virtual bool takes_segments(std::uint8_t /* gso_type */) const { return takes_offloads(); }
     virtual WireCounters counters() const = 0;
+    /// Of a wire that was told to judge what it saw: the sentence that says what it missed; empty
+    /// when it missed nothing, or does not judge.
+    virtual std::string complaint() const { return {}; }
     /// For a person and the log: "nat 10.0.2.0/24".
     virtual std::string describe() const = 0;
 };

@@ -29,7 +29,8 @@ void play(const Script& script) {
     wire.on_receive_ready();
     std::size_t played = 0;
     for (const ScriptStep& step : script.steps) {
-        for (const FrameRecipe& recipe : step.send) {
+        for (const ScriptFrame& one : step.send) {
+            const FrameRecipe& recipe = one.recipe;
             if (++played > most_frames) {
                 return;
             }

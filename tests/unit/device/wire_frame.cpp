@@ -63,21 +63,30 @@ TEST_CASE("MAC addresses are read strictly", "[wire]") {
 
 TEST_CASE("an echo's headers as words", "[wire]") {
     CHECK(words_of(test::echo(Tins::ICMP::ECHO_REQUEST, 7, 3)) ==
-          HeaderWords{{"ethertype", "0x0800"},
+          HeaderWords{{"ethernet.source", guest_mac},
+                      {"ethernet.destination", gateway_mac},
+                      {"ethertype", "0x0800"},
                       {"ip.version", "4"},
+                      {"ip.ttl", "128"},
+                      {"ip.id", "1"},
+                      {"ip.fragment_offset", "0"},
+                      {"ip.more_fragments", "false"},
                       {"ip.source", guest_ip},
                       {"ip.destination", gateway_ip},
                       {"ip.protocol", "icmp"},
                       {"icmp.type", "echo-request"},
                       {"icmp.code", "0"},
                       {"icmp.id", "7"},
-                      {"icmp.sequence", "3"}});
+                      {"icmp.sequence", "3"},
+                      {"payload.size", "8"}});
     CHECK(words_of(test::echo(Tins::ICMP::ECHO_REPLY, 7, 3)).at("icmp.type") == "echo-reply");
 }
 
 TEST_CASE("ARP, UDP, TCP and IPv6 as words", "[wire]") {
     const auto arp = words_of(Tins::ARP::make_arp_request(gateway_ip, guest_ip, guest_mac));
-    CHECK(arp == HeaderWords{{"ethertype", "0x0806"},
+    CHECK(arp == HeaderWords{{"ethernet.source", guest_mac},
+                             {"ethernet.destination", "ff:ff:ff:ff:ff:ff"},
+                             {"ethertype", "0x0806"},
                              {"arp.operation", "request"},
                              {"arp.sender", guest_ip},
                              {"arp.target", gateway_ip}});
