@@ -1,6 +1,7 @@
 // skbtrail expect: is an expectation true, and is it sharp?
 #include <cstdio>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -8,6 +9,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "guest/cache.h"
+#include "labs/check/draft.h"
 #include "labs/check/expectation_json.h"
 #include "labs/check/sharpness.h"
 #include "labs/check/source/verify.h"
@@ -183,14 +186,64 @@ void add_sharpness(CLI::App& expect, Action& chosen) {
         [arguments, &chosen] { chosen = [arguments] { return print_sharpness(*arguments); }; });
 }
 
+struct DraftArguments {
+    std::string recording;
+    std::vector<chain::ChainId> chains;
+    std::string output;
+};
+
+int print_draft(const DraftArguments& arguments) {
+    const auto recording = chain::load_recording(recording_file(arguments.recording));
+    std::string draft;
+    try {
+        draft = draft_expectation(recording, arguments.chains);
+    } catch (const std::invalid_argument& error) {
+        throw CannotRun(fmt::format("{}: {}", arguments.recording, error.what()));
+    }
+    if (arguments.output.empty()) {
+        fmt::print("{}", draft);
+    } else {
+        guest::write_file_atomically(arguments.output, draft);
+    }
+    return exit_passed;
+}
+
+void add_new(CLI::App& expect, Action& chosen) {
+    auto* command = expect.add_subcommand("new", "A first draft of an expectation");
+    command->footer(
+        "What was recorded, in the words of an expectation: the calls on the packet's way, without "
+        "noise.\n"
+        "It is marked \"draft\": true and passes nothing. Read it against the kernel's source, say "
+        "what is\n"
+        "optional and what may be inlined, name the files, remove the mark; then `expect verify` "
+        "and\n"
+        "`expect sharpness` tell how good it is.\n"
+        "\n"
+        "Example:\n"
+        "  skbtrail expect new skbtrail-results/DIRECTORY --chain 5 -o labs/mine/expect.json");
+    auto arguments = std::make_shared<DraftArguments>();
+    command->add_option("recording", arguments->recording, "A recording, or a result directory")
+        ->required()
+        ->type_name("RECORDING");
+    command
+        ->add_option("-c,--chain", arguments->chains,
+                     "This chain; may be given again. By default all that handle a packet")
+        ->type_name("ID");
+    command->add_option("-o,--output", arguments->output, "Write it to this file")
+        ->type_name("FILE");
+    command->callback(
+        [arguments, &chosen] { chosen = [arguments] { return print_draft(*arguments); }; });
+}
+
 }  // namespace
 
 void add_expect_command(CLI::App& app, Action& chosen) {
-    auto* command =
-        app.add_subcommand("expect", "Is an expectation true to the kernel's source, and sharp?");
+    auto* command = app.add_subcommand(
+        "expect", "Write an expectation; is it true to the kernel's source, and sharp?");
     command->require_subcommand(1);
     add_verify(*command, chosen);
     add_sharpness(*command, chosen);
+    add_new(*command, chosen);
 }
 
 }  // namespace skbtrail::labs
