@@ -146,7 +146,9 @@ std::uint32_t Virtqueue::stop() {
     if (ring_) {
         base_ = ring_->base();
     }
+    left_at_.reset();
     if (state_ == State::running) {
+        left_at_ = base();
         spdlog::debug("{}: stopped at index {:#x}", name_, base());
     }
     ring_.reset();
@@ -162,6 +164,7 @@ void Virtqueue::reset() {
     size_.reset();
     addresses_.reset();
     base_.reset();
+    left_at_.reset();
     features_ = {};
     memory_ = std::make_shared<GuestMemory>();
     log_ = nullptr;
@@ -187,10 +190,11 @@ void Virtqueue::try_start() {
     };
     auto ring = open(base());
     // Of a packed ring the base says both places.
-    if (ring && !ring->packed() && ring->next_used() != base()) {
+    if (ring && !ring->packed() && ring->next_used() != base() && left_at_ != base()) {
         // A back end that completes in order, as network devices do, stands where its used index
         // does. A front end whose last back end died knows less than the ring does, and chains
-        // between the two would never be returned.
+        // between the two would never be returned. Where this queue stood itself when it was
+        // stopped needs no guess.
         spdlog::warn(
             "{}: the front end says to go on at index {}, the ring stands at {}: "
             "going on at {}",
