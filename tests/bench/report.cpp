@@ -20,8 +20,16 @@ std::string number(std::optional<double> value) {
     return value ? number(*value) : std::string("-");
 }
 
-std::string ratio(std::optional<double> value) {
-    return value ? fmt::format("{:.2f}", *value) : std::string("-");
+/// Of two that were mostly disturbed a ratio is a guess, and looks like one.
+std::string ratio(std::optional<double> value, const CellResult& result) {
+    if (!value) {
+        return "-";
+    }
+    bool doubtful = false;
+    for (std::size_t i = 0; i < 2 && i < result.series.size(); ++i) {
+        doubtful |= result.series[i].disturbed() * 2 > result.series[i].samples.size();
+    }
+    return fmt::format("{:.2f}{}", *value, doubtful ? "?" : "");
 }
 
 /// The percentiles, and the median too of a contender that has no column.
@@ -67,8 +75,8 @@ Row row_of(const CellResult& result) {
         row.insert(row.end(), {series.contender, number(series.median()),
                                number(series.best(result.more_is_better))});
     }
-    row.insert(row.end(),
-               {result.unit, ratio(result.ratio_of_medians()), ratio(result.ratio_of_bests())});
+    row.insert(row.end(), {result.unit, ratio(result.ratio_of_medians(), result),
+                           ratio(result.ratio_of_bests(), result)});
     return row;
 }
 
