@@ -204,6 +204,46 @@ Seeds message_seeds() {
             .say(Request::set_mem_table, std::uint64_t{1}, {Descriptor::empty}, wants_reply)
             .step(MessageStep::drain)
             .bytes();
+    // Everything that is written is logged, from before the rings start.
+    seeds["migration"] =
+        Talk()
+            .negotiate(protocol_features | vhost_user::protocol_log_shmfd,
+                       features | feature_log_all)
+            .say(Request::set_log_base, vhost_user::LogDescription{64, 0}, {Descriptor::small})
+            .say(Request::set_log_fd, std::uint64_t{0}, {Descriptor::event}, wants_reply)
+            .share_memory()
+            .offer(0, descriptor_write)
+            .start_ring(0, 0)
+            .say(Request::set_vring_addr,
+                 VringAddress{0, vhost_user::vring_flag_log, memory_user, memory_user + 0x200,
+                              memory_user + 0x100, memory_guest + 0x200},
+                 {}, wants_reply)
+            .deliver(100)
+            .say(Request::get_vring_base, VringState{0, 0})
+            .say(Request::set_features, features | vhost_user::protocol_features_bit)
+            .step(MessageStep::drain)
+            .bytes();
+    // Kicks and calls over the sockets.
+    seeds["in-band"] =
+        Talk()
+            .negotiate(protocol_features | vhost_user::protocol_backend_req |
+                           vhost_user::protocol_inband_notifications,
+                       features)
+            .share_memory()
+            .say_bytes(Request::set_backend_req_fd, {}, {Descriptor::socket}, wants_reply)
+            .offer(1, 0)
+            .say(Request::set_vring_num, VringState{1, ring_size})
+            .say(Request::set_vring_base, VringState{1, 0})
+            .say(Request::set_vring_addr,
+                 VringAddress{1, 0, memory_user + 0x1000, memory_user + 0x1200,
+                              memory_user + 0x1100, 0})
+            .say(Request::set_vring_call, std::uint64_t{0x101}, {}, wants_reply)
+            .say(Request::set_vring_kick, std::uint64_t{0x101}, {}, wants_reply)
+            .say(Request::vring_kick, VringState{1, 0}, {}, wants_reply)
+            .say(Request::set_vring_enable, VringState{1, 1})
+            .say(Request::vring_kick, VringState{1, 0}, {}, wants_reply)
+            .step(MessageStep::drain)
+            .bytes();
     // Every request with a payload of eight bytes, so that none is unknown to the fuzzer.
     Talk all;
     all.negotiate(protocol_features, features);

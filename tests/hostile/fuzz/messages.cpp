@@ -41,7 +41,7 @@ class Player {
     explicit Player(FuzzInput& input)
         : input_(input), serve_config_((input.take<std::uint8_t>() & 1) != 0) {
         NetDeviceOptions options;
-        options.features = possible_features({.serves_config = serve_config_});
+        options.features = possible_features({.serves_config = serve_config_}) | feature_log_all;
         device_ = std::make_unique<NetDevice>(loop_, wire_, options, nullptr, FrameTap());
         connect();
     }
