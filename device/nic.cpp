@@ -60,16 +60,7 @@ Nic::Nic(const NicOptions& options, int parent) {
         events_ = std::make_unique<RingEventLog>(make_event_sink(options.events));
     }
     make_device(options);
-    listener_.emplace(or_throw(vhost_user::Listener::open(options.socket)));
-    server_ = std::make_unique<vhost_user::Server>(
-        loop_, *listener_, *device_, *device_,
-        vhost_user::SessionOptions{.serve_config = options.serve_config},
-        [this, once = options.once] {
-            report();
-            if (once) {
-                loop_.stop();
-            }
-        });
+    make_server(options);
     flush_ = loop_.on_idle([this] {
         if (capture_) {
             capture_->flush();
@@ -78,7 +69,9 @@ Nic::Nic(const NicOptions& options, int parent) {
             events_->flush();
         }
     });
-    spdlog::info("listening at {}, wire {}, offering {}", options.socket, wire_->describe(),
+    spdlog::info("{} {}, wire {}, offering {}",
+                 options.connect.empty() ? "listening at" : "connecting to",
+                 options.connect.empty() ? options.socket : options.connect, wire_->describe(),
                  describe_features(device_->offered_features()));
     if (options.ready_fd) {
         announce_ready(*options.ready_fd);
@@ -89,6 +82,24 @@ Nic::~Nic() {
     // The server first: the session's end resets the device, which tells the wire.
     server_.reset();
     listener_.reset();
+}
+
+void Nic::make_server(const NicOptions& options) {
+    const vhost_user::SessionOptions session{.serve_config = options.serve_config};
+    auto on_left = [this, once = options.once] {
+        report();
+        if (once) {
+            loop_.stop();
+        }
+    };
+    if (!options.connect.empty()) {
+        server_ = std::make_unique<vhost_user::Server>(loop_, options.connect, *device_, *device_,
+                                                       session, std::move(on_left));
+        return;
+    }
+    listener_.emplace(or_throw(vhost_user::Listener::open(options.socket)));
+    server_ = std::make_unique<vhost_user::Server>(loop_, *listener_, *device_, *device_, session,
+                                                   std::move(on_left));
 }
 
 void Nic::make_device(const NicOptions& options) {

@@ -33,6 +33,7 @@ class Nic {
 
   private:
     void make_device(const NicOptions& options);
+    void make_server(const NicOptions& options);
     void catch_signals();
     void report() const;
 

@@ -79,8 +79,12 @@ std::variant<NicOptions, EarlyExit> parse_options(int argc, const char* const* a
     app.add_option("--socket", options.socket,
                    "Listen for a front end (QEMU) at this path;\n"
                    "the file is made with mode 0600")
-        ->required()
         ->type_name("PATH");
+    app.add_option("--connect", options.connect,
+                   "Connect to a front end that listens at this path (DPDK's\n"
+                   "virtio-user with server=1), again whenever it has left")
+        ->type_name("PATH")
+        ->excludes("--socket");
     app.add_option("--wire", options.wire, "What the NIC is plugged into; see below [nat]")
         ->type_name("KIND[,KEY=VALUE...]");
     app.add_option("--features", features,
@@ -102,8 +106,9 @@ std::variant<NicOptions, EarlyExit> parse_options(int argc, const char* const* a
         ->type_name("N")
         ->check(CLI::Range(1U, max_queue_pairs));
     app.add_flag("--serve-config", options.serve_config,
-                 "Let the front end read the configuration space from\n"
-                 "here (UML does; QEMU keeps its own, and warns)");
+                 "The front end takes the configuration space from here, and\n"
+                 "forwards the control queue, which is offered then (UML;\n"
+                 "QEMU's -netdev vhost-user keeps its own of both, and warns)");
     app.add_option("--latency", options.latency_ms,
                    "Look at what the driver sends only so many milliseconds after its kick, so "
                    "that completion and answer come when the guest is done with sending [0]")
@@ -139,6 +144,11 @@ std::variant<NicOptions, EarlyExit> parse_options(int argc, const char* const* a
         }
         return EarlyExit{usage_error,
                          fmt::format("skbtrail-nic: {}\nTry skbtrail-nic --help.\n", error.what())};
+    }
+    if (options.socket.empty() == options.connect.empty()) {
+        return EarlyExit{usage_error,
+                         "skbtrail-nic: --socket or --connect says where the front end is\n"
+                         "Try skbtrail-nic --help.\n"};
     }
     if (options.mtu && !options.serve_config) {
         return EarlyExit{usage_error,

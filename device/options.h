@@ -15,7 +15,8 @@
 namespace skbtrail::device {
 
 struct NicOptions {
-    std::string socket;
+    std::string socket;   ///< path to listen at; empty: connect
+    std::string connect;  ///< path to connect to; empty: socket
     std::string wire = "nat";
     FeatureChanges features;
     std::optional<std::array<std::byte, 6>> mac;

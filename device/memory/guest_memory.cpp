@@ -107,6 +107,15 @@ std::optional<std::span<std::byte>> GuestMemory::whole(UserAddress address,
     return std::nullopt;
 }
 
+std::optional<GuestAddress> GuestMemory::guest_address(UserAddress address) const noexcept {
+    for (const auto& region : regions_) {
+        if (const auto offset = region->offset_of(address)) {
+            return GuestAddress{region->description().guest_address.value + *offset};
+        }
+    }
+    return std::nullopt;
+}
+
 bool GuestMemory::read(GuestAddress from, std::span<std::byte> to) const noexcept {
     while (!to.empty()) {
         const std::span<std::byte> bytes = contiguous(from, to.size());

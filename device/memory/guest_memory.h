@@ -51,6 +51,8 @@ class GuestMemory {
                                               std::uint64_t length) const noexcept;
     std::optional<std::span<std::byte>> whole(UserAddress address,
                                               std::uint64_t length) const noexcept;
+    /// The guest's name for a byte that the front end names; none when it is in no region.
+    std::optional<GuestAddress> guest_address(UserAddress address) const noexcept;
     /// Copies out of the guest. False, with `to` unspecified, when part of the range is not
     /// there; ranges that touch several regions are fine.
     bool read(GuestAddress from, std::span<std::byte> to) const noexcept;

@@ -23,13 +23,13 @@ constexpr std::uint8_t status_needs_reset = 0x40;
 Features possible_features(const NetSurroundings& surroundings) {
     Features features = feature_version_1 | feature_event_idx | feature_indirect_desc |
                         feature_mrg_rxbuf | feature_csum | feature_guest_csum | feature_mtu |
-                        feature_guest_announce | feature_ring_packed | feature_in_order |
-                        host_segment_features | guest_segment_features;
+                        feature_guest_announce | feature_log_all | feature_ring_packed |
+                        feature_in_order | host_segment_features | guest_segment_features;
     if (surroundings.queue_pairs > 1) {
         features |= feature_mq;
     }
     if (surroundings.serves_config) {
-        features |= feature_mac | feature_status | feature_speed_duplex;
+        features |= feature_mac | feature_status | feature_speed_duplex | control_features;
     }
     return features;
 }
@@ -48,12 +48,24 @@ NetDevice::NetDevice(EventLoop& loop, Wire& wire, const NetDeviceOptions& option
     for (unsigned pair = 0; pair < options_.queue_pairs; ++pair) {
         pairs_.push_back(std::make_unique<Pair>(*this, loop, pair, events, tap));
     }
+    if ((options_.features & feature_ctrl_vq) != 0) {
+        ControlTarget& target = *this;
+        control_ =
+            std::make_unique<ControlQueue>(loop, 2 * options_.queue_pairs, events, filter_, target);
+    }
+    forget_driver();
     finish_batches_ = loop.before_wait([this] {
         for (const auto& pair : pairs_) {
             pair->receive.finish_batch();
         }
-        if (log_ && log_->take_modified()) {
-            log_notice_.signal();
+        if (log_ && (negotiated_ & feature_log_all) != 0) {
+            // What was written outside of batches: when the driver is to kick.
+            for (NetQueue* const queue : queues()) {
+                queue->virtqueue().mark_ring();
+            }
+            if (log_->take_modified()) {
+                log_notice_.signal();
+            }
         }
     });
     wire_.attach([this](const Frame& frame) { return deliver(frame); });
@@ -80,10 +92,13 @@ Result<> NetDevice::set_features(std::uint64_t features) {
         any_in_state(Virtqueue::State::running)) {
         return failure("features cannot change while a queue runs");
     }
+    const bool changed = ((features ^ negotiated_) & ~feature_log_all) != 0;
     negotiated_ = features;
     features_accepted_ = true;
+    if (changed) {
+        forget_driver();
+    }
     for (NetQueue* const queue : queues()) {
-        queue->set_negotiated(features);
         queue->virtqueue().set_features({.indirect = (features & feature_indirect_desc) != 0,
                                          .event_idx = (features & feature_event_idx) != 0,
                                          .packed = (features & feature_ring_packed) != 0,
@@ -187,6 +202,7 @@ void NetDevice::set_status(std::uint8_t status) {
     const std::uint8_t refused = features_accepted_ ? 0 : status_features_ok;
     status_ = static_cast<std::uint8_t>(status & ~(status_needs_reset | refused));
     if (status == 0) {
+        forget_driver();
         for (NetQueue* const queue : queues()) {
             settle(*queue);
             queue->virtqueue().stop();
@@ -222,14 +238,13 @@ void NetDevice::reset() {
     for (NetQueue* const queue : queues()) {
         settle(*queue);
         queue->virtqueue().reset();
-        queue->set_negotiated(0);
     }
     negotiated_ = 0;
+    forget_driver();
     log_ = nullptr;
     log_notice_ = CallTarget();
     features_accepted_ = false;
     status_ = 0;
-    steering_.forget();
     wire_.on_guest_left();
 }
 
@@ -263,6 +278,10 @@ std::vector<std::string> NetDevice::describe_counters() const {
             counters.dropped_not_ready, counters.dropped_size, counters.dropped_offload,
             counters.refused, counters.kicks, counters.calls, counters.calls_suppressed));
     }
+    if (control_) {
+        lines.push_back(fmt::format("{}: {} commands refused; {} frames not wanted by the driver",
+                                    control_->virtqueue().name(), control_->refused(), filtered_));
+    }
     return lines;
 }
 
@@ -270,6 +289,11 @@ Result<NetQueue*> NetDevice::find_queue(unsigned index) {
     if (index >= queue_count()) {
         return failure(
             fmt::format("there is no queue {}: this device has {}", index, queue_count()));
+    }
+    // A driver that does not know several pairs has its control queue behind the first (5.1.2).
+    constexpr Features both = feature_ctrl_vq | feature_mq;
+    if (control_ && index == 2 && (negotiated_ & both) == feature_ctrl_vq) {
+        return control_.get();
     }
     return queues()[index];
 }
@@ -280,7 +304,53 @@ std::vector<NetQueue*> NetDevice::queues() const {
         all.push_back(&pair->receive);
         all.push_back(&pair->transmit);
     }
+    if (control_) {
+        all.push_back(control_.get());
+    }
     return all;
+}
+
+void NetDevice::forget_driver() {
+    // With a control queue of ours the driver starts with one pair and says when it uses more
+    // (5.1.6.5.6.1); else the front end enables their rings.
+    constexpr Features commanded = feature_ctrl_vq | feature_mq;
+    active_pairs_ = (negotiated_ & commanded) == commanded ? 1 : options_.queue_pairs;
+    filter_.reset(config_.mac, (negotiated_ & feature_ctrl_vlan) != 0);
+    filtering_ = (negotiated_ & (feature_ctrl_rx | feature_ctrl_vlan)) != 0;
+    steering_.forget();
+    for (NetQueue* const queue : queues()) {
+        queue->set_negotiated(negotiated_);
+    }
+}
+
+Result<> NetDevice::use_pairs(unsigned pairs) {
+    if (pairs < 1 || pairs > options_.queue_pairs) {
+        return failure(
+            fmt::format("of {} pairs: this device has 1 to {}", pairs, options_.queue_pairs));
+    }
+    active_pairs_ = pairs;
+    return {};
+}
+
+Result<> NetDevice::set_guest_offloads(Features offloads) {
+    constexpr Features all = feature_guest_csum | guest_segment_features;
+    if ((offloads & ~(negotiated_ & all)) != 0) {
+        return failure(fmt::format("of what was not negotiated: {}",
+                                   describe_features(offloads & ~(negotiated_ & all))));
+    }
+    const auto met = apply_feature_changes(offloads, {}, 0);
+    if (met && *met != offloads) {
+        return failure(
+            fmt::format("of {} without what they need", describe_features(offloads & ~*met)));
+    }
+    for (const auto& pair : pairs_) {
+        pair->receive.set_negotiated((negotiated_ & ~all) | offloads);
+    }
+    return {};
+}
+
+void NetDevice::announced() {
+    config_.announce = false;
 }
 
 bool NetDevice::any_in_state(Virtqueue::State state) const {
@@ -290,7 +360,8 @@ bool NetDevice::any_in_state(Virtqueue::State state) const {
 }
 
 unsigned NetDevice::receiving_pairs() const {
-    const auto first_idle = std::find_if(pairs_.begin(), pairs_.end(), [](const auto& pair) {
+    const auto last = pairs_.begin() + active_pairs_;
+    const auto first_idle = std::find_if(pairs_.begin(), last, [](const auto& pair) {
         const Virtqueue& queue = std::as_const(pair->receive).virtqueue();
         return !queue.enabled() || queue.state() != Virtqueue::State::running;
     });
@@ -308,6 +379,10 @@ void NetDevice::settle(NetQueue& queue) {
 }
 
 bool NetDevice::deliver(const Frame& frame) {
+    if (filtering_ && frame.bytes.size() >= min_frame_bytes && !filter_.accepts(frame.bytes)) {
+        ++filtered_;
+        return true;
+    }
     const unsigned pair = pairs_.size() == 1 ? 0 : steering_.choose(frame.bytes, receiving_pairs());
     const auto outcome = pairs_[pair]->receive.deliver(frame);
     if (outcome == ReceiveQueue::Outcome::not_ready) {

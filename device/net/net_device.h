@@ -10,6 +10,7 @@
 
 #include "device/event_loop.h"
 #include "device/net/config_space.h"
+#include "device/net/control_queue.h"
 #include "device/net/features.h"
 #include "device/net/net_queue.h"
 #include "device/net/receive_queue.h"
@@ -48,7 +49,7 @@ Features possible_features(const NetSurroundings& surroundings);
 /// What the driver is offered by the front end itself there, without us.
 Features foreign_features(const NetSurroundings& surroundings);
 
-class NetDevice final : public VirtioDevice, public NetworkControl {
+class NetDevice final : public VirtioDevice, public NetworkControl, private ControlTarget {
   public:
     /// Attaches itself to the wire. Loop, wire and events (nullptr: none) must outlive it.
     NetDevice(EventLoop& loop, Wire& wire, const NetDeviceOptions& options, RingEventLog* events,
@@ -59,7 +60,7 @@ class NetDevice final : public VirtioDevice, public NetworkControl {
 
     std::uint64_t offered_features() const override { return options_.features; }
     Result<> set_features(std::uint64_t features) override;
-    unsigned queue_count() const override { return 2 * options_.queue_pairs; }
+    unsigned queue_count() const override { return 2 * options_.queue_pairs + (control_ ? 1 : 0); }
     unsigned queue_pairs() const override { return options_.queue_pairs; }
 
     void set_memory(std::shared_ptr<const GuestMemory> memory) override;
@@ -88,12 +89,21 @@ class NetDevice final : public VirtioDevice, public NetworkControl {
     Result<> announce(std::span<const std::byte, 6> mac) override;
     Result<> set_mtu(std::uint64_t mtu) override;
 
-    /// Queue by virtqueue number: even receive, odd transmit. Throws std::out_of_range.
+    /// Queue by virtqueue number: even receive, odd transmit, the control queue last. Throws
+    /// std::out_of_range.
     const NetQueue& queue(unsigned index) const;
+    /// Frames that the driver's filter did not want.
+    std::uint64_t filtered() const noexcept { return filtered_; }
     /// One line a queue, for the log.
     std::vector<std::string> describe_counters() const;
 
   private:
+    Result<> use_pairs(unsigned pairs) override;
+    Result<> set_guest_offloads(Features offloads) override;
+    void announced() override;
+
+    /// What a driver has chosen by commands is as at first; what was negotiated is in force.
+    void forget_driver();
     Result<NetQueue*> find_queue(unsigned index);
     /// Hands the log to the queues, or takes it away, as negotiated.
     void apply_log();
@@ -125,6 +135,11 @@ class NetDevice final : public VirtioDevice, public NetworkControl {
     CallTarget log_notice_;
     Steering steering_;
     std::vector<std::unique_ptr<Pair>> pairs_;
+    unsigned active_pairs_ = 1;  ///< that the driver uses, from the first on
+    ReceiveFilter filter_;
+    bool filtering_ = false;  ///< the filter may refuse frames
+    std::uint64_t filtered_ = 0;
+    std::unique_ptr<ControlQueue> control_;
     EventLoop::Hook finish_batches_;
 };
 

@@ -1,10 +1,27 @@
 #include "device/net/net_queue.h"
 
+#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
 
 namespace skbtrail::device {
+
+namespace {
+
+/// Marks the first `written` bytes of a chain's device-writable part.
+void mark_written(DirtyLog& log, const Chain& chain, std::uint32_t written) {
+    for (const ChainDescriptor& buffer : chain.descriptors()) {
+        if (!buffer.device_writable) {
+            continue;
+        }
+        const std::uint32_t bytes = std::min(buffer.length, written);
+        log.mark(buffer.address, bytes);
+        written -= bytes;
+    }
+}
+
+}  // namespace
 
 NetQueue::NetQueue(EventLoop& loop, unsigned index, const char* role, RingEventLog* events,
                    std::function<void()> on_kick)
@@ -32,6 +49,9 @@ void NetQueue::complete(Chain&& chain, std::uint32_t written, std::uint32_t leng
     if (events_ != nullptr) {
         events_->used(index_, ring.next_used(), chain.head(), length);
     }
+    if (DirtyLog* const log = virtqueue_.log(); log != nullptr) {
+        mark_written(*log, chain, written);
+    }
     ring.put_used(std::move(chain), written);
     ++batch_;
 }
@@ -49,6 +69,7 @@ void NetQueue::finish_batch() {
         return;
     }
     ring->publish();
+    virtqueue_.mark_ring();
     const CallDecision decision = ring->decide_call();
     const bool delivered = decision.wanted && virtqueue_.call();
     ++(delivered ? counters_.calls : counters_.calls_suppressed);

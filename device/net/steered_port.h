@@ -19,7 +19,9 @@ class SteeredPort final : public Wire {
     void attach(Deliver deliver) override { wire_.attach(std::move(deliver)); }
     void transmit(const Frame& frame) override {
         steering_.note_sent(frame.bytes, pair_);
-        wire_.transmit(frame);
+        Frame marked = frame;
+        marked.queue_pair = pair_;
+        wire_.transmit(marked);
     }
     bool takes_offloads() const override { return wire_.takes_offloads(); }
     WireCounters counters() const override { return wire_.counters(); }

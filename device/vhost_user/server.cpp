@@ -78,7 +78,7 @@ void Connection::readable() {
 Server::Server(EventLoop& loop, Listener& listener, VirtioDevice& device, NetworkControl& network,
                SessionOptions options, std::function<void()> on_left)
     : loop_(loop),
-      listener_(listener),
+      listener_(&listener),
       device_(device),
       network_(network),
       options_(options),
@@ -86,8 +86,18 @@ Server::Server(EventLoop& loop, Listener& listener, VirtioDevice& device, Networ
       watch_(loop.add_fd(listener.fd(), EPOLLIN, [this](std::uint32_t) { accept(); })),
       retry_(loop.add_timer([this] { watch_.set_events(EPOLLIN); })) {}
 
+Server::Server(EventLoop& loop, const std::string& path, VirtioDevice& device,
+               NetworkControl& network, SessionOptions options, std::function<void()> on_left)
+    : loop_(loop),
+      device_(device),
+      network_(network),
+      options_(options),
+      on_left_(std::move(on_left)) {
+    connector_.emplace(loop, path, [this](UniqueFd socket) { serve(std::move(socket)); });
+}
+
 void Server::accept() {
-    auto accepted = listener_.accept();
+    auto accepted = listener_->accept();
     if (!accepted) {
         // Out of descriptors, most likely. The socket stays readable: without a pause we would
         // spin.
@@ -109,6 +119,10 @@ void Server::accept() {
                      name_of_peer(socket.get()));
         return;
     }
+    serve(std::move(socket));
+}
+
+void Server::serve(UniqueFd socket) {
     spdlog::info("front end connected: {}", name_of_peer(socket.get()));
     try {
         connection_ =
@@ -116,6 +130,9 @@ void Server::accept() {
                                          [this](const std::string& reason) { ended(reason); });
     } catch (const std::system_error& error) {
         spdlog::error("cannot serve the front end: {}", error.what());
+        if (connector_) {
+            connector_->again();
+        }
     }
 }
 
@@ -125,6 +142,9 @@ void Server::ended(const std::string& reason) {
         spdlog::info("front end left");
     } else {
         spdlog::error("connection ended: {}", reason);
+    }
+    if (connector_) {
+        connector_->again();
     }
     on_left_();
 }

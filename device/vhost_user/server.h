@@ -3,10 +3,12 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "device/event_loop.h"
 #include "device/unique_fd.h"
+#include "device/vhost_user/connector.h"
 #include "device/vhost_user/listener.h"
 #include "device/vhost_user/message_socket.h"
 #include "device/vhost_user/session.h"
@@ -34,11 +36,16 @@ class Connection {
     EventLoop::FdWatch watch_;
 };
 
-/// Accepts front ends. A second one while there is one is turned away.
+/// Serves front ends that come to a listening socket, of which a second one while there is one is
+/// turned away; or goes to where a front end listens, again each time that the connection ends.
 class Server {
   public:
     /// `on_left` is called after a front end has left and the device was reset.
     Server(EventLoop& loop, Listener& listener, VirtioDevice& device, NetworkControl& network,
+           SessionOptions options, std::function<void()> on_left);
+
+    /// Connects to the socket at `path`. Throws std::invalid_argument when it cannot be one's.
+    Server(EventLoop& loop, const std::string& path, VirtioDevice& device, NetworkControl& network,
            SessionOptions options, std::function<void()> on_left);
 
     /// Whether a front end is connected.
@@ -46,15 +53,17 @@ class Server {
 
   private:
     void accept();
+    void serve(UniqueFd socket);
     void ended(const std::string& reason);
 
     EventLoop& loop_;
-    Listener& listener_;
+    Listener* listener_ = nullptr;  ///< nullptr: connector_ is there
     VirtioDevice& device_;
     NetworkControl& network_;
     SessionOptions options_;
     std::function<void()> on_left_;
     std::unique_ptr<Connection> connection_;
+    std::optional<Connector> connector_;
     EventLoop::FdWatch watch_;
     EventLoop::Timer retry_;  ///< accepts again after accepting has failed
 };

@@ -16,6 +16,7 @@
 // The handlers are in session_memory.cpp, session_rings.cpp and session_device.cpp.
 #pragma once
 
+#include <bitset>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -96,8 +97,9 @@ class Session {
     Handled set_ring_enabled(const VringState& state);
     Handled set_ring_file(Request request, Message& message);
     Handled kick_ring(const VringState& state);
-    /// Rings without descriptors of their own are called through the channel, if that was
-    /// negotiated and is there.
+    /// Rings that have never had a call descriptor are called through the channel, if that was
+    /// negotiated and is there. "Never": QEMU negotiates it without understanding such messages,
+    /// and starts rings before it gives their descriptors again.
     void notify_in_band();
 
     // The device as a whole.
@@ -117,6 +119,7 @@ class Session {
     std::shared_ptr<const GuestMemory> memory_ = std::make_shared<GuestMemory>();
     std::shared_ptr<DirtyLog> log_;
     std::shared_ptr<BackEndChannel> channel_;
+    std::bitset<256> had_call_;  ///< rings with a SET_VRING_CALL on this connection
     /// A handler has found that the connection cannot go on: why.
     std::optional<std::string> end_;
 };

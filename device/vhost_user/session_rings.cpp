@@ -44,6 +44,7 @@ Session::Handled Session::set_ring_file(Request request, Message& message) {
         case Request::set_vring_kick:
             return silently(device_.set_ring_kick(file->index, std::move(fd)));
         case Request::set_vring_call:
+            had_call_.set(file->index);
             return silently(device_.set_ring_call(file->index, std::move(fd)));
         default:
             return silently(device_.set_ring_error(file->index, std::move(fd)));
@@ -62,6 +63,9 @@ void Session::notify_in_band() {
         return;
     }
     for (unsigned queue = 0; queue < device_.queue_count(); ++queue) {
+        if (had_call_.test(queue)) {
+            continue;
+        }
         device_.set_ring_in_band(
             queue, CallTarget::through([this, queue] { return channel_ && channel_->call(queue); }),
             CallTarget::through([this, queue] { return channel_ && channel_->error(queue); }));

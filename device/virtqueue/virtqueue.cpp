@@ -142,7 +142,26 @@ void Virtqueue::set_log(std::shared_ptr<DirtyLog> log) {
     log_ = std::move(log);
 }
 
+void Virtqueue::mark_ring() {
+    if (!log_ || !size_ || !addresses_ || !addresses_->used_log) {
+        return;
+    }
+    if (!features_.packed) {
+        log_->mark(*addresses_->used_log, RingParts::used_bytes(*size_));
+        return;
+    }
+    // What SET_VRING_ADDR calls the used ring is the device's event suppression structure here
+    // (virtio 1.3, 2.8.14); used descriptors go into the ring itself.
+    log_->mark(*addresses_->used_log, sizeof(std::uint32_t));
+    if (const auto ring = memory_->guest_address(addresses_->descriptors)) {
+        log_->mark(*ring, std::uint64_t{sizeof(RingDescriptor)} * *size_);
+    }
+}
+
 std::uint32_t Virtqueue::stop() {
+    if (ring_) {
+        mark_ring();
+    }
     if (ring_) {
         base_ = ring_->base();
     }

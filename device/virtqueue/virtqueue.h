@@ -64,6 +64,12 @@ class Virtqueue {
     void set_memory(std::shared_ptr<const GuestMemory> memory);
     /// Where writes are marked from now on; nullptr: nowhere. The queue may run.
     void set_log(std::shared_ptr<DirtyLog> log);
+    /// The log, while there is one.
+    DirtyLog* log() const noexcept { return log_.get(); }
+    /// Marks the parts of the ring that the device writes to, if they are to be logged: all of
+    /// them, because they are few pages. Call it after writing there, before the front end can
+    /// take the log for complete.
+    void mark_ring();
     void set_enabled(bool enabled) noexcept { enabled_ = enabled; }
 
     /// As if the kick descriptor had been written to.

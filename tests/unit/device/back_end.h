@@ -19,13 +19,13 @@ using namespace skbtrail::device::vhost_user;
 
 /// Device, session and socket, turned by the test's own loop.
 struct BackEnd {
-    /// `extra`: features to offer besides all that are possible.
-    explicit BackEnd(SessionOptions options = {}, unsigned pairs = 1, Features extra = 0)
+    /// `without`: features not to offer, of all that are possible.
+    explicit BackEnd(SessionOptions options = {}, unsigned pairs = 1, Features without = 0)
         : device(
               loop, wire,
               NetDeviceOptions{.features = possible_features({.serves_config = options.serve_config,
-                                                              .queue_pairs = pairs}) |
-                                           extra,
+                                                              .queue_pairs = pairs}) &
+                                           ~without,
                                .queue_pairs = pairs,
                                .mac = mac},
               nullptr, {}),

@@ -161,7 +161,13 @@ TEST_CASE("options: the help teaches", "[device][options]") {
 
 TEST_CASE("options: each mistake is named", "[device][options]") {
     CHECK(contains(refused({}), "--socket"));
+    CHECK(contains(refused({}), "--connect"));
     CHECK(contains(refused({"--socket"}), "--socket"));
+    CHECK(contains(refused({"--socket", "s", "--connect", "c"}), "--connect"));
+    CHECK(contains(refused({"--socket", "s", "--queues", "0"}), "--queues"));
+    CHECK(contains(refused({"--socket", "s", "--queues", "9"}), "--queues"));
+    CHECK(contains(refused({"--socket", "s", "--mtu", "67", "--serve-config"}), "--mtu"));
+    CHECK(contains(refused({"--socket", "s", "--mtu", "1400"}), "--serve-config"));
     CHECK(contains(refused({"--socket", "s", "--sokcet"}), "sokcet"));
     CHECK(contains(refused({"--socket", "s", "more"}), "more"));
     CHECK(contains(refused({"--socket", "s", "--features", "mrg_rxbuf"}), "+NAME or -NAME"));
@@ -284,7 +290,7 @@ TEST_CASE("program: what it cannot do it says", "[device][program]") {
         const char* says;
     };
     const std::vector<Wrong> all = {
-        {{"--wire", "reflect"}, 64, "--socket is required"},
+        {{"--wire", "reflect"}, 64, "--socket or --connect says where"},
         {{"--socket", directory / "s", "--wire", "nta"}, 64, "nta"},
         {{"--socket", directory / "s", "--wire", "reflect", "--features", "+status"},
          2,

@@ -2,8 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <functional>
+#include <span>
+#include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <catch2/catch_test_macros.hpp>
@@ -241,4 +245,171 @@ TEST_CASE("server: random bytes never hurt", "[device][vhost_user][hostile]") {
     }
     FakeFrontEnd last = back_end.connect();
     CHECK(last.ask(Request::get_features).u64() != 0);
+}
+
+namespace {
+
+/// What a front end sends to bring up a guest and take it down: messages with their descriptors.
+struct Recorded {
+    std::vector<std::byte> bytes;
+    std::vector<int> fds;
+};
+
+std::vector<Recorded> a_whole_conversation(const Guest& guest) {
+    std::vector<Recorded> all;
+    const auto add = [&](Request request, std::span<const std::byte> payload,
+                         std::vector<int> fds = {}) {
+        all.push_back({encode(static_cast<std::uint32_t>(request), payload), std::move(fds)});
+    };
+    const auto value = [](const auto& one) { return std::as_bytes(std::span(&one, 1)); };
+    const std::uint64_t protocol = usual_protocol;
+    const std::uint64_t features = bench_features | protocol_features_bit;
+    add(Request::get_features, {});
+    add(Request::set_protocol_features, value(protocol));
+    add(Request::set_owner, {});
+    add(Request::set_features, value(features));
+    const auto table = memory_table(guest.ram);
+    add(Request::set_mem_table, table, {guest.ram.fd().get()});
+    const VringState size{1, 16};
+    const VringState zero{1, 0};
+    const VringState one{1, 1};
+    const std::uint64_t index = 1;
+    const VringAddress address = ring_address(1, guest.transmit.addresses());
+    add(Request::set_vring_num, value(size));
+    add(Request::set_vring_base, value(zero));
+    add(Request::set_vring_addr, value(address));
+    add(Request::set_vring_call, value(index), {guest.transmit_fds.call.fd()});
+    add(Request::set_vring_err, value(index), {guest.transmit_fds.error.fd()});
+    add(Request::set_vring_kick, value(index), {guest.transmit_fds.kick.fd()});
+    add(Request::set_vring_enable, value(one));
+    add(Request::get_vring_base, value(zero));
+    return all;
+}
+
+}  // namespace
+
+TEST_CASE("server: a conversation in pieces of one byte", "[device][vhost_user][hostile]") {
+    BackEnd back_end;
+    const Guest guest;
+    FakeFrontEnd front_end = back_end.connect();
+    for (const Recorded& message : a_whole_conversation(guest)) {
+        for (std::size_t i = 0; i < message.bytes.size(); ++i) {
+            send_raw(front_end.fd(), std::span(message.bytes).subspan(i, 1),
+                     i == 0 ? message.fds : std::vector<int>());
+            front_end.settle();
+        }
+        if (message.bytes[0] == std::byte{18}) {  // SET_VRING_ENABLE, the last but one
+            CHECK(back_end.state(1) == Virtqueue::State::running);
+            CHECK(back_end.enabled(1));
+        }
+    }
+    CHECK_FALSE(front_end.ended());
+    CHECK(back_end.state(1) == Virtqueue::State::stopped);
+}
+
+TEST_CASE("server: headers that lie", "[device][vhost_user][hostile]") {
+    struct Lie {
+        const char* what;
+        Header header;
+    };
+    for (const Lie& lie : {
+             Lie{"a size larger than any message", {1, flag_version, 4097}},
+             Lie{"the largest size", {1, flag_version, 0xffffffff}},
+             Lie{"version 0", {1, 0, 0}},
+             Lie{"version 2", {1, 2, 0}},
+             Lie{"a reply to nothing", {1, flag_version | flag_reply, 0}},
+             Lie{"an unknown flag", {1, flag_version | 0x80000000, 0}},
+             Lie{"a payload for GET_FEATURES", {1, flag_version, 8}},
+         }) {
+        DYNAMIC_SECTION(lie.what) {
+            BackEnd back_end;
+            FakeFrontEnd front_end = back_end.connect();
+            std::vector<std::byte> bytes = to_payload(lie.header);
+            bytes.resize(bytes.size() + 8);
+            send_raw(front_end.fd(), bytes);
+            CHECK(front_end.ended());
+            CHECK(back_end.left == 1);
+        }
+    }
+}
+
+TEST_CASE("server: descriptors where none belong, and too many", "[device][vhost_user][hostile]") {
+    BackEnd back_end;
+    const Guest guest;
+    const std::size_t before = open_descriptors();
+    for (const std::size_t surplus : {std::size_t{1}, std::size_t{8}, std::size_t{200}}) {
+        FakeFrontEnd front_end = back_end.connect();
+        send_raw(front_end.fd(), encode(1, {}),
+                 std::vector<int>(surplus, guest.transmit_fds.call.fd()));
+        CHECK(front_end.ended());
+    }
+    {
+        // Hoarding: a message that never ends, with descriptors in each of its pieces.
+        FakeFrontEnd front_end = back_end.connect();
+        const auto message = encode(5, std::vector<std::byte>(264));
+        for (int piece = 0; piece < 3 && !front_end.ended(); ++piece) {
+            send_raw(front_end.fd(), std::span(message).subspan(static_cast<std::size_t>(piece), 1),
+                     std::vector<int>(120, guest.transmit_fds.call.fd()));
+        }
+        CHECK(front_end.ended());
+    }
+    back_end.loop.turn(std::chrono::milliseconds(0));
+    CHECK(open_descriptors() == before);
+}
+
+TEST_CASE("server: a front end that never reads its replies", "[device][vhost_user][hostile]") {
+    BackEnd back_end;
+    FakeFrontEnd front_end = back_end.connect();
+    const auto question = encode(static_cast<std::uint32_t>(Request::get_features), {});
+    bool gone = false;
+    for (int i = 0; i < 100000 && !gone; ++i) {
+        try {
+            send_raw(front_end.fd(), question);
+        } catch (const std::runtime_error&) {
+            gone = true;
+        }
+        front_end.settle();
+    }
+    CHECK(gone);  // not waited for
+    CHECK(back_end.left == 1);
+}
+
+TEST_CASE("server: a broken ring says so in every way there is", "[device][vhost_user][hostile]") {
+    BackEnd back_end;
+    Guest guest;
+    FakeFrontEnd front_end = back_end.connect();
+    guest.plug_in(front_end);
+    front_end.send_value(Request::set_status, std::uint64_t{0x0f});
+    guest.transmit.offer_head(99);  // past the table
+    guest.transmit_fds.kick.signal();
+    front_end.settle();
+    CHECK(back_end.state(1) == Virtqueue::State::broken);
+    const auto& reason = std::as_const(back_end.device).queue(1).virtqueue().broken_by();
+    REQUIRE(reason);
+    CHECK(reason->kind == RingFaultKind::head_out_of_range);
+    CHECK(guest.transmit_fds.error.take() == 1);
+    CHECK(front_end.ask(Request::get_status).u64() == 0x4f);  // NEEDS_RESET
+    // The other queue lives, and a restart mends.
+    guest.receive.chain().writable(200).offer();
+    CHECK(back_end.wire.deliver(pattern(60)));
+    front_end.settle();
+    CHECK(guest.receive.take_used());
+    front_end.ask_value(Request::get_vring_base, VringState{1, 0});
+    CHECK(front_end.ask(Request::get_status).u64() == 0x0f);
+    FakeDriver fresh(guest.ram, 16);
+    start_queue(front_end, 1, fresh, guest.transmit_fds);
+    CHECK(back_end.state(1) == Virtqueue::State::running);
+}
+
+TEST_CASE("server: FEATURES_OK stays only for features that were accepted",
+          "[device][vhost_user]") {
+    BackEnd back_end;
+    FakeFrontEnd front_end = back_end.connect();
+    front_end.send_value(Request::set_protocol_features, usual_protocol);
+    CHECK(front_end.acknowledge(Request::set_features, std::uint64_t{1} << 62) != 0);
+    front_end.send_value(Request::set_status, std::uint64_t{0x0b});
+    CHECK(front_end.ask(Request::get_status).u64() == 0x03);
+    CHECK(front_end.acknowledge(Request::set_features, bench_features) == 0);
+    front_end.send_value(Request::set_status, std::uint64_t{0x0b});
+    CHECK(front_end.ask(Request::get_status).u64() == 0x0b);
 }

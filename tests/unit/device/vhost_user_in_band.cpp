@@ -179,6 +179,30 @@ TEST_CASE("in-band: descriptors are preferred where they are given",
     CHECK_FALSE(guest.channel.hear());
 }
 
+TEST_CASE("in-band: not for a ring that has had a descriptor, also after a reset",
+          "[device][vhost_user][in_band]") {
+    // QEMU negotiates the feature, gives descriptors, resets, and starts rings before it gives
+    // the descriptors again; it does not understand VRING_CALL.
+    BackEnd back_end;
+    InBandGuest guest;
+    QueueEvents events;
+    FakeFrontEnd front_end = back_end.connect();
+    guest.plug_in(front_end);
+    front_end.send_value(Request::set_vring_call, std::uint64_t{1}, {events.call.fd()});
+    front_end.send(Request::reset_device);
+    front_end.send_value(Request::set_features, bench_features | protocol_features_bit);
+    front_end.send_value(Request::set_vring_num, VringState{1, 16});
+    front_end.send_value(Request::set_vring_addr, ring_address(1, guest.transmit.addresses()));
+    front_end.send_value(Request::set_vring_enable, VringState{1, 1});
+    guest.offer_frame();
+    front_end.send_value(Request::set_vring_kick, std::uint64_t{1}, {events.kick.fd()});
+    CHECK(back_end.wire.sent.size() == 1);
+    CHECK_FALSE(guest.channel.hear());
+    events.call.take();
+    front_end.send_value(Request::set_vring_call, std::uint64_t{1}, {events.call.fd()});
+    CHECK(events.call.take() == 1);  // nothing was lost
+}
+
 TEST_CASE("in-band: needs the channel and acknowledgements", "[device][vhost_user][in_band]") {
     for (const std::uint64_t missing : {protocol_backend_req, protocol_reply_ack}) {
         BackEnd back_end;

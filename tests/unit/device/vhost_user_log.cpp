@@ -50,7 +50,7 @@ struct LoggingBench {
                                      bench_features | protocol_features_bit | extra);
     }
 
-    BackEnd back_end{{}, 1, feature_log_all};
+    BackEnd back_end;
     Guest guest;
     FakeFrontEnd front_end = back_end.connect();
 };
@@ -58,7 +58,7 @@ struct LoggingBench {
 }  // namespace
 
 TEST_CASE("log: offered with the feature, and answered unasked", "[device][vhost_user][log]") {
-    BackEnd without({}, 1, 0);
+    BackEnd without({}, 1, feature_log_all);
     FakeFrontEnd other = without.connect();
     CHECK((other.ask(Request::get_protocol_features).u64() & protocol_log_shmfd) == 0);
 
