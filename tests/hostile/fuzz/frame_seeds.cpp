@@ -22,7 +22,7 @@ std::vector<std::byte> frame(const std::string& layers) {
     const Script script = parse_script(
         R"({"format": "skbtrail-script", "version": 1, "steps": [{"send": {)" + layers + "}}]}",
         "seed");
-    return craft_frame(script.steps.at(0).send.at(0), MacAddress{});
+    return craft_frame(script.steps.at(0).send.at(0).recipe, MacAddress{});
 }
 
 std::vector<std::byte> seed(const std::vector<std::byte>& frame, const NetHeaderBytes& header = {},
