@@ -38,7 +38,8 @@ struct DomainSpec {
 std::string domain_xml(const DomainSpec& spec, const std::string& domain_template);
 
 /// The guest kernel's command line: quick under emulation, quiet on the way, all said on the
-/// serial console, and at a panic over at once.
-std::string kernel_command_line();
+/// serial console, and at a panic over at once. `emulated_here`: by TCG on this machine, whose
+/// counter the guest reads then.
+std::string kernel_command_line(bool emulated_here);
 
 }  // namespace skbtrail::labs

@@ -317,8 +317,9 @@ class Run {
             .emulator = machine_.qemu.program,
             .kernel = fs::canonical(kernel_.vmlinux),
             .initramfs = fs::canonical(image_.initramfs),
-            .command_line =
-                kernel_command_line() + (options_.append.empty() ? "" : " " + options_.append),
+            .command_line = kernel_command_line(machine_.choice.accelerator == Accelerator::tcg &&
+                                                options_.uri.empty()) +
+                            (options_.append.empty() ? "" : " " + options_.append),
             .mac = guest_mac,
             .nic_socket = nic_socket(),
             .stream_socket = stream_socket(),
