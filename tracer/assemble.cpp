@@ -153,6 +153,10 @@ class ChainWriter {
         const auto& match = matches_.at(node.cpu);
         const auto& ids = packets_.of_event.at(node.cpu);
         const auto& group = match.groups[node.group];
+        const auto roles = node.function == no_function ? 0 : functions_[node.function].roles;
+        const auto value = static_cast<std::uint32_t>(match.events[group.first].extra);
+        if ((roles & role::has_budget) != 0) call.budget = value;
+        if ((roles & role::has_work) != 0) call.work = value;
         for (auto i = group.first; i < group.first + group.count; ++i) {
             if (match.events[i].skb != 0) {
                 call.skbs.push_back(geometry_of(match.events[i], ids[i]));

@@ -99,7 +99,7 @@ std::optional<KprobeSighting> KprobeDecoder::decode(std::span<const std::byte> d
     event.argument = probe.argument;
     event.member = probe.member;
     sighting.base = load(data, form->base);
-    if (!is_kernel_address(event.skb)) {
+    if (!is_kernel_address(event.skb) || probe.argument == SKBTRAIL_NO_ARGUMENT) {
         event.skb = 0;
         return sighting;
     }

@@ -58,11 +58,16 @@ class Follower {
               std::vector<PacketId>& packets) {
         const std::uint32_t roles =
             group.function == no_function ? 0 : functions_[group.function].roles;
+        if ((roles & role::takes_buffer) != 0 && node != no_node) {
+            buffers_[node] = events[group.first].extra;
+        }
         for (auto i = group.first; i < group.first + group.count; ++i) {
             const auto& event = events[i];
             if (event.skb == 0) continue;
             packets[i] = sight(event, roles);
-            if (packets[i] != no_packet) fate(event, group, roles, node, packets[i]);
+            if (packets[i] == no_packet) continue;
+            if ((roles & role::arrives) != 0) arrive(node, packets[i]);
+            fate(event, group, roles, node, packets[i]);
         }
         if ((roles & role::copies) != 0) edge_of_copy(group, events, node, packets);
         if ((roles & role::merges) != 0) try_merge(group, events, packets);
@@ -148,6 +153,13 @@ class Follower {
         }
         if ((roles & role::frees) != 0) skbs_.erase(event.skb);
         return id;
+    }
+
+    /// The driver hands a packet over: it came in the buffer that the driver is dealing with.
+    void arrive(NodeId node, PacketId id) {
+        const auto taker = caller_with_role(forest_, functions_, node, role::takes_buffer);
+        const auto buffer = buffers_.find(taker);
+        if (taker != no_node && buffer != buffers_.end()) packet(id).arrived_in = buffer->second;
     }
 
     void read_headers(const skbtrail_event& event, PacketId id) {
@@ -265,7 +277,8 @@ class Follower {
     std::unordered_map<std::uint64_t, Head> heads_;
     std::unordered_map<std::uint64_t, Skb> skbs_;
     std::unordered_map<PacketId, Merging> merging_;
-    std::unordered_set<PacketId> complete_;  ///< whose headers need no better copy
+    std::unordered_map<NodeId, std::uint64_t> buffers_;  ///< receive buffers, by the taking call
+    std::unordered_set<PacketId> complete_;              ///< whose headers need no better copy
 };
 
 }  // namespace

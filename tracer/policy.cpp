@@ -62,6 +62,8 @@ constexpr std::array known{
     Known{"skb_gro_receive_list", role::merges},
     Known{"skb_segment", role::segments},
     Known{"skb_segment_list", role::segments},
+    // from the ring to the stack
+    Known{"eth_type_trans", role::arrives},
 };
 
 // Functions that take a list of sk_buffs by its head (struct list_head *).
@@ -165,6 +167,31 @@ bool is_socket_system_call(std::string_view name) {
         std::string_view("socketcall"),
     };
     return contains(calls, call);
+}
+
+/// A value that a function is given and that matters, though it is no sk_buff.
+struct PlainValue {
+    std::uint32_t argument = SKBTRAIL_NO_ARGUMENT;
+    std::uint32_t role = 0;
+};
+
+/// Finds it by the function's prototype, so a function of that name elsewhere is not meant.
+PlainValue plain_value_of(std::string_view base, const Signature& signature) {
+    const auto& parameters = signature.parameters;
+    const auto begins_with = [&parameters](std::initializer_list<Parameter> wanted) {
+        return parameters.size() >= wanted.size() &&
+               std::equal(wanted.begin(), wanted.end(), parameters.begin());
+    };
+    // receive_buf(vi, rq, buf, len, …) of virtio_net
+    if (base == "receive_buf" &&
+        begins_with({Parameter::other, Parameter::queue, Parameter::other})) {
+        return {2, role::takes_buffer};
+    }
+    if (!begins_with({Parameter::napi, Parameter::other}) || parameters.size() != 2) return {};
+    if (base == "napi_complete_done") return {1, role::has_work};
+    // int (*poll)(struct napi_struct *, int budget)
+    if (base.ends_with("_poll") && base != "__napi_poll") return {1, role::has_budget};
+    return {};
 }
 
 /// A function whose parameters the compiler changed in a way that its name does not tell.
@@ -377,6 +404,7 @@ std::uint32_t roles_of(std::string_view name, const Signature* signature) {
         if (entry.name == base) roles |= entry.roles;
     }
     if (is_socket_system_call(name)) roles |= role::root;
+    if (signature != nullptr) roles |= plain_value_of(base, *signature).role;
     if (signature != nullptr && signature->transmits) roles |= role::transmits;
     return roles;
 }
@@ -424,7 +452,8 @@ std::optional<std::uint32_t> cookie_of(std::string_view name, const Signature* s
     }
     std::uint32_t flags = root ? SKBTRAIL_COOKIE_CONTEXT : 0;
     if (argument == SKBTRAIL_NO_ARGUMENT) {
-        if (!root) return std::nullopt;
+        if (signature != nullptr) extra = plain_value_of(base, *signature).argument;
+        if (!root && extra == SKBTRAIL_NO_ARGUMENT) return std::nullopt;
     } else {
         if (shape == SKBTRAIL_SHAPE_SKB && contains(chain_functions, base)) {
             shape = SKBTRAIL_SHAPE_CHAIN;

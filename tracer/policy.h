@@ -29,6 +29,14 @@ inline constexpr std::uint32_t merges =
 inline constexpr std::uint32_t frees = 1U << 13U;        ///< gives the struct sk_buff itself back
 inline constexpr std::uint32_t may_deliver = 1U << 14U;  ///< delivers if it wakes the reader
 inline constexpr std::uint32_t wakes = 1U << 15U;        ///< tells a socket's reader of new data
+/// Takes a receive buffer from the ring: the event's extra value is its address.
+inline constexpr std::uint32_t takes_buffer = 1U << 16U;
+/// The driver hands the sk_buff over that it made of a receive buffer.
+inline constexpr std::uint32_t arrives = 1U << 17U;
+/// A driver's poll: the extra value is its budget.
+inline constexpr std::uint32_t has_budget = 1U << 18U;
+/// Ends a poll: the extra value is the number of packets that it received.
+inline constexpr std::uint32_t has_work = 1U << 19U;
 }  // namespace role
 
 /// A tracepoint's stub or handler: says nothing about a packet's way.

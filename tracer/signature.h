@@ -17,6 +17,7 @@ enum class Parameter : std::uint8_t {
     drop_reason,  ///< enum skb_drop_reason
     napi,         ///< struct napi_struct *
     device,       ///< struct net_device *
+    queue,        ///< struct receive_queue *, of virtio_net
 };
 
 struct Signature {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -64,6 +65,53 @@ chain::RingEvent* completion_of(std::vector<chain::RingEvent>& events, std::size
     return nullptr;
 }
 
+/// A packet in the receive buffer that the driver took from the ring.
+struct Arrival {
+    chain::Nanoseconds time = 0;
+    chain::PacketId packet = 0;
+    chain::Address physical = 0;
+};
+
+/// The driver may keep room in front of what it gives to the device (VIRTNET_RX_PAD and XDP's
+/// headroom). Buffers do not overlap and are larger, so a descriptor this near is that buffer's.
+constexpr chain::Address largest_headroom = 512;
+
+bool lies_in(const chain::RingEvent& event, const Arrival& arrival) {
+    if (event.descriptors.empty()) {
+        return false;
+    }
+    const auto& first = event.descriptors.front();
+    return first.address >= arrival.physical &&
+           first.address - arrival.physical <= largest_headroom;
+}
+
+/// Joins the arrivals with the receive queues' events; returns how many could be.
+std::size_t join_arrivals(chain::Recording& recording, std::vector<Arrival> arrivals) {
+    std::sort(arrivals.begin(), arrivals.end(),
+              [](const auto& left, const auto& right) { return left.time < right.time; });
+    auto& events = recording.ring_events;
+    std::size_t joined = 0;
+    for (auto arrival = arrivals.rbegin(); arrival != arrivals.rend(); ++arrival) {
+        for (std::size_t index = events.size(); index-- > 0;) {
+            auto& event = events[index];
+            if (event.event != "available" || event.queue % 2 != 0 || event.packet ||
+                !lies_in(event, *arrival)) {
+                continue;
+            }
+            // A buffer that the device still has brought no packet.
+            auto* completion = completion_of(events, index);
+            if (completion == nullptr) {
+                continue;
+            }
+            event.packet = arrival->packet;
+            completion->packet = arrival->packet;
+            ++joined;
+            break;
+        }
+    }
+    return joined;
+}
+
 }  // namespace
 
 std::vector<chain::RingEvent> parse_ring_events(std::string_view text) {
@@ -116,6 +164,15 @@ RingJoin join_ring_events(chain::Recording& recording) {
             }
         }
     }
+    std::vector<Arrival> arrivals;
+    for (const auto& packet : recording.packets) {
+        if (packet.arrived_in > *recording.observed.page_offset) {
+            arrivals.push_back({packet.first_seen, packet.id,
+                                packet.arrived_in - *recording.observed.page_offset});
+        }
+    }
+    result.arrivals = arrivals.size();
+    result.joined += join_arrivals(recording, std::move(arrivals));
     return result;
 }
 

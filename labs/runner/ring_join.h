@@ -3,12 +3,15 @@
 // By address, never by time: host and guest have different clocks, and the NIC may be late. Where
 // the driver hands a packet to the ring (start_xmit, xmit_skb), the packet's bytes begin at
 // head + data; minus the start of the kernel's direct map that is the guest-physical address that
-// the driver writes into a descriptor. The descriptor that contains it carries that packet.
+// the driver writes into a descriptor. The descriptor that contains it carries that packet. Where
+// the driver takes a packet from the ring, the collector saw the address of the receive buffer
+// (Packet::arrived_in), also when the packet was copied from there. A packet that fills several
+// buffers is joined with the first of them.
 //
 // An address is used again by later packets, and the NIC has also seen what happened before the
 // recording began. So the occurrences of one address are counted from the end: the last recorded
-// transmission from there is the last descriptor with it, and so on backwards. A length that does
-// not fit rules a descriptor out.
+// transmission from there is the last descriptor with it, and so on backwards; so with arrivals.
+// A length that does not fit rules a descriptor out.
 #pragma once
 
 #include <string>
@@ -26,12 +29,13 @@ std::vector<chain::RingEvent> parse_ring_events(std::string_view text);
 /// What came of joining.
 struct RingJoin {
     std::size_t transmissions = 0;  ///< calls that handed a packet to a ring
-    std::size_t joined = 0;         ///< those whose descriptor was found
+    std::size_t arrivals = 0;       ///< packets that came in a receive buffer
+    std::size_t joined = 0;         ///< those whose descriptor was found, of both
     std::string note;               ///< why none could be, when none could
 };
 
-/// Sets `packet` of the transmit queues' events in `recording`: of the `available` event that
-/// carried a packet, and of the `used` event that gave its descriptor back.
+/// Sets `packet` of ring events in `recording`: of the `available` event whose descriptors carried
+/// a packet, and of the `used` event that gave them back.
 RingJoin join_ring_events(chain::Recording& recording);
 
 }  // namespace skbtrail::labs

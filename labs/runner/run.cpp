@@ -418,9 +418,9 @@ class Run {
                 chain::write_json(recording, joined);
                 results_->write(results_->recording(), std::move(joined).str());
                 text = result_.ring.note.empty()
-                           ? fmt::format("{} ring events; {} of {} transmissions found in the ring",
+                           ? fmt::format("{} ring events; {} of {} packets found in the ring",
                                          recording.ring_events.size(), result_.ring.joined,
-                                         result_.ring.transmissions)
+                                         result_.ring.transmissions + result_.ring.arrivals)
                            : result_.ring.note;
                 return true;
             });

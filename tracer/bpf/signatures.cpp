@@ -49,6 +49,7 @@ Parameter pointer_to(const btf* types, const btf_type* pointer) {
     if (name == "list_head") return Parameter::list;
     if (name == "napi_struct") return Parameter::napi;
     if (name == "net_device") return Parameter::device;
+    if (name == "receive_queue") return Parameter::queue;
     return Parameter::other;
 }
 

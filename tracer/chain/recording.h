@@ -65,6 +65,8 @@ struct Call {
     Nanoseconds start = 0;
     std::optional<Nanoseconds> duration;  ///< absent: the return was not seen
     std::optional<unsigned> cpu;          ///< only where it differs from the chain's
+    std::optional<std::uint32_t> budget;  ///< of a driver's poll: packets it may receive
+    std::optional<std::uint32_t> work;    ///< of a poll's end: packets it received
     std::vector<SkbGeometry> skbs;        ///< the sk_buffs it was given
     std::string incomplete;   ///< why calls below may be missing; empty: they are all there
     std::vector<Call> calls;  ///< what it called, in order
@@ -112,6 +114,10 @@ struct Packet {
     std::string identified_by;  ///< "head" or the edge that made it ("clone", …)
     Address head = 0;
     Nanoseconds first_seen = 0;
+    /// The driver's receive buffer that it came in, as the kernel addresses it (minus
+    /// Observed::page_offset: the descriptor's address); 0: it did not come from a ring, or not
+    /// seen. The bytes may have been copied from there to `head`.
+    Address arrived_in = 0;
     std::string summary;  ///< for a person: "ICMP echo request 10.0.2.15 > 10.0.2.2 id 1 seq 0"
     /// What conditions are written against: "ethertype", "ip.protocol", "ip.source",
     /// "ip.destination", "icmp.type", "icmp.id", "icmp.sequence", "udp.source", … Lower case words.

@@ -133,6 +133,8 @@ void write_call(JsonWriter& writer, const Call& call) {
     members.integer("start", call.start);
     members.optional_integer("duration", call.duration);
     members.optional_integer("cpu", call.cpu);
+    members.optional_integer("budget", call.budget);
+    members.optional_integer("work", call.work);
     members.optional_array("skbs", call.skbs, write_geometry);
     members.optional_text("incomplete", call.incomplete);
     members.optional_array("calls", call.calls, write_call);
@@ -163,6 +165,7 @@ void write_packet(JsonWriter& writer, const Packet& packet) {
     members.text("identified_by", packet.identified_by);
     members.address("head", packet.head);
     members.integer("first_seen", packet.first_seen);
+    if (packet.arrived_in != 0) members.address("arrived_in", packet.arrived_in);
     members.optional_text("summary", packet.summary);
     members.optional_map("headers", packet.headers);
     members.optional_array("edges", packet.edges, [](JsonWriter& w, const PacketEdge& edge) {
@@ -305,6 +308,8 @@ Call read_call(const JsonValue& value) {
     object.required("start", call.start);
     object.optional("duration", call.duration);
     object.optional("cpu", call.cpu);
+    object.optional("budget", call.budget);
+    object.optional("work", call.work);
     call.skbs = read_optional_array(object, "skbs", read_geometry);
     object.optional("incomplete", call.incomplete);
     call.calls = read_optional_array(object, "calls", read_call);
@@ -357,6 +362,7 @@ Packet read_packet(const JsonValue& value) {
     object.required("identified_by", packet.identified_by);
     packet.head = object.required("head").address();
     object.required("first_seen", packet.first_seen);
+    if (const auto buffer = object.find("arrived_in")) packet.arrived_in = buffer->address();
     object.optional("summary", packet.summary);
     object.optional("headers", packet.headers);
     packet.edges = read_optional_array(object, "edges", read_edge);

@@ -127,6 +127,10 @@ std::vector<KprobeText> kprobe_texts(std::uint32_t cookie, const SkbLayout& layo
                 add(first, 0, skb, "\\0");
         }
     }
+    // A plain value only: the pointers lead somewhere, and what is there is not looked at.
+    if (first == SKBTRAIL_NO_ARGUMENT && extra != SKBTRAIL_NO_ARGUMENT) {
+        add(SKBTRAIL_NO_ARGUMENT, 0, fetch_of(0), "\\0");
+    }
     if (second != SKBTRAIL_NO_ARGUMENT) add(second, 0, fetch_of(second), "\\0");
     return texts;
 }

@@ -79,6 +79,9 @@ chain::Recording full_recording() {
     skb.gso_segs = 45;
     skb.gso_type = "tcpv4 dodgy";
     recording.chains[0].root.duration.reset();
+    recording.chains[0].root.budget = 64;
+    recording.chains[0].root.work = 3;
+    recording.packets[0].arrived_in = 0xffff888005958c00;
     recording.ring_events.push_back(
         {1, 42, 1, "available", 65535, 3, 110, {{0x4001006, 12, false}, {0x1, 2, true}}, 1, "why"});
     return recording;

@@ -111,6 +111,55 @@ TEST_CASE("start_xmit of another driver hands nothing to our ring") {
     CHECK(join_ring_events(joined.recording).transmissions == 0);
 }
 
+TEST_CASE("a packet arrived in the buffer that the device gave back last") {
+    Joined joined;
+    const auto arrive = [&joined](chain::PacketId id, chain::Address physical) {
+        chain::Packet packet;
+        packet.id = id;
+        packet.first_seen = static_cast<chain::Nanoseconds>(1000 * id);
+        packet.arrived_in = page_offset + physical;
+        joined.recording.packets.push_back(packet);
+    };
+    const auto offered = [&joined](unsigned head, chain::Address physical) {
+        joined.event("available", 0, head, {{physical, 1536, true}});
+        joined.event("used", 0, head);
+    };
+    SECTION("after an earlier packet that was not recorded") {
+        offered(1, 0x5000);
+        offered(2, 0x5000);
+        joined.event("available", 0, 3, {{0x5000, 1536, true}});  // the device still has it
+        arrive(7, 0x5000);
+        const auto result = join_ring_events(joined.recording);
+        CHECK(result.arrivals == 1);
+        CHECK(result.joined == 1);
+        CHECK_FALSE(joined.packet(0));
+        CHECK_FALSE(joined.packet(1));
+        CHECK(joined.packet(2) == 7U);
+        CHECK(joined.packet(3) == 7U);
+        CHECK_FALSE(joined.packet(4));
+    }
+    SECTION("two in turn") {
+        offered(1, 0x5000);
+        offered(1, 0x5000);
+        arrive(7, 0x5000);
+        arrive(8, 0x5000);
+        CHECK(join_ring_events(joined.recording).joined == 2);
+        CHECK(joined.packet(1) == 7U);
+        CHECK(joined.packet(3) == 8U);
+    }
+    SECTION("with room in front of what the device got") {
+        offered(1, 0x5000 + 80);
+        arrive(7, 0x5000);
+        CHECK(join_ring_events(joined.recording).joined == 1);
+    }
+    SECTION("not in the buffer beside it") {
+        offered(1, 0x5000 + 0x600);
+        offered(2, 0x5000 - 0x600);
+        arrive(7, 0x5000);
+        CHECK(join_ring_events(joined.recording).joined == 0);
+    }
+}
+
 TEST_CASE("without the direct map's start nothing is guessed") {
     Joined joined;
     joined.transmit(7, 0x4000);

@@ -21,6 +21,12 @@ FunctionTable make_table(const std::vector<std::string>& probed,
         function.site = function.symbol + 4;
         Signature signature;
         signature.transmits = name == "start_xmit";
+        if (name == "receive_buf") {
+            signature.parameters = {Parameter::other, Parameter::queue, Parameter::other};
+        }
+        if (name == "virtnet_poll" || name == "napi_complete_done") {
+            signature.parameters = {Parameter::napi, Parameter::other};
+        }
         function.roles = roles_of(name, &signature);
         function.probed = is_probed;
         table.add(std::move(function));

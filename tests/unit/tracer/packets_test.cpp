@@ -13,13 +13,28 @@ using test::unset;
 namespace {
 
 const FunctionTable& names() {
-    static const auto table =
-        test::make_table({"__build_skb_around", "__finalize_skb_around", "skb_put", "ip_rcv_core",
-                          "skb_clone", "__skb_clone", "__copy_skb_header", "skb_copy_header",
-                          "pskb_expand_head", "skb_release_data", "skb_free_head", "kfree_skbmem",
-                          "sk_skb_reason_drop", "consume_skb", "start_xmit", "__sock_queue_rcv_skb",
-                          "skb_segment", "napi_skb_free_stolen_head", "skb_gro_receive"},
-                         {"icmp_rcv", "sock_def_readable", "raw_sendmsg"});
+    static const auto table = test::make_table({"__build_skb_around",
+                                                "__finalize_skb_around",
+                                                "skb_put",
+                                                "ip_rcv_core",
+                                                "skb_clone",
+                                                "__skb_clone",
+                                                "__copy_skb_header",
+                                                "skb_copy_header",
+                                                "pskb_expand_head",
+                                                "skb_release_data",
+                                                "skb_free_head",
+                                                "kfree_skbmem",
+                                                "sk_skb_reason_drop",
+                                                "consume_skb",
+                                                "start_xmit",
+                                                "__sock_queue_rcv_skb",
+                                                "skb_segment",
+                                                "napi_skb_free_stolen_head",
+                                                "skb_gro_receive",
+                                                "receive_buf",
+                                                "eth_type_trans"},
+                                               {"icmp_rcv", "sock_def_readable", "raw_sendmsg"});
     return table;
 }
 
@@ -289,4 +304,33 @@ TEST_CASE("packets are followed across CPUs in order of time") {
     const auto followed = follow(story);
     CHECK(followed.ids == Ids{1, 2});
     CHECK(followed.packets.of_event.at(1) == Ids{1});
+}
+
+TEST_CASE("a packet arrives in the buffer that the driver took, though it was copied out of it") {
+    Story story(names());
+    const auto taken = [](std::uint64_t buffer) {
+        skbtrail_event event{};
+        event.argument = SKBTRAIL_NO_ARGUMENT;
+        event.extra = buffer;
+        return event;
+    };
+    story.call("receive_buf", taken(0xffff888005958000))
+        .leaf("skb_put", sight(skb_1, head_a))
+        .leaf("eth_type_trans", sight(skb_1, head_a))
+        .leave("receive_buf");
+    story.call("receive_buf", taken(0xffff888005958600))
+        .leaf("eth_type_trans", sight(skb_2, head_b))
+        .leave("receive_buf");
+    const auto followed = follow(story);
+    REQUIRE(followed.packets.packets.size() == 2);
+    CHECK(followed.packets.packets[0].arrived_in == 0xffff888005958000);
+    CHECK(followed.packets.packets[1].arrived_in == 0xffff888005958600);
+}
+
+TEST_CASE("a packet that no driver took from a ring did not arrive in a buffer") {
+    Story story(names());
+    story.leaf("eth_type_trans", sight(skb_1, head_a));
+    const auto followed = follow(story);
+    REQUIRE(followed.packets.packets.size() == 1);
+    CHECK(followed.packets.packets[0].arrived_in == 0);
 }

@@ -104,3 +104,26 @@ TEST_CASE("stubs and frames around every chain are not traced") {
     CHECK(is_helper("vring_map_one_sg"));
     CHECK_FALSE(is_helper("schedule"));
 }
+
+TEST_CASE("values that matter are found by the function's prototype") {
+    CHECK(cookie_for("receive_buf", {other, queue, other, other}) ==
+          cookie(none, SKBTRAIL_SHAPE_SKB, none, 2));
+    CHECK_FALSE(cookie_for("receive_buf", {other, other, other}));
+    CHECK(cookie_for("virtnet_poll", {napi, other}) == cookie(none, SKBTRAIL_SHAPE_SKB, none, 1));
+    CHECK(cookie_for("napi_complete_done", {napi, other}) ==
+          cookie(none, SKBTRAIL_SHAPE_SKB, none, 1));
+    CHECK_FALSE(cookie_for("napi_schedule", {napi, other}));
+    const Signature poll{{napi, other}, false};
+    CHECK(roles_of("virtnet_poll", &poll) == role::has_budget);
+    CHECK(roles_of("napi_complete_done", &poll) == role::has_work);
+    CHECK(roles_of("__napi_poll", &poll) == (role::root | role::poll));
+    CHECK(roles_of("virtnet_poll", nullptr) == 0);
+}
+
+TEST_CASE("the core is what most packets pass, and the driver") {
+    CHECK(is_core("ip_rcv_core.isra.0", false));
+    CHECK(is_core("kfree_skb_reason", false));
+    CHECK(is_core("page_to_skb", true));
+    CHECK_FALSE(is_core("xfrm_input", false));
+    CHECK_FALSE(is_core("dccp_v4_rcv", false));
+}
