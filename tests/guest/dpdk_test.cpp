@@ -166,6 +166,25 @@ TEST_CASE("DPDK's virtio-user: four queue pairs", "[dpdk]") {
     check_accounts(counters, report);
 }
 
+TEST_CASE("DPDK's virtio-user: it listens, and the NIC connects", "[dpdk]") {
+    require_testpmd();
+    const auto mode = GENERATE(from_range(std::vector<Mode>{modes.front(), modes.back()}));
+    INFO(mode.name);
+    const Scratch scratch;
+    const std::string socket = scratch.path() / "s";
+    dpdk::Testpmd front(front_end(scratch, {.socket = socket, .mode = mode.ring, .listens = true}));
+    REQUIRE(dpdk::wait_listening(socket, patience, [&] { return front.process().running(); }));
+    dpdk::Child nic(nic_command(scratch, "--connect", socket, 1));
+
+    const auto counters = exchange(front);
+    check_negotiated(front, nic.log(), mode.ring);
+    CHECK(front.end());
+    CHECK(nic.end(true));
+
+    INFO(nic.log());
+    check_accounts(counters, last_report(nic.log()));
+}
+
 TEST_CASE("DPDK's virtio-user: it leaves, and another comes in another mode", "[dpdk]") {
     require_testpmd();
     const Scratch scratch;
