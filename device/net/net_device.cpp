@@ -111,9 +111,10 @@ Result<> NetDevice::set_features(std::uint64_t features) {
 
 void NetDevice::set_memory(std::shared_ptr<const GuestMemory> memory) {
     for (NetQueue* const queue : queues()) {
-        queue->finish_batch();
+        queue->settle();
         queue->virtqueue().set_memory(memory);
     }
+    memory_ = std::move(memory);
 }
 
 void NetDevice::set_log(std::shared_ptr<DirtyLog> log) {
@@ -219,7 +220,11 @@ Result<> NetDevice::write_config(std::uint32_t offset, std::span<const std::byte
     if (!migration) {
         return failure("every field of the configuration space is read-only");
     }
-    return config_.restore(offset, from);
+    auto restored = config_.restore(offset, from);
+    for (NetQueue* const queue : queues()) {
+        queue->set_link(config_.link_up);
+    }
+    return restored;
 }
 
 void NetDevice::on_config_change(std::function<void()> callback) {
@@ -244,6 +249,7 @@ void NetDevice::reset() {
     log_ = nullptr;
     log_notice_ = CallTarget();
     features_accepted_ = false;
+    memory_ = std::make_shared<GuestMemory>();
     status_ = 0;
     wire_.on_guest_left();
 }
@@ -262,6 +268,27 @@ Result<> NetDevice::set_mtu(std::uint64_t mtu) {
     return {};
 }
 
+bool NetDevice::set_link(bool up) {
+    const bool changed = std::exchange(config_.link_up, up) != up;
+    for (NetQueue* const queue : queues()) {
+        queue->set_link(up);
+    }
+    if (changed) {
+        spdlog::info("the link is {}", up ? "up" : "down");
+    }
+    return changed && tell_config_change_ && tell_config_change_();
+}
+
+void NetDevice::set_gate(QueueGate* gate) {
+    for (NetQueue* const queue : queues()) {
+        queue->set_gate(gate);
+    }
+}
+
+NetQueue& NetDevice::queue(unsigned index) {
+    return *queues().at(index);
+}
+
 const NetQueue& NetDevice::queue(unsigned index) const {
     return *queues().at(index);
 }
@@ -270,13 +297,16 @@ std::vector<std::string> NetDevice::describe_counters() const {
     std::vector<std::string> lines;
     for (const NetQueue* const queue : queues()) {
         const QueueCounters& counters = queue->counters();
-        lines.push_back(fmt::format(
-            "{}: {} frames, {} bytes; dropped {} (not ready {}, size {}, offload {}); refused {}; "
-            "kicks {}, calls {}, suppressed {}",
-            queue->virtqueue().name(), counters.frames, counters.bytes,
-            counters.dropped_not_ready + counters.dropped_size + counters.dropped_offload,
-            counters.dropped_not_ready, counters.dropped_size, counters.dropped_offload,
-            counters.refused, counters.kicks, counters.calls, counters.calls_suppressed));
+        lines.push_back(
+            fmt::format("{}: {} frames, {} bytes; dropped {} (not ready {}, link down {}, size {}, "
+                        "offload {}); "
+                        "refused {}; kicks {}, calls {}, suppressed {}",
+                        queue->virtqueue().name(), counters.frames, counters.bytes,
+                        counters.dropped_not_ready + counters.dropped_link_down +
+                            counters.dropped_size + counters.dropped_offload,
+                        counters.dropped_not_ready, counters.dropped_link_down,
+                        counters.dropped_size, counters.dropped_offload, counters.refused,
+                        counters.kicks, counters.calls, counters.calls_suppressed));
     }
     if (control_) {
         lines.push_back(fmt::format("{}: {} commands refused; {} frames not wanted by the driver",
@@ -370,7 +400,7 @@ unsigned NetDevice::receiving_pairs() const {
 
 void NetDevice::settle(NetQueue& queue) {
     // What was completed belongs to the driver, stopped or not.
-    queue.finish_batch();
+    queue.settle();
     for (const auto& pair : pairs_) {
         if (&pair->receive == &queue) {
             pair->receive.forget_segments();

@@ -94,6 +94,21 @@ class NetDevice final : public VirtioDevice, public NetworkControl, private Cont
     const NetQueue& queue(unsigned index) const;
     /// Frames that the driver's filter did not want.
     std::uint64_t filtered() const noexcept { return filtered_; }
+    /// What the driver accepted; 0 before it has.
+    Features negotiated_features() const noexcept { return negotiated_; }
+    /// The memory that the queues work in.
+    const GuestMemory& memory() const noexcept { return *memory_; }
+    /// What the driver is told of the link, and without which no frame passes.
+    bool link_up() const noexcept { return config_.link_up; }
+    /// Returns whether the driver could be told: it reads the link's state when the front end says
+    /// that the configuration space has changed.
+    bool set_link(bool up);
+    /// How to say that; none: nobody can be told.
+    void on_config_change(std::function<bool()> tell) { tell_config_change_ = std::move(tell); }
+
+    NetQueue& queue(unsigned index);
+    /// Who has a say in what the queues do; nullptr: nobody.
+    void set_gate(QueueGate* gate);
     /// One line a queue, for the log.
     std::vector<std::string> describe_counters() const;
 
@@ -128,6 +143,8 @@ class NetDevice final : public VirtioDevice, public NetworkControl, private Cont
     NetDeviceOptions options_;
     Features negotiated_ = 0;
     bool features_accepted_ = false;  ///< SET_FEATURES has come, and was right
+    std::shared_ptr<const GuestMemory> memory_ = std::make_shared<GuestMemory>();
+    std::function<bool()> tell_config_change_;
     std::uint8_t status_ = 0;
     ConfigSpace config_;
     std::function<void()> config_changed_;

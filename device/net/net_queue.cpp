@@ -27,24 +27,73 @@ NetQueue::NetQueue(EventLoop& loop, unsigned index, const char* role, RingEventL
                    std::function<void()> on_kick)
     : index_(index),
       events_(events),
-      virtqueue_(loop, fmt::format("queue {} ({})", index, role),
-                 [this, callback = std::move(on_kick)](Virtqueue::Wake wake) {
-                     if (wake == Virtqueue::Wake::kick) {
-                         ++counters_.kicks;
-                         if (events_ != nullptr) {
-                             events_->kick(index_);
-                         }
-                     }
-                     callback();
-                 }) {}
+      wake_(std::move(on_kick)),
+      virtqueue_(loop, fmt::format("queue {} ({})", index, role), [this](Virtqueue::Wake wake) {
+          if (wake == Virtqueue::Wake::kick) {
+              ++counters_.kicks;
+              if (events_ != nullptr) {
+                  events_->kick(index_);
+              }
+              if (gate_ != nullptr) {
+                  gate_->on_kick(index_);
+              }
+          }
+          wake_();
+      }) {}
+
+void NetQueue::reset_counters() noexcept {
+    counters_ = {};
+    chain_sizes_ = {};
+    batch_sizes_ = {};
+}
+
+void NetQueue::set_gate(QueueGate* gate) {
+    if (gate == nullptr && gate_ != nullptr) {
+        return_withheld();
+        finish_batch();
+    }
+    gate_ = gate;
+}
+
+void NetQueue::poke() {
+    if (virtqueue_.ring() != nullptr) {
+        finish_batch();
+        wake_();
+    }
+}
+
+void NetQueue::call_late() {
+    if (virtqueue_.ring() != nullptr && virtqueue_.call()) {
+        ++counters_.calls;
+        ++counters_.calls_late;
+        if (events_ != nullptr) {
+            events_->late_call(index_, virtqueue_.ring()->next_used());
+        }
+    }
+}
 
 void NetQueue::note_taken(const Chain& chain) {
+    chain_sizes_.add(chain.descriptors().size());
     if (events_ != nullptr) {
         events_->available(index_, chain);
     }
 }
 
 void NetQueue::complete(Chain&& chain, std::uint32_t written, std::uint32_t length) {
+    if (gate_ != nullptr) {
+        const auto completion = gate_->on_complete(index_, chain);
+        if (completion == QueueGate::Completion::withhold) {
+            withheld_.push_back({std::move(chain), written, length});
+            return;
+        }
+        if (completion == QueueGate::Completion::never) {
+            return;
+        }
+    }
+    put(std::move(chain), written, length);
+}
+
+void NetQueue::put(Chain&& chain, std::uint32_t written, std::uint32_t length) {
     Ring& ring = *virtqueue_.ring();
     if (events_ != nullptr) {
         events_->used(index_, ring.next_used(), chain.head(), length);
@@ -56,13 +105,50 @@ void NetQueue::complete(Chain&& chain, std::uint32_t written, std::uint32_t leng
     ++batch_;
 }
 
+void NetQueue::release_withheld() {
+    if (withheld_.empty() || virtqueue_.ring() == nullptr) {
+        return;
+    }
+    releases_.clear();
+    gate_->releases(index_, withheld_.size(), releases_);
+    for (const std::size_t position : releases_) {
+        Withheld& released = withheld_[position];
+        put(std::move(released.chain), released.written, released.length);
+    }
+    std::sort(releases_.begin(), releases_.end());
+    for (auto position = releases_.rbegin(); position != releases_.rend(); ++position) {
+        withheld_.erase(withheld_.begin() + static_cast<std::ptrdiff_t>(*position));
+    }
+}
+
+void NetQueue::return_withheld() {
+    // Without a ring they are no loans any more.
+    if (virtqueue_.ring() != nullptr) {
+        for (Withheld& one : withheld_) {
+            put(std::move(one.chain), one.written, one.length);
+        }
+    }
+    withheld_.clear();
+}
+
+void NetQueue::settle() {
+    return_withheld();
+    finish_batch();
+    if (gate_ != nullptr) {
+        gate_->on_stopped(index_);
+    }
+}
+
 void NetQueue::finish_batch() {
+    if (gate_ != nullptr) {
+        release_withheld();
+    }
     Ring* const ring = virtqueue_.ring();
     if (ring == nullptr || batch_ == 0) {
         batch_ = 0;
         return;
     }
-    batch_ = 0;
+    batch_sizes_.add(std::exchange(batch_, 0));
     if (ring->memory().lost()) {
         virtqueue_.fault({RingFaultKind::memory_lost,
                           "the file behind the guest's memory was cut short by the front end"});
@@ -71,11 +157,28 @@ void NetQueue::finish_batch() {
     ring->publish();
     virtqueue_.mark_ring();
     const CallDecision decision = ring->decide_call();
-    const bool delivered = decision.wanted && virtqueue_.call();
+    const bool delivered =
+        gate_ == nullptr ? decision.wanted && virtqueue_.call() : gated_call(decision.wanted);
     ++(delivered ? counters_.calls : counters_.calls_suppressed);
     if (events_ != nullptr) {
-        events_->call(index_, decision, delivered);
+        events_->call(index_, decision, delivered, gate_ != nullptr);
     }
+}
+
+bool NetQueue::gated_call(bool wanted) {
+    const auto verdict = gate_->on_call(index_, wanted);
+    const bool withheld =
+        verdict == QueueGate::CallVerdict::drop || verdict == QueueGate::CallVerdict::later;
+    counters_.calls_withheld += withheld && wanted ? 1 : 0;
+    if (withheld || (!wanted && verdict != QueueGate::CallVerdict::owed)) {
+        return false;
+    }
+    const bool delivered = virtqueue_.call();
+    if (verdict == QueueGate::CallVerdict::twice && virtqueue_.call()) {
+        ++counters_.calls;
+        ++counters_.calls_late;
+    }
+    return delivered;
 }
 
 }  // namespace skbtrail::device

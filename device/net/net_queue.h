@@ -1,14 +1,19 @@
 // What receive and transmit queues share: a virtqueue, its number, its events, its batches.
 #pragma once
 
+#include <algorithm>
+#include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "device/event_loop.h"
 #include "device/net/features.h"
+#include "device/net/queue_gate.h"
 #include "device/net/ring_events.h"
 #include "device/virtqueue/virtqueue.h"
 
@@ -37,12 +42,34 @@ struct QueueCounters {
     std::uint64_t frames = 0;
     std::uint64_t bytes = 0;              ///< of frames, without virtio-net headers
     std::uint64_t dropped_not_ready = 0;  ///< the queue was stopped, broken or disabled
-    std::uint64_t dropped_size = 0;       ///< too long for the buffers or the device, or a runt
-    std::uint64_t dropped_offload = 0;    ///< needs an offload that was not negotiated
-    std::uint64_t refused = 0;            ///< no receive buffer; the wire may offer it again
+    std::uint64_t dropped_link_down = 0;
+    std::uint64_t dropped_size = 0;     ///< too long for the buffers or the device, or a runt
+    std::uint64_t dropped_offload = 0;  ///< needs an offload that was not negotiated
+    std::uint64_t refused = 0;          ///< no receive buffer; the wire may offer it again
     std::uint64_t kicks = 0;
     std::uint64_t calls = 0;
     std::uint64_t calls_suppressed = 0;
+    std::uint64_t calls_withheld = 0;  ///< wanted, and lost or put off by a gate
+    std::uint64_t calls_late = 0;      ///< signalled after having been put off, or once too often
+};
+
+/// How many of each size: bucket n counts sizes above 2^(n-1), up to 2^n; the last, all larger
+/// ones.
+class SizeHistogram {
+  public:
+    static constexpr std::size_t buckets = 12;
+
+    void add(std::size_t size) noexcept {
+        ++counts_[std::min<std::size_t>(std::bit_width(size - (size > 0 ? 1 : 0)), buckets - 1)];
+        sum_ += size;
+    }
+    const std::array<std::uint64_t, buckets>& counts() const noexcept { return counts_; }
+    /// Of all sizes.
+    std::uint64_t sum() const noexcept { return sum_; }
+
+  private:
+    std::array<std::uint64_t, buckets> counts_{};
+    std::uint64_t sum_ = 0;
 };
 
 /// Base of both directions; not used through a pointer to it.
@@ -55,10 +82,28 @@ class NetQueue {
     const Virtqueue& virtqueue() const noexcept { return virtqueue_; }
     unsigned index() const noexcept { return index_; }
     const QueueCounters& counters() const noexcept { return counters_; }
+    /// Descriptors in the chains taken, and chains in the batches shown to the driver.
+    const SizeHistogram& chain_sizes() const noexcept { return chain_sizes_; }
+    const SizeHistogram& batch_sizes() const noexcept { return batch_sizes_; }
+    void reset_counters() noexcept;
     void set_negotiated(Features negotiated) noexcept { negotiated_ = negotiated; }
+
+    /// Without a link frames are dropped: what the guest sends is used up, and it gets nothing.
+    void set_link(bool up) noexcept { link_up_ = up; }
+
+    /// Who has a say from now on; nullptr: nobody, and what was withheld is returned. It must
+    /// outlive the queue, or be taken away.
+    void set_gate(QueueGate* gate);
+    /// Looks at the ring again, after a gate held the queue.
+    void poke();
+    /// A call that a gate put off.
+    void call_late();
 
     /// Shows the driver what was completed, decides once for all of it whether to call, and calls.
     void finish_batch();
+    /// Before the queue stops, or its memory changes: returns what is withheld, in order, and
+    /// finishes.
+    void settle();
 
   protected:
     NetQueue(EventLoop& loop, unsigned index, const char* role, RingEventLog* events,
@@ -69,16 +114,39 @@ class NetQueue {
     void note_taken(const Chain& chain);
     /// Returns a chain. `written` is what the driver is told, `length` what the event says.
     void complete(Chain&& chain, std::uint32_t written, std::uint32_t length);
+    bool link_up() const noexcept { return link_up_; }
+    /// nullptr: nobody has a say.
+    QueueGate* gate() const noexcept { return gate_; }
     std::size_t uncompleted_batch() const noexcept { return batch_; }
     Features negotiated() const noexcept { return negotiated_; }
     QueueCounters& count() noexcept { return counters_; }
 
   private:
+    /// A chain that is done with and that the gate keeps from the driver.
+    struct Withheld {
+        Chain chain;
+        std::uint32_t written;
+        std::uint32_t length;
+    };
+
+    void put(Chain&& chain, std::uint32_t written, std::uint32_t length);
+    void release_withheld();
+    void return_withheld();
+    /// Whether the driver was called.
+    bool gated_call(bool wanted);
+
     unsigned index_;
     RingEventLog* events_;
+    QueueGate* gate_ = nullptr;
+    bool link_up_ = true;
+    std::function<void()> wake_;
     Features negotiated_ = 0;
     QueueCounters counters_;
+    SizeHistogram chain_sizes_;
+    SizeHistogram batch_sizes_;
     std::size_t batch_ = 0;  ///< chains completed and not shown yet
+    std::vector<Withheld> withheld_;
+    std::vector<std::size_t> releases_;  ///< for one release_withheld(); kept for its capacity
     Virtqueue virtqueue_;
 };
 

@@ -44,12 +44,13 @@ class QueueGate {
         withhold,  ///< the queue keeps it until releases() names it, or it is stopped
         never,     ///< the driver never gets it back
     };
-    /// What becomes of a call (an interrupt) that the driver wants.
+    /// What becomes of a call (an interrupt).
     enum class CallVerdict : std::uint8_t {
-        now,
-        twice,
+        now,    ///< if the driver wants it
+        twice,  ///< likewise
         drop,   ///< lost
         later,  ///< the gate will say call_late() to the queue
+        owed,   ///< now, whether the driver wants it for this batch or not: one that was put off
     };
 
     virtual ~QueueGate() = default;
@@ -74,7 +75,7 @@ class QueueGate {
     virtual void releases(unsigned queue, std::size_t kept, std::vector<std::size_t>& now) = 0;
 
     /// A batch was published and the ring has decided: `wanted` is whether the driver wants a
-    /// call. The answer counts only if it does.
+    /// call for it.
     virtual CallVerdict on_call(unsigned queue, bool wanted) = 0;
 
     /// The driver has kicked. The queue looks at its ring next, with may_take().

@@ -21,6 +21,10 @@ ReceiveQueue::Outcome ReceiveQueue::deliver(const Frame& frame) {
         awaited_ = true;
         return Outcome::not_ready;
     }
+    if (!link_up()) {
+        ++count().dropped_link_down;
+        return Outcome::dropped;
+    }
     if (frame.bytes.size() > max_frame_bytes || frame.bytes.size() < min_frame_bytes) {
         ++count().dropped_size;
         return Outcome::dropped;
@@ -108,9 +112,16 @@ std::optional<Frame> ReceiveQueue::adapt(const Frame& frame) {
 }
 
 ReceiveQueue::Outcome ReceiveQueue::write(const Frame& frame) {
+    if (gate() != nullptr && gate()->may_take(index(), 1) == 0) {
+        return refuse();
+    }
     const std::size_t header_bytes = net_header_bytes(negotiated());
     if (const auto ended = take_room(header_bytes, frame.bytes.size())) {
         return *ended;
+    }
+    if (gate() != nullptr && !gate()->may_pass(index(), taken_.front(), frame.bytes)) {
+        put_all_back(*virtqueue().ring());
+        return refuse();
     }
     if (tap_) {
         tap_({FrameDirection::to_guest, frame.bytes, index(), taken_});
@@ -164,9 +175,7 @@ std::optional<ReceiveQueue::Outcome> ReceiveQueue::take_room(std::size_t header_
                 continue;
             }
             put_all_back(ring);
-            awaited_ = true;
-            ++count().refused;
-            return Outcome::no_buffers;
+            return refuse();
         }
         if (chain->readable_bytes() > 0) {
             return break_queue({RingFaultKind::wrong_direction,
@@ -184,6 +193,12 @@ std::optional<ReceiveQueue::Outcome> ReceiveQueue::take_room(std::size_t header_
         taken_.push_back(std::move(*chain));
     }
     return std::nullopt;
+}
+
+ReceiveQueue::Outcome ReceiveQueue::refuse() {
+    awaited_ = true;
+    ++count().refused;
+    return Outcome::no_buffers;
 }
 
 void ReceiveQueue::put_all_back(Ring& ring) {

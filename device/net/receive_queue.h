@@ -51,6 +51,8 @@ class ReceiveQueue : public NetQueue {
     /// Takes chains into taken_ until a header and a frame fit; else says what became of the
     /// frame, and nothing is taken.
     std::optional<Outcome> take_room(std::size_t header_bytes, std::size_t frame_bytes);
+    /// The wire may offer the frame again when it is told.
+    Outcome refuse();
     void put_all_back(Ring& ring);
     void woken();
     Outcome break_queue(RingFault fault);

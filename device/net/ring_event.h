@@ -27,6 +27,7 @@ inline constexpr std::uint8_t decided_wanted = 1;     ///< the driver wants a ca
 inline constexpr std::uint8_t decided_by_event = 2;   ///< by used_event, not by a flag
 inline constexpr std::uint8_t decided_first = 4;      ///< the first since the ring was started
 inline constexpr std::uint8_t decided_delivered = 8;  ///< there was somebody to wake
+inline constexpr std::uint8_t decided_gated = 16;     ///< a fault or a person had a say
 
 struct RingEventDescriptor {
     std::uint64_t address = 0;  ///< guest-physical

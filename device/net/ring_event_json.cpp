@@ -28,7 +28,14 @@ const char* name_of(RingEventKind kind) {
 /// Why the driver was called or not, with the arithmetic (virtio 1.3, 2.7.7).
 std::string reason_of(const RingEvent& call) {
     const bool wanted = (call.flags & decided_wanted) != 0;
-    if (wanted && (call.flags & decided_delivered) == 0) {
+    const bool delivered = (call.flags & decided_delivered) != 0;
+    if (!wanted && delivered) {
+        return "put off before, by a fault";
+    }
+    if (wanted && !delivered && (call.flags & decided_gated) != 0) {
+        return "wanted, and held back by a fault";
+    }
+    if (wanted && !delivered) {
         return "the driver has given no call descriptor: it polls";
     }
     if ((call.flags & decided_by_event) == 0) {

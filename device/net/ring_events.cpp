@@ -53,16 +53,19 @@ void signal_event(const UniqueFd& fd) {
 
 }  // namespace
 
-RingEventLog::RingEventLog(std::unique_ptr<EventSink> sink, std::size_t slots)
+RingEventLog::RingEventLog(std::unique_ptr<EventSink> sink, std::size_t slots,
+                           std::function<void()> in_thread)
     : sink_(std::move(sink)),
       ring_(slots),
       wake_(make_event()),
       end_(make_event()),
-      wanted_(sink_->wanted()) {
-    // Signals are the event loop's.
+      wanted_(sink_->wanted()),
+      in_thread_(std::move(in_thread)) {
+    // Signals are the event loop's, but for what a thread does to itself.
     sigset_t all;
     sigset_t before;
     sigfillset(&all);
+    sigdelset(&all, SIGSYS);
     ::pthread_sigmask(SIG_SETMASK, &all, &before);
     writer_ = std::thread([this] { write_all(); });
     ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
@@ -148,9 +151,8 @@ void RingEventLog::kick(unsigned queue) {
     }
 }
 
-void RingEventLog::call(unsigned queue, const CallDecision& decision, bool delivered) {
-    const auto kind =
-        decision.wanted && delivered ? RingEventKind::call : RingEventKind::call_suppressed;
+void RingEventLog::call(unsigned queue, const CallDecision& decision, bool delivered, bool gated) {
+    const auto kind = delivered ? RingEventKind::call : RingEventKind::call_suppressed;
     if (EventRing::Slot* const slot = begin(kind, queue, 0)) {
         RingEvent& event = slot->first.event;
         event.index = decision.now;
@@ -158,10 +160,21 @@ void RingEventLog::call(unsigned queue, const CallDecision& decision, bool deliv
         event.length = decision.event;
         event.flags = static_cast<std::uint8_t>(
             (decision.wanted ? decided_wanted : 0) | (decision.by_event ? decided_by_event : 0) |
-            (decision.first ? decided_first : 0) | (delivered ? decided_delivered : 0));
+            (decision.first ? decided_first : 0) | (delivered ? decided_delivered : 0) |
+            (gated ? decided_gated : 0));
         end(0);
     }
     batch_time_ = 0;
+}
+
+void RingEventLog::late_call(unsigned queue, std::uint16_t used_index) {
+    batch_time_ = 0;
+    if (EventRing::Slot* const slot = begin(RingEventKind::call, queue, 0)) {
+        slot->first.event.index = used_index;
+        slot->first.event.head = used_index;
+        slot->first.event.flags = decided_delivered | decided_gated;
+        end(0);
+    }
 }
 
 void RingEventLog::flush() {
@@ -189,6 +202,9 @@ bool RingEventLog::sync(int longest_ms) {
 }
 
 void RingEventLog::write_all() {
+    if (in_thread_) {
+        in_thread_();
+    }
     ::pthread_setname_np(::pthread_self(), "ring-events");
     ::setpriority(PRIO_PROCESS, 0, writer_nice);  // of this thread alone, on Linux
     for (unsigned pieces = 0;;) {

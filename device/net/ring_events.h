@@ -22,7 +22,9 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <thread>
 
@@ -31,8 +33,8 @@
 #include "device/net/event_ring.h"
 #include "device/net/event_sink.h"
 #include "device/unique_fd.h"
-#include "device/virtqueue/chain.h"
 #include "device/virtqueue/call_decision.h"
+#include "device/virtqueue/chain.h"
 
 namespace skbtrail::device {
 
@@ -43,8 +45,10 @@ class RingEventLog {
     /// frames a second.
     static constexpr std::size_t default_slots = std::size_t{1} << 16;
 
-    /// Starts the thread that writes to `sink`. `slots`: a power of two.
-    explicit RingEventLog(std::unique_ptr<EventSink> sink, std::size_t slots = default_slots);
+    /// Starts the thread that writes to `sink`. `slots`: a power of two. `in_thread` is called
+    /// first thing there, to give up what is a thread's own.
+    explicit RingEventLog(std::unique_ptr<EventSink> sink, std::size_t slots = default_slots,
+                          std::function<void()> in_thread = {});
     /// Writes what there is, says what is missing, ends the thread. A reader that does not read is
     /// waited for no longer than a second.
     ~RingEventLog();
@@ -55,7 +59,10 @@ class RingEventLog {
     void used(unsigned queue, std::uint16_t index, std::uint16_t head, std::uint32_t length);
     void kick(unsigned queue);
     /// `delivered`: whether there was somebody to wake.
-    void call(unsigned queue, const CallDecision& decision, bool delivered);
+    /// `gated`: a gate has had a say in it.
+    void call(unsigned queue, const CallDecision& decision, bool delivered, bool gated = false);
+    /// A call that was put off before.
+    void late_call(unsigned queue, std::uint16_t used_index);
 
     /// Lets the writer know that there is something to write. For when the loop is idle; a busy
     /// loop wakes the writer by itself.
@@ -105,6 +112,7 @@ class RingEventLog {
     // The writer's.
     fmt::memory_buffer lines_;
     std::uint64_t last_sequence_ = 0;
+    std::function<void()> in_thread_;
     std::thread writer_;
 };
 

@@ -1,5 +1,6 @@
 #include "device/net/transmit_queue.h"
 
+#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
@@ -33,12 +34,14 @@ void TransmitQueue::process() {
     }
     ring->refuse_kicks();
     for (std::size_t handled = 0; handled < turn_budget;) {
+        const std::size_t most =
+            gate() == nullptr ? burst : std::min(burst, gate()->may_take(index(), burst));
         std::size_t taken = 0;
-        if (!process_burst(taken)) {
-            return;
+        if (most == 0 || !process_burst(most, taken)) {
+            return;  // held: whoever does it pokes
         }
         handled += taken;
-        if (taken == burst) {
+        if (taken == most) {
             continue;
         }
         // The ring looked empty: ask for a kick, and look again before relying on one.
@@ -55,9 +58,9 @@ void TransmitQueue::process() {
     continue_.arm(EventLoop::Clock::now());
 }
 
-bool TransmitQueue::process_burst(std::size_t& taken) {
+bool TransmitQueue::process_burst(std::size_t most, std::size_t& taken) {
     Ring& ring = *virtqueue().ring();
-    while (taken < burst) {
+    while (taken < most) {
         auto next = ring.take();
         if (!next) {
             return break_queue(std::move(next.error()));
@@ -66,9 +69,21 @@ bool TransmitQueue::process_burst(std::size_t& taken) {
         if (!chain) {
             break;
         }
+        const auto prepared = prepare(*chain);
+        if (!prepared) {
+            note_taken(*chain);
+            return break_queue(prepared.error());
+        }
+        if (gate() != nullptr && !gate()->may_pass(index(), *chain, prepared->frame)) {
+            ring.put_back(std::move(*chain));
+            finish_batch();
+            return false;
+        }
         note_taken(*chain);
-        if (auto handled = handle(*chain); !handled) {
-            return break_queue(std::move(handled.error()));
+        if (prepared->dropped != nullptr) {
+            ++(count().*prepared->dropped);
+        } else {
+            send(*chain, prepared->frame, prepared->offload);
         }
         const std::uint32_t length = chain->readable_bytes();
         complete(std::move(*chain), 0, length);
@@ -87,7 +102,7 @@ bool TransmitQueue::break_queue(RingFault fault) {
     return false;
 }
 
-tl::expected<void, RingFault> TransmitQueue::handle(const Chain& chain) {
+tl::expected<TransmitQueue::Prepared, RingFault> TransmitQueue::prepare(const Chain& chain) {
     const std::size_t header_bytes = net_header_bytes(negotiated());
     if (chain.writable_bytes() > 0) {
         return ring_fault(RingFaultKind::wrong_direction,
@@ -101,13 +116,14 @@ tl::expected<void, RingFault> TransmitQueue::handle(const Chain& chain) {
                                       chain.head(), chain.readable_bytes(), header_bytes));
     }
     if (!virtqueue().enabled()) {
-        ++count().dropped_not_ready;
-        return {};
+        return Prepared{{}, {}, &QueueCounters::dropped_not_ready};
+    }
+    if (!link_up()) {
+        return Prepared{{}, {}, &QueueCounters::dropped_link_down};
     }
     const std::size_t frame_bytes = chain.readable_bytes() - header_bytes;
     if (frame_bytes > max_frame_bytes || frame_bytes < min_frame_bytes) {
-        ++count().dropped_size;
-        return {};
+        return Prepared{{}, {}, &QueueCounters::dropped_size};
     }
     NetHeaderBytes header{};
     gather(chain.readable(), 0, std::span(header).first(header_bytes));
@@ -119,8 +135,7 @@ tl::expected<void, RingFault> TransmitQueue::handle(const Chain& chain) {
     }
     const std::span frame = std::span(frame_).first(frame_bytes);
     gather(chain.readable(), header_bytes, frame);
-    send(chain, frame, *offload);
-    return {};
+    return Prepared{frame, *offload, nullptr};
 }
 
 void TransmitQueue::send(const Chain& chain, std::span<std::byte> frame,

@@ -3,6 +3,8 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
+#include <span>
 #include <vector>
 
 #include "device/net/net_queue.h"
@@ -23,14 +25,22 @@ class TransmitQueue : public NetQueue {
     /// Chains per turn of the loop, so that a busy driver does not keep the wire from answering.
     static constexpr std::size_t turn_budget = 256;
 
+    /// What a chain asks for.
+    struct Prepared {
+        std::span<std::byte> frame;
+        FrameOffload offload;
+        /// What counts it, if it is dropped.
+        std::uint64_t QueueCounters::* dropped = nullptr;
+    };
+
     void on_kick();
     void process();
-    /// False when the queue is broken now.
-    bool process_burst(std::size_t& taken);
+    /// Handles up to `most` chains. False when the queue is broken now, or held by its gate.
+    bool process_burst(std::size_t most, std::size_t& taken);
     /// Returns false.
     bool break_queue(RingFault fault);
-    /// Empty when the chain was handled, dropped frames included.
-    tl::expected<void, RingFault> handle(const Chain& chain);
+    /// Copies the frame of a chain into frame_, and checks it.
+    tl::expected<Prepared, RingFault> prepare(const Chain& chain);
     /// Onto the wire, with the checksum completed unless the wire takes it partial, and cut unless
     /// the wire takes it whole.
     void send(const Chain& chain, std::span<std::byte> frame, const FrameOffload& offload);

@@ -85,6 +85,14 @@ class Virtqueue {
     const std::string& name() const noexcept { return name_; }
     /// The ring, while the queue is running.
     Ring* ring() noexcept { return state_ == State::running && ring_ ? &*ring_ : nullptr; }
+    const Ring* ring() const noexcept {
+        return state_ == State::running && ring_ ? &*ring_ : nullptr;
+    }
+    // What the front end has said.
+    const std::optional<std::uint32_t>& size() const noexcept { return size_; }
+    const std::optional<RingAddresses>& addresses() const noexcept { return addresses_; }
+    /// Where the ring goes on when it starts.
+    std::uint32_t base() const noexcept { return base_.value_or(Ring::initial_base(features_)); }
     /// The typed reason, while the queue is broken.
     const std::optional<RingFault>& broken_by() const noexcept { return fault_; }
 
@@ -96,8 +104,6 @@ class Virtqueue {
 
   private:
     void try_start();
-    /// Where the ring goes on when it starts.
-    std::uint32_t base() const noexcept { return base_.value_or(Ring::initial_base(features_)); }
     void kicked();
 
     EventLoop& loop_;
