@@ -8,12 +8,15 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <variant>
+#include <vector>
 
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include "device/control/ctl.h"
 #include "device/nic.h"
 #include "device/options.h"
 
@@ -29,6 +32,9 @@ int main(int argc, char** argv) try {
     using namespace skbtrail::device;
     const int parent = ::getppid();  // before it can have changed
 
+    if (argc > 1 && std::string_view(argv[1]) == "ctl") {
+        return run_ctl(std::vector<std::string>(argv + 2, argv + argc));
+    }
     const auto parsed = parse_options(argc, argv);
     if (const auto* const early = std::get_if<EarlyExit>(&parsed)) {
         std::fputs(early->message.c_str(), early->status == 0 ? stdout : stderr);

@@ -1,6 +1,8 @@
 #include "device/nic.h"
 
 #include <cerrno>
+#include <ctime>
+#include <functional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -15,11 +17,18 @@
 
 #include "device/capture_comment.h"
 #include "device/control/event_socket.h"
+#include "device/sandbox.h"
 #include "device/wire/factory.h"
 
 namespace skbtrail::device {
 
 namespace {
+
+void or_throw(const Result<>& result) {
+    if (!result) {
+        throw std::runtime_error(result.error().message);
+    }
+}
 
 template <typename T>
 T or_throw(Result<T> result) {
@@ -52,15 +61,18 @@ Nic::Nic(const NicOptions& options, int parent) {
             loop_.stop();
         })));
     }
-    wire_ = make_wire(options.wire, loop_);
+    plug_in(options);
     if (!options.capture.empty()) {
         capture_ = std::make_unique<Capture>(options.capture);
     }
     if (!options.events.empty()) {
-        events_ = std::make_unique<RingEventLog>(make_event_sink(options.events));
+        events_ = std::make_unique<RingEventLog>(
+            make_event_sink(options.events), RingEventLog::default_slots,
+            options.sandbox ? [] { or_throw(drop_capabilities()); } : std::function<void()>());
     }
     make_device(options);
     make_server(options);
+    oversee(options);
     flush_ = loop_.on_idle([this] {
         if (capture_) {
             capture_->flush();
@@ -73,12 +85,18 @@ Nic::Nic(const NicOptions& options, int parent) {
                  options.connect.empty() ? "listening at" : "connecting to",
                  options.connect.empty() ? options.socket : options.connect, wire_->describe(),
                  describe_features(device_->offered_features()));
+    if (options.sandbox) {
+        confine(options);
+    }
     if (options.ready_fd) {
         announce_ready(*options.ready_fd);
     }
 }
 
 Nic::~Nic() {
+    // Who commands goes before what is commanded.
+    control_.reset();
+    oversight_.reset();
     // The server first: the session's end resets the device, which tells the wire.
     server_.reset();
     listener_.reset();
@@ -100,6 +118,55 @@ void Nic::make_server(const NicOptions& options) {
     listener_.emplace(or_throw(vhost_user::Listener::open(options.socket)));
     server_ = std::make_unique<vhost_user::Server>(loop_, *listener_, *device_, *device_, session,
                                                    std::move(on_left));
+}
+
+void Nic::plug_in(const NicOptions& options) {
+    faults_ = std::make_unique<FaultSet>(options.seed);
+    for (const FaultSpec& fault : options.faults) {
+        or_throw(faults_->add(fault));
+    }
+    wire_ = make_wire(options.wire, loop_);
+    // Somebody who can command may want faults later.
+    if (!options.faults.empty() || !options.control.empty()) {
+        auto faulty = std::make_unique<FaultyWire>(std::move(wire_), *faults_, loop_);
+        faulty_wire_ = faulty.get();
+        wire_ = std::move(faulty);
+    }
+}
+
+void Nic::oversee(const NicOptions& options) {
+    if (faulty_wire_ == nullptr) {
+        return;
+    }
+    faulty_wire_->set_card_actions({.set_link = [this](bool up) { device_->set_link(up); },
+                                    .disconnect = [this] { server_->disconnect(); }});
+    oversight_ = std::make_unique<Oversight>(loop_, *device_, *faults_);
+    if (options.control.empty()) {
+        return;
+    }
+    NicView view{.oversight = *oversight_,
+                 .wire = *wire_,
+                 .events = events_.get(),
+                 .front_end =
+                     [this] {
+                         const vhost_user::Session* const session = server_->session();
+                         return session == nullptr
+                                    ? FrontEndView{}
+                                    : FrontEndView{true, session->offered_protocol_features(),
+                                                   session->protocol_features()};
+                     },
+                 .disconnect = [this] { return server_->disconnect(); }};
+    control_ = std::make_unique<ControlSocket>(loop_, options.control, std::move(view));
+}
+
+void Nic::confine(const NicOptions& options) {
+    const std::string kind = options.wire.substr(0, options.wire.find(','));
+    SandboxNeeds needs;
+    needs.internet = kind == "nat";
+    needs.unix_sockets = !options.connect.empty();
+    needs.device_settings = kind == "tap";
+    ::tzset();  // the log's times: a file is read for the time zone
+    or_throw(enter_sandbox(needs));
 }
 
 void Nic::make_device(const NicOptions& options) {

@@ -5,7 +5,11 @@
 #include <optional>
 
 #include "device/capture.h"
+#include "device/control/control_socket.h"
+#include "device/control/oversight.h"
 #include "device/event_loop.h"
+#include "device/faults/fault.h"
+#include "device/faults/faulty_wire.h"
 #include "device/net/net_device.h"
 #include "device/net/ring_events.h"
 #include "device/options.h"
@@ -32,18 +36,25 @@ class Nic {
     std::string complaint() const { return wire_->complaint(); }
 
   private:
+    void plug_in(const NicOptions& options);
     void make_device(const NicOptions& options);
     void make_server(const NicOptions& options);
+    void oversee(const NicOptions& options);
+    static void confine(const NicOptions& options);
     void catch_signals();
     void report() const;
 
     EventLoop loop_;
+    std::unique_ptr<FaultSet> faults_;
     std::unique_ptr<Wire> wire_;
+    FaultyWire* faulty_wire_ = nullptr;  ///< wire_, when frames may have faults
     std::unique_ptr<Capture> capture_;
     std::unique_ptr<RingEventLog> events_;
     std::unique_ptr<NetDevice> device_;
     std::optional<vhost_user::Listener> listener_;
     std::unique_ptr<vhost_user::Server> server_;
+    std::unique_ptr<Oversight> oversight_;
+    std::unique_ptr<ControlSocket> control_;
     UniqueFd signals_;
     EventLoop::FdWatch signals_watch_;
     std::optional<ParentWatch> parent_;

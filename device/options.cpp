@@ -41,9 +41,11 @@ Wires, for --wire:
 {}
 Features, for --features (what the driver may accept; the log says what it did):
 {}
+Faults, for --fault:
+{}
 Exit status: 0 ended by SIGTERM, SIGINT, --once or the parent's end; 2 could not start; 3 a script
 that judges (--wire script,judge=on) missed something; 64 wrong command line.)",
-                       wire_help(), features);
+                       wire_help(), features, fault_help());
 }
 
 std::optional<std::array<std::byte, 6>> parse_station(const std::string& text) {
@@ -64,6 +66,7 @@ std::variant<NicOptions, EarlyExit> parse_options(int argc, const char* const* a
     std::string mac;
     std::string level = "info";
     std::string features;
+    std::vector<std::string> faults;
     CLI::App app(
         "The hardware of a virtual machine's network card: a vhost-user back end for virtio-net.\n"
         "QEMU connects to its socket and leaves the card's rings to it; frames go to a wire.");
@@ -122,6 +125,19 @@ std::variant<NicOptions, EarlyExit> parse_options(int argc, const char* const* a
                    "Write what happens at the rings to this file, one JSON\n"
                    "object a line; with unix:PATH, to who connects there")
         ->type_name("FILE|unix:PATH");
+    app.add_option("--control", options.control,
+                   "Listen for commands at this path (see skbtrail-nic ctl\n"
+                   "--help); the file is made with mode 0600")
+        ->type_name("PATH");
+    app.add_option("--fault", faults,
+                   "A fault that a network card should not have; may be\n"
+                   "said several times; see below")
+        ->type_name("KIND[,KEY=VALUE...]")
+        ->allow_extra_args(false);
+    app.add_option("--seed", options.seed,
+                   "Of the faults: the same seed and the same traffic have\n"
+                   "the same faults [1]")
+        ->type_name("N");
     app.add_option("--log-level", level, "What to say on stderr [info]")
         ->check(level_names)
         ->type_name("LEVEL");
@@ -132,6 +148,8 @@ std::variant<NicOptions, EarlyExit> parse_options(int argc, const char* const* a
         ->type_name("N");
     app.add_flag("--exit-with-parent", options.exit_with_parent,
                  "End when the process that started this one ends");
+    app.add_flag("!--no-sandbox", options.sandbox,
+                 "Do not give up rights and system calls after the start");
     app.add_flag("--once", options.once, "End when the front end leaves");
 
     try {
@@ -175,6 +193,14 @@ std::variant<NicOptions, EarlyExit> parse_options(int argc, const char* const* a
                          fmt::format("skbtrail-nic: --features: {}\n", changes.error().message)};
     }
     options.features = *changes;
+    for (const std::string& text : faults) {
+        auto fault = parse_fault(text);
+        if (!fault) {
+            return EarlyExit{usage_error,
+                             fmt::format("skbtrail-nic: --fault: {}\n", fault.error().message)};
+        }
+        options.faults.push_back(std::move(*fault));
+    }
     options.log_level = spdlog::level::from_str(level);
     return options;
 }

@@ -7,9 +7,11 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include <spdlog/common.h>
 
+#include "device/faults/fault_spec.h"
 #include "device/net/features.h"
 
 namespace skbtrail::device {
@@ -25,11 +27,15 @@ struct NicOptions {
     bool serve_config = false;
     unsigned latency_ms = 0;  ///< between a transmit kick and looking at the ring
     std::string capture;      ///< path; empty: none
-    std::string events;       ///< path; empty: none
+    std::string events;       ///< path, or unix:PATH; empty: none
+    std::string control;      ///< path of the control socket; empty: none
+    std::vector<FaultSpec> faults;
+    std::uint64_t seed = 1;  ///< of the faults
     spdlog::level::level_enum log_level = spdlog::level::info;
     std::optional<int> ready_fd;
     bool exit_with_parent = false;
     bool once = false;
+    bool sandbox = true;
 };
 
 /// What to do instead of serving: print `message` and exit with `status` (0 for --help and

@@ -66,7 +66,8 @@ class VirtioDevice {
                                   bool migration) = 0;
 
     /// Whom to tell when the configuration space has changed by itself; an empty function: nobody.
-    virtual void on_config_change(std::function<void()> callback) = 0;
+    /// It says whether the front end will hear of it.
+    virtual void on_config_change(std::function<bool()> callback) = 0;
 
     /// Stops and disables all queues; everything else stays (RESET_OWNER).
     virtual void disable_queues() = 0;

@@ -29,13 +29,14 @@ vhost_user::Listener listen_at(const std::string& path) {
 
 }  // namespace
 
-EventSocket::EventSocket(const std::string& path) : listener_(listen_at(path)) {}
+EventSocket::EventSocket(const std::string& path, std::size_t most_waiting)
+    : listener_(listen_at(path)), most_waiting_(most_waiting) {}
 
 std::uint64_t EventSocket::write(std::string_view lines, std::uint64_t events,
                                  std::uint64_t sequence, int /*end*/) {
     std::uint64_t lost = 0;
     std::erase_if(readers_, [&](Reader& reader) {
-        if (reader.waiting.size() + lines.size() > most_waiting) {
+        if (reader.waiting.size() + lines.size() > most_waiting_) {
             reader.missed += events;
             lost += events;
         } else {

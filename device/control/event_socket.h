@@ -19,11 +19,11 @@ namespace skbtrail::device {
 class EventSocket final : public EventSink {
   public:
     static constexpr std::size_t most_readers = 8;
-    /// Bytes that wait for one reader.
-    static constexpr std::size_t most_waiting = std::size_t{4} << 20;
+    static constexpr std::size_t default_waiting = std::size_t{4} << 20;
 
-    /// Throws std::runtime_error when nobody can listen there.
-    explicit EventSocket(const std::string& path);
+    /// `most_waiting`: bytes that may wait for one reader. Throws std::runtime_error when nobody
+    /// can listen there.
+    explicit EventSocket(const std::string& path, std::size_t most_waiting = default_waiting);
 
     std::uint64_t write(std::string_view lines, std::uint64_t events, std::uint64_t sequence,
                         int end) override;
@@ -45,6 +45,7 @@ class EventSocket final : public EventSink {
     static bool send(Reader& reader);
 
     vhost_user::Listener listener_;
+    std::size_t most_waiting_;
     std::vector<Reader> readers_;
 };
 

@@ -53,6 +53,7 @@ class FaultyWire final : public Wire {
     }
     /// Those of the wire, and what waits here.
     WireCounters counters() const override;
+    std::string complaint() const override { return wire_->complaint(); }
     std::string describe() const override { return wire_->describe(); }
 
     /// Frames that are held back now.

@@ -227,7 +227,7 @@ Result<> NetDevice::write_config(std::uint32_t offset, std::span<const std::byte
     return restored;
 }
 
-void NetDevice::on_config_change(std::function<void()> callback) {
+void NetDevice::on_config_change(std::function<bool()> callback) {
     config_changed_ = std::move(callback);
 }
 
@@ -276,7 +276,7 @@ bool NetDevice::set_link(bool up) {
     if (changed) {
         spdlog::info("the link is {}", up ? "up" : "down");
     }
-    return changed && tell_config_change_ && tell_config_change_();
+    return changed && config_changed_ && config_changed_();
 }
 
 void NetDevice::set_gate(QueueGate* gate) {

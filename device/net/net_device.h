@@ -82,7 +82,7 @@ class NetDevice final : public VirtioDevice, public NetworkControl, private Cont
     Result<> read_config(std::uint32_t offset, std::span<std::byte> to) const override;
     Result<> write_config(std::uint32_t offset, std::span<const std::byte> from,
                           bool migration) override;
-    void on_config_change(std::function<void()> callback) override;
+    void on_config_change(std::function<bool()> callback) override;
     void disable_queues() override;
     void reset() override;
 
@@ -103,8 +103,6 @@ class NetDevice final : public VirtioDevice, public NetworkControl, private Cont
     /// Returns whether the driver could be told: it reads the link's state when the front end says
     /// that the configuration space has changed.
     bool set_link(bool up);
-    /// How to say that; none: nobody can be told.
-    void on_config_change(std::function<bool()> tell) { tell_config_change_ = std::move(tell); }
 
     NetQueue& queue(unsigned index);
     /// Who has a say in what the queues do; nullptr: nobody.
@@ -144,10 +142,9 @@ class NetDevice final : public VirtioDevice, public NetworkControl, private Cont
     Features negotiated_ = 0;
     bool features_accepted_ = false;  ///< SET_FEATURES has come, and was right
     std::shared_ptr<const GuestMemory> memory_ = std::make_shared<GuestMemory>();
-    std::function<bool()> tell_config_change_;
     std::uint8_t status_ = 0;
     ConfigSpace config_;
-    std::function<void()> config_changed_;
+    std::function<bool()> config_changed_;
     std::shared_ptr<DirtyLog> log_;
     CallTarget log_notice_;
     Steering steering_;

@@ -136,6 +136,14 @@ void Server::serve(UniqueFd socket) {
     }
 }
 
+bool Server::disconnect() {
+    if (!connection_) {
+        return false;
+    }
+    ended("the NIC was told to leave the front end");
+    return true;
+}
+
 void Server::ended(const std::string& reason) {
     connection_.reset();
     if (reason.empty()) {

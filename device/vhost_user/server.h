@@ -24,6 +24,7 @@ class Connection {
     Connection(EventLoop& loop, UniqueFd socket, VirtioDevice& device, NetworkControl& network,
                SessionOptions options, std::function<void(std::string)> on_end);
 
+    const Session& session() const noexcept { return session_; }
     /// Whether the front end has closed its end, noticed or not.
     bool hung_up() const noexcept;
 
@@ -50,6 +51,13 @@ class Server {
 
     /// Whether a front end is connected.
     bool serving() const noexcept { return connection_ != nullptr; }
+    /// The front end's conversation; nullptr when there is none.
+    const Session* session() const noexcept {
+        return connection_ ? &connection_->session() : nullptr;
+    }
+    /// Leaves the front end. Not to be called from within its messages. Returns whether there was
+    /// one.
+    bool disconnect();
 
   private:
     void accept();

@@ -16,9 +16,7 @@ Session::Session(EventLoop& loop, VirtioDevice& device, NetworkControl& network,
                  SessionOptions options)
     : loop_(loop), device_(device), network_(network), options_(options) {
     device_.on_config_change([this] {
-        if (channel_ && negotiated(protocol_config)) {
-            channel_->config_changed();
-        }
+        return channel_ && negotiated(protocol_config) && channel_->config_changed();
     });
 }
 

@@ -375,7 +375,7 @@ TEST_CASE("event socket: a reader that sleeps finds a line in place of what it m
           "[device][events]") {
     const TemporaryDirectory directory;
     const std::string path = directory / "events";
-    RingEventLog log(make_event_sink("unix:" + path));
+    RingEventLog log(std::make_unique<EventSocket>(path, std::size_t{128} << 10));
     EventReader reader(path);
     std::this_thread::sleep_for(50ms);
     std::uint64_t sent = 0;
