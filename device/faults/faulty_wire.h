@@ -12,8 +12,8 @@
 
 #include "device/event_loop.h"
 #include "device/faults/fault.h"
-#include "device/faults/precise_timer.h"
 #include "device/wire/delivery_queue.h"
+#include "device/wire/precise_timer.h"
 #include "device/wire/wire.h"
 
 namespace skbtrail::device {

@@ -12,8 +12,8 @@
 
 #include "device/event_loop.h"
 #include "device/faults/fault.h"
-#include "device/faults/precise_timer.h"
 #include "device/net/queue_gate.h"
+#include "device/wire/precise_timer.h"
 
 namespace skbtrail::device {
 

@@ -18,7 +18,7 @@
 #include "device/faults/fault.h"
 #include "device/faults/fault_spec.h"
 #include "device/faults/faulty_wire.h"
-#include "device/faults/precise_timer.h"
+#include "device/wire/precise_timer.h"
 #include "tests/unit/device/net_bench.h"
 
 using namespace skbtrail::device;
