@@ -16,7 +16,7 @@ namespace {
 /// Words behind a label, broken into lines.
 std::string words_text(std::string_view label, const Json& names) {
     constexpr std::size_t width = 98;
-    constexpr std::size_t indent = 22;
+    constexpr std::size_t indent = 25;
     std::string text;
     std::string line = fmt::format("  {:<{}}", label, indent - 2);
     for (const Json& name : names) {
@@ -25,7 +25,7 @@ std::string words_text(std::string_view label, const Json& names) {
             text += line + "\n";
             line = std::string(indent, ' ');
         }
-        line += word + " ";
+        line += line.size() > indent ? " " + word : word;
     }
     if (names.empty()) {
         line += "none";

@@ -54,7 +54,7 @@ std::uint64_t EventSocket::write(std::string_view lines, std::uint64_t events,
 }
 
 void EventSocket::wait_for(std::vector<pollfd>& fds) const {
-    fds.push_back({listener_.fd(), POLLIN, 0});
+    fds.push_back({accepting_ ? listener_.fd() : -1, POLLIN, 0});
     for (const Reader& reader : readers_) {
         const int events = reader.waiting.empty() ? 0 : POLLOUT;
         fds.push_back({reader.socket.get(), static_cast<short>(events), 0});
@@ -92,7 +92,9 @@ void EventSocket::finish() {
 void EventSocket::accept() {
     auto socket = listener_.accept();
     if (!socket) {
-        spdlog::warn("ring events: {}", socket.error().message);
+        // Trying again and again would keep the thread busy: the socket stays readable.
+        spdlog::warn("ring events: {}; no more readers are accepted", socket.error().message);
+        accepting_ = false;
         return;
     }
     if (!*socket) {

@@ -46,6 +46,7 @@ class EventSocket final : public EventSink {
 
     vhost_user::Listener listener_;
     std::size_t most_waiting_;
+    bool accepting_ = true;
     std::vector<Reader> readers_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <iterator>
 #include <stdexcept>
 #include <system_error>
@@ -31,12 +32,17 @@ LineServer::LineServer(EventLoop& loop, const std::string& path, Answer answer,
       answer_(std::move(answer)),
       too_long_(std::move(too_long)) {
     watch_ = loop_.add_fd(listener_.fd(), EPOLLIN, [this](std::uint32_t) { accept(); });
+    retry_ = loop_.add_timer([this] { watch_.set_events(EPOLLIN); });
 }
 
 void LineServer::accept() {
     auto socket = listener_.accept();
     if (!socket) {
-        spdlog::warn("control socket: {}", socket.error().message);
+        // Out of descriptors, most likely. The socket stays readable: without a pause we would
+        // spin.
+        spdlog::warn("control socket: {}; trying again in a second", socket.error().message);
+        watch_.set_events(0);
+        retry_.arm(EventLoop::Clock::now() + std::chrono::seconds(1));
         return;
     }
     if (!*socket) {

@@ -65,6 +65,7 @@ class LineServer {
     std::uint64_t untold_ = 0;
     std::list<Client> clients_;
     EventLoop::FdWatch watch_;
+    EventLoop::Timer retry_;  ///< accepts again after accepting has failed
 };
 
 }  // namespace skbtrail::device

@@ -75,7 +75,10 @@ const KindTraits* find_kind(std::string_view name) {
 }
 
 std::vector<std::string_view> keys_of(const KindTraits& traits) {
-    std::vector<std::string_view> keys{"p", "every", "skip", "count"};
+    std::vector<std::string_view> keys;
+    if (traits.kind != FaultKind::coalesce) {  // which is a way to work, not an accident
+        keys = {"p", "every", "skip", "count"};
+    }
     keys.push_back(traits.place == FaultPlace::queue ? "queue" : "direction");
     if (!traits.number.empty()) {
         keys.push_back(traits.number);

@@ -154,8 +154,7 @@ void QueueFaults::faults_changed() {
             cancel(Due::coalesced, queue);
             actions_.call_late(queue);
         }
-        if (present(FaultKind::unordered_used, queue) == nullptr) {
-            cancel(Due::release, queue);
+        if (present(FaultKind::unordered_used, queue) == nullptr && cancel(Due::release, queue)) {
             actions_.poke(queue);
         }
     }
@@ -166,8 +165,9 @@ void QueueFaults::at(Clock::time_point when, Due what, unsigned queue) {
     timer_.arm(due_.begin()->first);
 }
 
-void QueueFaults::cancel(Due what, unsigned queue) {
-    std::erase_if(due_, [&](const auto& entry) { return entry.second == std::pair(what, queue); });
+bool QueueFaults::cancel(Due what, unsigned queue) {
+    return std::erase_if(
+               due_, [&](const auto& entry) { return entry.second == std::pair(what, queue); }) > 0;
 }
 
 void QueueFaults::fire() {

@@ -61,7 +61,8 @@ class QueueFaults final : public QueueGate {
     Fault* strikes(FaultKind kind, unsigned queue);
     Fault* present(FaultKind kind, unsigned queue) const;
     void at(Clock::time_point when, Due what, unsigned queue);
-    void cancel(Due what, unsigned queue);
+    /// Whether there was one.
+    bool cancel(Due what, unsigned queue);
     void fire();
 
     FaultSet& faults_;

@@ -280,8 +280,10 @@ bool NetDevice::set_link(bool up) {
 }
 
 void NetDevice::set_gate(QueueGate* gate) {
-    for (NetQueue* const queue : queues()) {
-        queue->set_gate(gate);
+    // Queues of frames alone: a control queue is nobody's to hold.
+    for (const auto& pair : pairs_) {
+        pair->receive.set_gate(gate);
+        pair->transmit.set_gate(gate);
     }
 }
 

@@ -184,6 +184,7 @@ TEST_CASE("fault: as users write them", "[device][faults]") {
     CHECK(contains(refused("delay,time=9999s"), "50us, 20ms or 1s"));
     CHECK(contains(refused("drop,direction=up"), "to_guest, from_guest or both"));
     CHECK(contains(refused("reorder,by=65"), "not as large"));
+    CHECK(contains(refused("coalesce,p=0.5"), "it has no \"p\""));
     CHECK(contains(refused("no_buffers,queue=1"), "transmits"));
     CHECK(contains(refused("never_used,queue=0"), "receives"));
     for (const char* const name : {"drop", "corrupt", "late_call", "coalesce", "disconnect"}) {

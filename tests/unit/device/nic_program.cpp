@@ -3,11 +3,13 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string>
 #include <thread>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -351,6 +353,60 @@ TEST_CASE("program: --exit-with-parent, also when the parent is killed", "[devic
     CHECK(WEXITSTATUS(status) == 0);
     CHECK_FALSE(std::filesystem::exists(socket));
     ::prctl(PR_SET_CHILD_SUBREAPER, 0);
+}
+
+TEST_CASE("program: confined, and commanded from another process", "[device][program]") {
+    const TemporaryDirectory directory;
+    const std::string control = directory / "control";
+    Program nic({"--socket", directory / "s", "--wire", "reflect", "--control", control, "--events",
+                 "unix:" + (directory / "events"), "--fault", "drop,p=0.5"},
+                directory / "log");
+    REQUIRE(nic.ready());
+    const std::string status = content("/proc/" + std::to_string(nic.pid()) + "/status");
+    CHECK(contains(status, "NoNewPrivs:\t1"));
+    CHECK(contains(status, "Seccomp:\t2"));
+    CHECK(contains(status, "CapEff:\t0000000000000000"));
+    const auto ctl = [&](const std::string& words) {
+        const std::string command =
+            std::string(SKBTRAIL_NIC) + " ctl " + control + " " + words + " 2>&1";
+        std::string said;
+        std::FILE* const pipe = ::popen(command.c_str(), "r");
+        REQUIRE(pipe != nullptr);
+        std::array<char, 4096> piece{};
+        while (const std::size_t got = std::fread(piece.data(), 1, piece.size(), pipe)) {
+            said.append(piece.data(), got);
+        }
+        return std::pair(WEXITSTATUS(::pclose(pipe)), said);
+    };
+    CHECK(ctl("state").first == 0);
+    CHECK(contains(ctl("state").second, "queue 1 (transmit): stopped"));
+    CHECK(contains(ctl("state --json").second, "\"seed\": 1"));
+    CHECK(contains(ctl("fault list").second, "\"fault\":\"drop,p=0.5\""));
+    CHECK(contains(ctl("metrics").second, "# TYPE skbtrail_wire_frames_total counter"));
+    CHECK(ctl("break add queue=1 length\\>=100").second == "{\"number\":1}\n");
+    CHECK(ctl("pause 9") == std::pair(1, std::string("skbtrail-nic ctl: there is no queue 9: this "
+                                                     "device has 0 to 1\n")));
+    CHECK(ctl("stat").first == 64);
+    CHECK(ctl("").first == 64);
+    nic.signal(SIGTERM);
+    CHECK(nic.wait() == 0);
+    CHECK_FALSE(std::filesystem::exists(control));
+    CHECK(ctl("state").first == 2);
+    // Nothing that it did was refused.
+    CHECK_FALSE(contains(content(directory / "log"), "sandbox"));
+}
+
+TEST_CASE("program: faults that make no sense are named", "[device][program]") {
+    CHECK(contains(refused({"--socket", "s", "--fault", "dorp"}), "did you mean \"drop\"?"));
+    CHECK(contains(refused({"--socket", "s", "--seed", "x"}), "seed"));
+    const auto options =
+        std::get<NicOptions>(parse({"--socket", "s", "--fault", "drop", "--fault", "delay,time=5ms",
+                                    "--seed", "9", "--control", "c", "--no-sandbox"}));
+    CHECK(options.faults.size() == 2);
+    CHECK(options.seed == 9);
+    CHECK(options.control == "c");
+    CHECK_FALSE(options.sandbox);
+    CHECK(std::get<NicOptions>(parse({"--socket", "s"})).sandbox);
 }
 
 TEST_CASE("program: asleep when there is nothing to do", "[device][program]") {
