@@ -31,6 +31,11 @@ struct EventLoop::HookEntry {
     Callback callback;
 };
 
+struct EventLoop::PollEntry {
+    PollCallback callback;
+    bool awake = false;
+};
+
 struct EventLoop::State {
     /// Timers by deadline; the order of arming breaks ties.
     using TimerKey = std::pair<Clock::time_point, std::uint64_t>;
@@ -40,6 +45,8 @@ struct EventLoop::State {
     /// closed descriptor must not reach its successor.
     std::unordered_map<std::uint64_t, std::shared_ptr<FdEntry>> fds;
     std::map<TimerKey, std::shared_ptr<TimerEntry>> timers;
+    std::vector<std::weak_ptr<PollEntry>> polls;
+    std::size_t polls_awake = 0;
     std::vector<std::weak_ptr<HookEntry>> before_wait;
     std::vector<std::weak_ptr<HookEntry>> on_idle;
     std::uint64_t next_id = 1;
@@ -107,6 +114,15 @@ EventLoop::Timer EventLoop::add_timer(Clock::time_point deadline, Callback callb
     return timer;
 }
 
+EventLoop::Poll EventLoop::add_poll(PollCallback callback) {
+    Poll poll;
+    poll.state_ = state_;
+    poll.entry_ = std::make_shared<PollEntry>();
+    poll.entry_->callback = std::move(callback);
+    state_->polls.push_back(poll.entry_);
+    return poll;
+}
+
 EventLoop::Hook EventLoop::before_wait(Callback callback) {
     Hook hook;
     hook.entry_ = std::make_shared<HookEntry>(HookEntry{std::move(callback)});
@@ -136,6 +152,11 @@ bool EventLoop::turn(std::chrono::milliseconds longest) {
     // The state outlives a callback that destroys the loop's owner.
     const auto state = state_;
     const bool fired = fire_due_timers();
+    if (state->polls_awake > 0) {
+        look_at_polls();
+        wait_and_dispatch(0);
+        return true;
+    }
     call_all(state->before_wait);
     if (wait_and_dispatch(0) || fired || state->stopping) {
         return true;
@@ -151,6 +172,27 @@ bool EventLoop::turn(std::chrono::milliseconds longest) {
     const bool dispatched =
         wait_and_dispatch(timeout_until_next_timer(forever ? -1 : static_cast<int>(limit)));
     return fire_due_timers() || dispatched;
+}
+
+void EventLoop::look_at_polls() {
+    const auto state = state_;
+    std::erase_if(state->polls, [](const auto& poll) { return poll.expired(); });
+    // One system call for so many rounds: what it costs is not noticed beside them, and they are
+    // over in some ten microseconds.
+    constexpr int rounds = 32;
+    for (int round = 0; round < rounds && state->polls_awake > 0 && !state->stopping; ++round) {
+        bool found = false;
+        for (std::size_t i = 0; i < state->polls.size(); ++i) {
+            const auto poll = state->polls[i].lock();
+            if (poll && poll->awake) {
+                found = poll->callback() || found;
+            }
+        }
+        call_all(state->before_wait);
+        if (!found) {
+            __builtin_ia32_pause();
+        }
+    }
 }
 
 bool EventLoop::wait_and_dispatch(int timeout_ms) {
@@ -293,6 +335,45 @@ EventLoop::Hook& EventLoop::Hook::operator=(Hook&& other) noexcept {
 
 void EventLoop::Hook::reset() noexcept {
     entry_.reset();
+}
+
+EventLoop::Poll& EventLoop::Poll::operator=(Poll&& other) noexcept {
+    if (this != &other) {
+        reset();
+        state_ = std::move(other.state_);
+        entry_ = std::move(other.entry_);
+    }
+    return *this;
+}
+
+void EventLoop::Poll::wake() noexcept {
+    if (!entry_ || entry_->awake) {
+        return;
+    }
+    if (const auto state = state_.lock()) {
+        entry_->awake = true;
+        ++state->polls_awake;
+    }
+}
+
+void EventLoop::Poll::sleep() noexcept {
+    if (!entry_ || !entry_->awake) {
+        return;
+    }
+    if (const auto state = state_.lock()) {
+        entry_->awake = false;
+        --state->polls_awake;
+    }
+}
+
+bool EventLoop::Poll::awake() const noexcept {
+    return entry_ && entry_->awake;
+}
+
+void EventLoop::Poll::reset() noexcept {
+    sleep();
+    entry_.reset();
+    state_.reset();
 }
 
 }  // namespace skbtrail::device

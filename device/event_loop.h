@@ -20,12 +20,15 @@ class EventLoop {
     /// Gets the EPOLL* bits that are ready; EPOLLERR and EPOLLHUP come unasked.
     using FdCallback = std::function<void(std::uint32_t events)>;
     using Callback = std::function<void()>;
+    /// Returns whether there was something to do.
+    using PollCallback = std::function<bool()>;
 
   private:
     struct State;
     struct FdEntry;
     struct TimerEntry;
     struct HookEntry;
+    struct PollEntry;
 
   public:
     /// Interest in one descriptor, until dropped. Does not own the descriptor; drop the watch
@@ -92,6 +95,29 @@ class EventLoop {
         std::shared_ptr<HookEntry> entry_;
     };
 
+    /// Something that is looked at again and again, instead of being waited for, while it is
+    /// awake: memory that another process writes to without saying so. As long as any is awake the
+    /// loop does not sleep.
+    class Poll {
+      public:
+        Poll() = default;
+        Poll(Poll&& other) noexcept = default;
+        Poll& operator=(Poll&& other) noexcept;
+        Poll(const Poll&) = delete;
+        Poll& operator=(const Poll&) = delete;
+        ~Poll() { reset(); }
+
+        void wake() noexcept;
+        void sleep() noexcept;
+        bool awake() const noexcept;
+        void reset() noexcept;
+
+      private:
+        friend class EventLoop;
+        std::weak_ptr<State> state_;
+        std::shared_ptr<PollEntry> entry_;
+    };
+
     /// Throws std::system_error when the kernel gives no epoll instance.
     EventLoop();
     ~EventLoop();
@@ -107,6 +133,9 @@ class EventLoop {
     [[nodiscard]] Timer add_timer(Callback callback);
     /// A timer armed for `deadline`.
     [[nodiscard]] Timer add_timer(Clock::time_point deadline, Callback callback);
+
+    /// A poll that is not awake yet. It may put itself to sleep in its callback.
+    [[nodiscard]] Poll add_poll(PollCallback callback);
 
     /// Before each wait, also a wait that will return at once: the place to bring the set of
     /// watched descriptors up to date.
@@ -124,6 +153,9 @@ class EventLoop {
     void stop() noexcept;
 
   private:
+    /// Looks at everything that is awake, again and again, but not so long that descriptors and
+    /// timers would notice.
+    void look_at_polls();
     bool wait_and_dispatch(int timeout_ms);
     bool fire_due_timers();
     int timeout_until_next_timer(int longest_ms) const;
