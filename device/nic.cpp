@@ -175,6 +175,7 @@ void Nic::make_device(const NicOptions& options) {
     const Features possible = possible_features(surroundings);
     NetDeviceOptions device;
     device.transmit_latency = std::chrono::milliseconds(options.latency_ms);
+    device.always_poll = options.poll;
     device.features = or_throw(apply_feature_changes(possible, options.features, possible,
                                                      foreign_features(surroundings)));
     device.queue_pairs = options.queues;

@@ -112,6 +112,9 @@ std::variant<NicOptions, EarlyExit> parse_options(int argc, const char* const* a
                  "The front end takes the configuration space from here, and\n"
                  "forwards the control queue, which is offered then (UML;\n"
                  "QEMU's -netdev vhost-user keeps its own of both, and warns)");
+    app.add_flag("--poll", options.poll,
+                 "Look at the rings all the time and never ask for kicks: takes\n"
+                 "one processor whole, and spares the time to wake up");
     app.add_option("--latency", options.latency_ms,
                    "Look at what the driver sends only so many milliseconds after its kick, so "
                    "that completion and answer come when the guest is done with sending [0]")

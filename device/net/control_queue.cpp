@@ -18,7 +18,8 @@ constexpr std::byte answer_error{1};  // VIRTIO_NET_ERR
 
 ControlQueue::ControlQueue(EventLoop& loop, unsigned index, RingEventLog* events,
                            ReceiveFilter& filter, ControlTarget& target)
-    : NetQueue(loop, index, "control", events, [this] { woken(); }),
+    : NetQueue(
+          loop, index, "control", events, [this] { woken(); }, [] { return false; }),
       filter_(filter),
       target_(target),
       command_(max_control_bytes) {}

@@ -12,7 +12,7 @@
 
 namespace skbtrail::device {
 
-class ControlQueue : public NetQueue {
+class ControlQueue final : public NetQueue {
   public:
     /// Filter and target must outlive it.
     ControlQueue(EventLoop& loop, unsigned index, RingEventLog* events, ReceiveFilter& filter,

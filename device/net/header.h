@@ -20,6 +20,13 @@ constexpr std::size_t net_header_bytes(Features negotiated) {
 inline constexpr std::size_t max_net_header_bytes = 12;
 using NetHeaderBytes = std::array<std::byte, max_net_header_bytes>;
 
+/// Whether a header asks for neither a checksum nor segmentation, as most do: then there is nothing
+/// in it to parse.
+inline bool asks_for_nothing(const NetHeaderBytes& header) noexcept {
+    // Flags and gso_type, as in struct virtio_net_hdr.
+    return header[0] == std::byte{0} && header[1] == std::byte{0};
+}
+
 /// Reads what a driver wrote before a frame of `frame_bytes`, and checks it (5.1.6.2): a checksum
 /// or a segmentation that was not negotiated, a checksum outside of the frame, a segment size of
 /// 0 are failures. Flags that the device does not know are ignored, and so are the checksum

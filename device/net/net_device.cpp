@@ -47,6 +47,8 @@ NetDevice::NetDevice(EventLoop& loop, Wire& wire, const NetDeviceOptions& option
     config_.pairs = static_cast<std::uint16_t>(options_.queue_pairs);
     for (unsigned pair = 0; pair < options_.queue_pairs; ++pair) {
         pairs_.push_back(std::make_unique<Pair>(*this, loop, pair, events, tap));
+        pairs_.back()->receive.set_always_poll(options_.always_poll);
+        pairs_.back()->transmit.set_always_poll(options_.always_poll);
     }
     if ((options_.features & feature_ctrl_vq) != 0) {
         ControlTarget& target = *this;

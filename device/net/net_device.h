@@ -36,6 +36,7 @@ struct NetDeviceOptions {
     std::uint16_t mtu = 1500;
     /// How long after a kick a transmit ring is looked at.
     std::chrono::milliseconds transmit_latency{0};
+    bool always_poll = false;  ///< look at the rings all the time, instead of waiting for kicks
 };
 
 /// What surrounds a device and decides what it can offer.

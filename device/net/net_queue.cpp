@@ -7,27 +7,12 @@
 
 namespace skbtrail::device {
 
-namespace {
-
-/// Marks the first `written` bytes of a chain's device-writable part.
-void mark_written(DirtyLog& log, const Chain& chain, std::uint32_t written) {
-    for (const ChainDescriptor& buffer : chain.descriptors()) {
-        if (!buffer.device_writable) {
-            continue;
-        }
-        const std::uint32_t bytes = std::min(buffer.length, written);
-        log.mark(buffer.address, bytes);
-        written -= bytes;
-    }
-}
-
-}  // namespace
-
 NetQueue::NetQueue(EventLoop& loop, unsigned index, const char* role, RingEventLog* events,
-                   std::function<void()> on_kick)
+                   std::function<void()> on_kick, EventLoop::PollCallback look)
     : index_(index),
       events_(events),
       wake_(std::move(on_kick)),
+      poll_(loop.add_poll(std::move(look))),
       virtqueue_(loop, fmt::format("queue {} ({})", index, role), [this](Virtqueue::Wake wake) {
           if (wake == Virtqueue::Wake::kick) {
               ++counters_.kicks;
@@ -72,37 +57,28 @@ void NetQueue::call_late() {
     }
 }
 
-void NetQueue::note_taken(const Chain& chain) {
-    chain_sizes_.add(chain.descriptors().size());
-    if (events_ != nullptr) {
-        events_->available(index_, chain);
-    }
-}
-
-void NetQueue::complete(Chain&& chain, std::uint32_t written, std::uint32_t length) {
-    if (gate_ != nullptr) {
-        const auto completion = gate_->on_complete(index_, chain);
-        if (completion == QueueGate::Completion::withhold) {
+void NetQueue::complete_gated(Chain&& chain, std::uint32_t written, std::uint32_t length) {
+    switch (gate_->on_complete(index_, chain)) {
+        case QueueGate::Completion::now:
+            put(std::move(chain), written, length);
+            break;
+        case QueueGate::Completion::withhold:
             withheld_.push_back({std::move(chain), written, length});
-            return;
-        }
-        if (completion == QueueGate::Completion::never) {
-            return;
-        }
+            break;
+        case QueueGate::Completion::never:
+            break;
     }
-    put(std::move(chain), written, length);
 }
 
-void NetQueue::put(Chain&& chain, std::uint32_t written, std::uint32_t length) {
-    Ring& ring = *virtqueue_.ring();
-    if (events_ != nullptr) {
-        events_->used(index_, ring.next_used(), chain.head(), length);
+void NetQueue::mark_written(const Chain& chain, std::uint32_t written) {
+    for (const ChainDescriptor& buffer : chain.descriptors()) {
+        if (!buffer.device_writable) {
+            continue;
+        }
+        const std::uint32_t bytes = std::min(buffer.length, written);
+        virtqueue_.log()->mark(buffer.address, bytes);
+        written -= bytes;
     }
-    if (DirtyLog* const log = virtqueue_.log(); log != nullptr) {
-        mark_written(*log, chain, written);
-    }
-    ring.put_used(std::move(chain), written);
-    ++batch_;
 }
 
 void NetQueue::release_withheld() {
@@ -139,16 +115,13 @@ void NetQueue::settle() {
     }
 }
 
-void NetQueue::finish_batch() {
-    if (gate_ != nullptr) {
-        release_withheld();
-    }
+void NetQueue::show_completed() {
     Ring* const ring = virtqueue_.ring();
-    if (ring == nullptr || batch_ == 0) {
-        batch_ = 0;
+    const std::size_t batch = std::exchange(batch_, 0);
+    if (ring == nullptr) {
         return;
     }
-    batch_sizes_.add(std::exchange(batch_, 0));
+    batch_sizes_.add(batch);
     if (ring->memory().lost()) {
         virtqueue_.fault({RingFaultKind::memory_lost,
                           "the file behind the guest's memory was cut short by the front end"});

@@ -9,9 +9,11 @@
 #include <functional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "device/event_loop.h"
+#include "device/net/busy_poll.h"
 #include "device/net/features.h"
 #include "device/net/queue_gate.h"
 #include "device/net/ring_events.h"
@@ -87,6 +89,8 @@ class NetQueue {
     const SizeHistogram& batch_sizes() const noexcept { return batch_sizes_; }
     void reset_counters() noexcept;
     void set_negotiated(Features negotiated) noexcept { negotiated_ = negotiated; }
+    /// Looks at the ring all the time, whatever the rate, and never asks for kicks.
+    void set_always_poll(bool always) noexcept { busy_.set_always(always); }
 
     /// Without a link frames are dropped: what the guest sends is used up, and it gets nothing.
     void set_link(bool up) noexcept { link_up_ = up; }
@@ -99,27 +103,58 @@ class NetQueue {
     /// A call that a gate put off.
     void call_late();
 
-    /// Shows the driver what was completed, decides once for all of it whether to call, and calls.
-    void finish_batch();
+    /// Gives the ring back what was taken and not used, shows the driver what was completed,
+    /// decides once for all of it whether to call, and calls. Before a ring is stopped or moved,
+    /// and when there is nothing more to do for now.
+    void finish_batch() {
+        give_back();
+        show_batch();
+    }
     /// Before the queue stops, or its memory changes: returns what is withheld, in order, and
     /// finishes.
     void settle();
 
   protected:
+    /// `on_kick`: the ring may have something new. `look`: it may have, without a kick; returns
+    /// whether it had. Called over and over while poll() is awake.
     NetQueue(EventLoop& loop, unsigned index, const char* role, RingEventLog* events,
-             std::function<void()> on_kick);
+             std::function<void()> on_kick, EventLoop::PollCallback look);
     ~NetQueue() = default;
 
+    /// Puts back the chains that were taken ahead. There may be no ring any more.
+    virtual void give_back() noexcept {}
+    void show_batch() {
+        if (gate_ != nullptr) [[unlikely]] {
+            release_withheld();
+        }
+        if (batch_ > 0) {
+            show_completed();
+        }
+    }
+
     /// The chain is ours now: for the events.
-    void note_taken(const Chain& chain);
+    void note_taken(const Chain& chain) {
+        chain_sizes_.add(chain.descriptors().size());
+        if (events_ != nullptr) [[unlikely]] {
+            events_->available(index_, chain);
+        }
+    }
     /// Returns a chain. `written` is what the driver is told, `length` what the event says.
-    void complete(Chain&& chain, std::uint32_t written, std::uint32_t length);
+    void complete(Chain&& chain, std::uint32_t written, std::uint32_t length) {
+        if (gate_ != nullptr) [[unlikely]] {
+            complete_gated(std::move(chain), written, length);
+        } else {
+            put(std::move(chain), written, length);
+        }
+    }
     bool link_up() const noexcept { return link_up_; }
     /// nullptr: nobody has a say.
     QueueGate* gate() const noexcept { return gate_; }
     std::size_t uncompleted_batch() const noexcept { return batch_; }
     Features negotiated() const noexcept { return negotiated_; }
     QueueCounters& count() noexcept { return counters_; }
+    BusyPoll& busy() noexcept { return busy_; }
+    EventLoop::Poll& poll() noexcept { return poll_; }
 
   private:
     /// A chain that is done with and that the gate keeps from the driver.
@@ -129,7 +164,21 @@ class NetQueue {
         std::uint32_t length;
     };
 
-    void put(Chain&& chain, std::uint32_t written, std::uint32_t length);
+    void put(Chain&& chain, std::uint32_t written, std::uint32_t length) {
+        Ring& ring = *virtqueue_.ring();
+        if (events_ != nullptr) [[unlikely]] {
+            events_->used(index_, ring.next_used(), chain.head(), length);
+        }
+        if (virtqueue_.log() != nullptr) [[unlikely]] {
+            mark_written(chain, written);
+        }
+        ring.put_used(std::move(chain), written);
+        ++batch_;
+    }
+    /// Marks in the log the first `written` bytes of a chain's device-writable part.
+    void mark_written(const Chain& chain, std::uint32_t written);
+    void complete_gated(Chain&& chain, std::uint32_t written, std::uint32_t length);
+    void show_completed();
     void release_withheld();
     void return_withheld();
     /// Whether the driver was called.
@@ -140,6 +189,7 @@ class NetQueue {
     QueueGate* gate_ = nullptr;
     bool link_up_ = true;
     std::function<void()> wake_;
+    EventLoop::Poll poll_;
     Features negotiated_ = 0;
     QueueCounters counters_;
     SizeHistogram chain_sizes_;
@@ -147,6 +197,7 @@ class NetQueue {
     std::size_t batch_ = 0;  ///< chains completed and not shown yet
     std::vector<Withheld> withheld_;
     std::vector<std::size_t> releases_;  ///< for one release_withheld(); kept for its capacity
+    BusyPoll busy_;
     Virtqueue virtqueue_;
 };
 

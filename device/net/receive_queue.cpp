@@ -1,5 +1,7 @@
 #include "device/net/receive_queue.h"
 
+#include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include <fmt/format.h>
@@ -9,9 +11,19 @@
 
 namespace skbtrail::device {
 
+namespace {
+
+/// Whether there is nothing for the header to say, as for most frames.
+bool says_nothing(const FrameOffload& offload) noexcept {
+    return !offload.needs_checksum && !offload.data_valid && offload.gso_type == gso_none;
+}
+
+}  // namespace
+
 ReceiveQueue::ReceiveQueue(EventLoop& loop, unsigned index, RingEventLog* events, FrameTap tap,
                            std::function<void()> on_buffers)
-    : NetQueue(loop, index, "receive", events, [this] { woken(); }),
+    : NetQueue(
+          loop, index, "receive", events, [this] { woken(); }, [this] { return look(); }),
       tap_(std::move(tap)),
       on_buffers_(std::move(on_buffers)) {}
 
@@ -86,6 +98,9 @@ bool ReceiveQueue::takes_segments(const Frame& frame) const {
 }
 
 ReceiveQueue::Outcome ReceiveQueue::deliver_whole(const Frame& frame) {
+    if ((negotiated() & feature_guest_csum) != 0 || says_nothing(frame.offload)) {
+        return write(frame);
+    }
     const std::optional<Frame> adapted = adapt(frame);
     if (!adapted) {
         ++count().dropped_offload;
@@ -97,9 +112,6 @@ ReceiveQueue::Outcome ReceiveQueue::deliver_whole(const Frame& frame) {
 std::optional<Frame> ReceiveQueue::adapt(const Frame& frame) {
     Frame adapted = frame;
     const FrameOffload& offload = frame.offload;
-    if ((negotiated() & feature_guest_csum) != 0) {
-        return adapted;
-    }
     if (offload.needs_checksum) {
         completed_.assign(frame.bytes.begin(), frame.bytes.end());
         if (!complete_checksum(completed_, offload)) {
@@ -116,6 +128,9 @@ ReceiveQueue::Outcome ReceiveQueue::write(const Frame& frame) {
         return refuse();
     }
     const std::size_t header_bytes = net_header_bytes(negotiated());
+    if (gate() == nullptr && write_plain(frame, header_bytes)) {
+        return Outcome::delivered;
+    }
     if (const auto ended = take_room(header_bytes, frame.bytes.size())) {
         return *ended;
     }
@@ -140,12 +155,43 @@ ReceiveQueue::Outcome ReceiveQueue::write(const Frame& frame) {
         complete(std::move(chain), written, written);
     }
     taken_.clear();
+    note_delivered(frame);
+    return Outcome::delivered;
+}
+
+bool ReceiveQueue::write_plain(const Frame& frame, std::size_t header_bytes) {
+    const std::size_t total = header_bytes + frame.bytes.size();
+    if (ahead_begin_ == ahead_end_ || !says_nothing(frame.offload)) {
+        return false;
+    }
+    Chain& chain = ahead_[ahead_begin_];
+    const auto pieces = chain.writable();
+    if (chain.readable_bytes() > 0 || pieces.front().size() < total) {
+        return false;
+    }
+    ++ahead_begin_;
+    if (tap_) {
+        tap_({FrameDirection::to_guest, frame.bytes, index(), std::span(&chain, 1)});
+    }
+    // num_buffers is 1, and where the header ends before it the frame comes over it.
+    static const NetHeaderBytes header = make_receive_header({}, 1);
+    std::byte* const to = pieces.front().data();
+    std::memcpy(to, header.data(), header.size());  // shorter than any frame with its header
+    std::memcpy(to + header_bytes, frame.bytes.data(), frame.bytes.size());
+    note_taken(chain);
+    complete(std::move(chain), static_cast<std::uint32_t>(total),
+             static_cast<std::uint32_t>(total));
+    note_delivered(frame);
+    return true;
+}
+
+void ReceiveQueue::note_delivered(const Frame& frame) {
     ++count().frames;
     count().bytes += frame.bytes.size();
+    busy().found(1);
     if (uncompleted_batch() >= batch_limit) {
-        finish_batch();
+        show_batch();
     }
-    return Outcome::delivered;
 }
 
 std::optional<ReceiveQueue::Outcome> ReceiveQueue::take_room(std::size_t header_bytes,
@@ -161,22 +207,17 @@ std::optional<ReceiveQueue::Outcome> ReceiveQueue::take_room(std::size_t header_
             ++count().dropped_size;
             return Outcome::dropped;
         }
-        auto next = ring.take();
-        if (!next) {
-            return break_queue(std::move(next.error()));
-        }
-        std::optional<Chain> chain = std::move(*next);
-        if (!chain) {
-            auto more = ring.ask_for_kicks();
+        if (ahead_begin_ == ahead_end_) {
+            const auto more = take_ahead(ring);
             if (!more) {
-                return break_queue(std::move(more.error()));
+                return break_queue(more.error());
             }
-            if (*more) {
-                continue;
+            if (!*more) {
+                put_all_back(ring);
+                return refuse();
             }
-            put_all_back(ring);
-            return refuse();
         }
+        Chain* const chain = &ahead_[ahead_begin_++];
         if (chain->readable_bytes() > 0) {
             return break_queue({RingFaultKind::wrong_direction,
                                 fmt::format("chain at head {} has device-readable buffers, in a "
@@ -201,7 +242,77 @@ ReceiveQueue::Outcome ReceiveQueue::refuse() {
     return Outcome::no_buffers;
 }
 
+tl::expected<bool, RingFault> ReceiveQueue::take_ahead(Ring& ring) {
+    // What the batch before this one needed, this one is likely to need; if it needs more, twice
+    // as much.
+    // Where a gate holds and steps, nothing is taken before its time.
+    const std::size_t wanted =
+        gate() != nullptr ? 1 : std::clamp<std::size_t>(next_ahead_, 1, max_burst);
+    next_ahead_ = 2 * wanted;
+    while (true) {
+        const auto taken = ring.take_burst(std::span(ahead_).first(wanted));
+        if (!taken) {
+            return tl::make_unexpected(taken.error());
+        }
+        ahead_begin_ = 0;
+        ahead_end_ = *taken;
+        if (*taken > 0) {
+            return true;
+        }
+        if (busy().look_again()) {
+            poll().wake();
+            return false;
+        }
+        const auto more = ring.ask_for_kicks();
+        if (!more || !*more) {
+            poll().sleep();
+            return more;
+        }
+    }
+}
+
+void ReceiveQueue::give_back() noexcept {
+    if (Ring* const ring = virtqueue().ring(); ring != nullptr) {
+        while (ahead_end_ > ahead_begin_) {
+            ring->put_back(std::move(ahead_[--ahead_end_]));
+        }
+        if (uncompleted_batch() > 0) {
+            next_ahead_ = uncompleted_batch();
+        }
+    }
+    ahead_begin_ = 0;
+    ahead_end_ = 0;
+}
+
+bool ReceiveQueue::look() {
+    Ring* const ring = virtqueue().ring();
+    if (ring == nullptr || !awaited_) {
+        poll().sleep();
+        return false;
+    }
+    if (!ring->looks_empty()) {
+        const std::uint64_t before = count().frames;
+        announce_buffers();
+        if (count().frames != before) {
+            return true;
+        }
+    }
+    if (virtqueue().ring() != ring || busy().look_again()) {
+        return false;
+    }
+    poll().sleep();
+    // From here on as if it had been kicked, in case it was just not.
+    if (const auto more = ring->ask_for_kicks(); !more) {
+        break_queue(more.error());
+    } else if (*more) {
+        announce_buffers();
+    }
+    return true;
+}
+
 void ReceiveQueue::put_all_back(Ring& ring) {
+    // The ring wants them in reverse order: first those that were taken last.
+    give_back();
     for (auto chain = taken_.rbegin(); chain != taken_.rend(); ++chain) {
         ring.put_back(std::move(*chain));
     }
@@ -228,11 +339,12 @@ void ReceiveQueue::announce_buffers() {
 
 ReceiveQueue::Outcome ReceiveQueue::break_queue(RingFault fault) {
     taken_.clear();
-    finish_batch();
+    show_batch();
     // finish_batch() may have found a reason of its own.
     if (virtqueue().ring() != nullptr) {
         virtqueue().fault(std::move(fault));
     }
+    give_back();  // to nobody: they went with the ring
     ++count().dropped_not_ready;
     awaited_ = true;
     return Outcome::not_ready;

@@ -1,6 +1,7 @@
 // Towards the guest: frames from the wire into the buffers that the driver has given.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <functional>
 #include <optional>
@@ -12,7 +13,7 @@
 
 namespace skbtrail::device {
 
-class ReceiveQueue : public NetQueue {
+class ReceiveQueue final : public NetQueue {
   public:
     enum class Outcome : std::uint8_t {
         delivered,   ///< in the guest's memory; the driver sees it after finish_batch()
@@ -48,12 +49,22 @@ class ReceiveQueue : public NetQueue {
     /// without. None when it cannot be made so.
     std::optional<Frame> adapt(const Frame& frame);
     Outcome write(const Frame& frame);
+    /// Writes a frame that says nothing and fits into the first piece of a chain taken ahead.
+    /// False: it is another, or there is none, and nothing was done.
+    bool write_plain(const Frame& frame, std::size_t header_bytes);
+    void note_delivered(const Frame& frame);
     /// Takes chains into taken_ until a header and a frame fit; else says what became of the
     /// frame, and nothing is taken.
     std::optional<Outcome> take_room(std::size_t header_bytes, std::size_t frame_bytes);
     /// The wire may offer the frame again when it is told.
     Outcome refuse();
+    /// Takes chains into ahead_, which is empty. False when there are none; the queue will notice
+    /// when there are.
+    tl::expected<bool, RingFault> take_ahead(Ring& ring);
+    void give_back() noexcept override;
     void put_all_back(Ring& ring);
+    /// Looks for buffers that the wire waits for, without a kick.
+    bool look();
     void woken();
     Outcome break_queue(RingFault fault);
 
@@ -62,8 +73,13 @@ class ReceiveQueue : public NetQueue {
 
     FrameTap tap_;
     std::function<void()> on_buffers_;
-    bool awaited_ = true;               ///< the wire waits to hear of buffers
-    std::vector<Chain> taken_;          ///< for one deliver(); kept for its capacity
+    bool awaited_ = true;       ///< the wire waits to hear of buffers
+    std::vector<Chain> taken_;  ///< for one deliver(); kept for its capacity
+    /// Chains for the next frames of this batch: taken together, given back if not needed.
+    std::array<Chain, max_burst> ahead_;
+    std::size_t ahead_begin_ = 0;
+    std::size_t ahead_end_ = 0;
+    std::size_t next_ahead_ = 1;
     Segmenter segments_;                ///< of the frame that was delivered last
     std::vector<std::byte> completed_;  ///< a frame whose checksum adapt() completed
 };

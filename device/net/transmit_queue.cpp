@@ -1,6 +1,7 @@
 #include "device/net/transmit_queue.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include <fmt/format.h>
@@ -12,84 +13,103 @@ namespace skbtrail::device {
 
 TransmitQueue::TransmitQueue(EventLoop& loop, unsigned index, RingEventLog* events, Wire& wire,
                              FrameTap tap, std::chrono::milliseconds latency)
-    : NetQueue(loop, index, "transmit", events, [this] { on_kick(); }),
+    : NetQueue(
+          loop, index, "transmit", events, [this] { on_kick(); }, [this] { return look(); }),
       wire_(wire),
       tap_(std::move(tap)),
       latency_(latency),
-      frame_(max_frame_bytes),
-      continue_(loop.add_timer([this] { process(); })) {}
+      frame_(max_net_header_bytes + max_frame_bytes),
+      late_(loop.add_timer([this] { look(); })) {}
 
 void TransmitQueue::on_kick() {
     if (latency_.count() == 0) {
-        process();
-    } else if (!continue_.armed()) {
-        continue_.arm(EventLoop::Clock::now() + latency_);
+        look();
+    } else if (!late_.armed()) {
+        late_.arm(EventLoop::Clock::now() + latency_);
     }
 }
 
-void TransmitQueue::process() {
-    Ring* ring = virtqueue().ring();
+bool TransmitQueue::look() {
+    Ring* const ring = virtqueue().ring();
     if (ring == nullptr) {
-        return;
+        poll().sleep();
+        return false;
     }
     ring->refuse_kicks();
-    for (std::size_t handled = 0; handled < turn_budget;) {
+    std::size_t handled = 0;
+    while (handled < turn_budget) {
         const std::size_t most =
             gate() == nullptr ? burst : std::min(burst, gate()->may_take(index(), burst));
         std::size_t taken = 0;
         if (most == 0 || !process_burst(most, taken)) {
-            return;  // held: whoever does it pokes
+            poll().sleep();  // if it is held: whoever does it pokes
+            return true;
         }
         handled += taken;
-        if (taken == most) {
-            continue;
+        if (taken > 0) {
+            continue;  // fewer than a burst may be those before one that is broken
+        }
+        if (handled > 0) {
+            busy().found(handled);
+        }
+        if (latency_.count() == 0 && busy().look_again()) {
+            poll().wake();
+            return handled > 0;
         }
         // The ring looked empty: ask for a kick, and look again before relying on one.
         auto more = ring->ask_for_kicks();
         if (!more) {
             break_queue(std::move(more.error()));
-            return;
+            poll().sleep();
+            return true;
         }
         if (!*more) {
-            return;
+            poll().sleep();
+            return handled > 0;
         }
         ring->refuse_kicks();
     }
-    continue_.arm(EventLoop::Clock::now());
+    // Goes on in the next turn.
+    busy().found(handled);
+    poll().wake();
+    return true;
 }
 
 bool TransmitQueue::process_burst(std::size_t most, std::size_t& taken) {
     Ring& ring = *virtqueue().ring();
+    // What a gate may keep from passing is taken one by one.
+    const std::size_t at_a_time = gate() == nullptr ? most : 1;
     while (taken < most) {
-        auto next = ring.take();
-        if (!next) {
-            return break_queue(std::move(next.error()));
+        const auto count = ring.take_burst(std::span(chains_).first(at_a_time));
+        if (!count) {
+            return break_queue(count.error());
         }
-        std::optional<Chain> chain = std::move(*next);
-        if (!chain) {
+        for (Chain& chain : std::span(chains_).first(*count)) {
+            const auto prepared = prepare(chain);
+            if (!prepared) {
+                note_taken(chain);
+                return break_queue(prepared.error());
+            }
+            if (gate() != nullptr && !gate()->may_pass(index(), chain, prepared->frame)) {
+                ring.put_back(std::move(chain));
+                show_batch();
+                return false;
+            }
+            note_taken(chain);
+            if (prepared->dropped != nullptr) {
+                ++(this->count().*prepared->dropped);
+            } else {
+                send(chain, prepared->frame, prepared->offload);
+            }
+            const std::uint32_t length = chain.readable_bytes();
+            complete(std::move(chain), 0, length);
+        }
+        taken += *count;
+        if (*count == 0 || gate() == nullptr) {
             break;
         }
-        const auto prepared = prepare(*chain);
-        if (!prepared) {
-            note_taken(*chain);
-            return break_queue(prepared.error());
-        }
-        if (gate() != nullptr && !gate()->may_pass(index(), *chain, prepared->frame)) {
-            ring.put_back(std::move(*chain));
-            finish_batch();
-            return false;
-        }
-        note_taken(*chain);
-        if (prepared->dropped != nullptr) {
-            ++(count().*prepared->dropped);
-        } else {
-            send(*chain, prepared->frame, prepared->offload);
-        }
-        const std::uint32_t length = chain->readable_bytes();
-        complete(std::move(*chain), 0, length);
-        ++taken;
     }
-    finish_batch();
+    show_batch();
     return virtqueue().ring() != nullptr;
 }
 
@@ -125,16 +145,22 @@ tl::expected<TransmitQueue::Prepared, RingFault> TransmitQueue::prepare(const Ch
     if (frame_bytes > max_frame_bytes || frame_bytes < min_frame_bytes) {
         return Prepared{{}, {}, &QueueCounters::dropped_size};
     }
+    // Both at once, to where they are looked at. The frame stands where it is aligned.
+    const std::span whole =
+        std::span(frame_).subspan(max_net_header_bytes - header_bytes, chain.readable_bytes());
+    gather(chain.readable(), 0, whole);
+    const std::span frame = std::span(frame_).subspan(max_net_header_bytes, frame_bytes);
     NetHeaderBytes header{};
-    gather(chain.readable(), 0, std::span(header).first(header_bytes));
+    std::memcpy(header.data(), whole.data(), net_header_bytes(0));  // without num_buffers
+    if (asks_for_nothing(header)) {
+        return Prepared{frame, {}, nullptr};
+    }
     auto offload = parse_transmit_header(header, frame_bytes, negotiated());
     if (!offload) {
         return ring_fault(
             RingFaultKind::bad_header,
             fmt::format("chain at head {}: {}", chain.head(), offload.error().message));
     }
-    const std::span frame = std::span(frame_).first(frame_bytes);
-    gather(chain.readable(), header_bytes, frame);
     return Prepared{frame, *offload, nullptr};
 }
 

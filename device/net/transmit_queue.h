@@ -1,6 +1,7 @@
 // From the guest: frames out of the ring onto the wire.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -13,7 +14,7 @@
 
 namespace skbtrail::device {
 
-class TransmitQueue : public NetQueue {
+class TransmitQueue final : public NetQueue {
   public:
     /// `latency`: how long after the driver's kick the ring is looked at.
     TransmitQueue(EventLoop& loop, unsigned index, RingEventLog* events, Wire& wire, FrameTap tap,
@@ -34,7 +35,8 @@ class TransmitQueue : public NetQueue {
     };
 
     void on_kick();
-    void process();
+    /// Takes what is there; true if there was something.
+    bool look();
     /// Handles up to `most` chains. False when the queue is broken now, or held by its gate.
     bool process_burst(std::size_t most, std::size_t& taken);
     /// Returns false.
@@ -48,9 +50,10 @@ class TransmitQueue : public NetQueue {
     Wire& wire_;
     FrameTap tap_;
     std::chrono::milliseconds latency_;
+    std::array<Chain, burst> chains_;
     std::vector<std::byte> frame_;  ///< the guest's bytes, copied before they are looked at
     Segmenter segmenter_;
-    EventLoop::Timer continue_;  ///< goes on later: in the next turn, or after the latency
+    EventLoop::Timer late_;  ///< after the latency
 };
 
 }  // namespace skbtrail::device

@@ -106,7 +106,9 @@ tl::expected<std::size_t, RingFault> PackedRing::take_burst(std::span<Chain> to)
                 fmt::format("chain at descriptor {}: {}", next_.index, places.error().message);
             return tl::make_unexpected(std::move(places.error()));
         }
-        __builtin_prefetch(storage.segments.values().front().data());
+        const std::byte* const bytes = storage.segments.values().front().data();
+        __builtin_prefetch(bytes);
+        __builtin_prefetch(bytes + 64);
         to[taken] = Chain(id, next_.encode(), *places, &storage);
         next_.advance(*places, size_);
         outstanding_ += *places;
@@ -268,6 +270,7 @@ CallDecision PackedRing::decide_call() noexcept {
 
 tl::expected<bool, RingFault> PackedRing::ask_for_kicks() noexcept {
     // Not next_: chains may be there that are too few for what we have to write.
+    kicks_refused_ = false;
     PackedPlace seen = next_;
     seen.advance(seen_ahead_, size_);
     const std::uint32_t event = features_.event_idx
@@ -280,7 +283,10 @@ tl::expected<bool, RingFault> PackedRing::ask_for_kicks() noexcept {
 }
 
 void PackedRing::refuse_kicks() noexcept {
-    store_field<std::uint32_t>(device_event_, std::uint32_t{event_disable} << 16);
+    if (!kicks_refused_) {
+        store_field<std::uint32_t>(device_event_, std::uint32_t{event_disable} << 16);
+        kicks_refused_ = true;
+    }
 }
 
 }  // namespace skbtrail::device

@@ -40,6 +40,11 @@ class PackedRing {
                                                     std::uint32_t size, RingFeatures features,
                                                     std::uint32_t base);
 
+    bool looks_empty() const noexcept {
+        const auto flags =
+            load_field<std::uint16_t>(descriptor_at(next_.index) + PackedParts::flags);
+        return !packed_is_available(flags, next_.wrap);
+    }
     tl::expected<std::uint16_t, RingFault> waiting();
     tl::expected<std::size_t, RingFault> take_burst(std::span<Chain> to);
     void put_back(Chain&& chain) noexcept {
@@ -91,6 +96,7 @@ class PackedRing {
     PackedPlace decided_used_;       ///< next_used_ at the last decide_call()
     std::uint32_t undecided_ = 0;    ///< places used since
     bool decided_once_ = false;
+    bool kicks_refused_ = false;
 
     /// The first used descriptor since publish(), which is not stored yet.
     struct FirstUsed {

@@ -64,6 +64,10 @@ class Ring {
                                               const RingAddresses& addresses, std::uint32_t size,
                                               RingFeatures features, std::uint32_t base);
 
+    /// Whether there is nothing to take: a glance, for who looks again and again.
+    bool looks_empty() const noexcept {
+        return with([](const auto& ring) { return ring.looks_empty(); });
+    }
     /// How many chains the driver has made available and we have not taken.
     tl::expected<std::uint16_t, RingFault> waiting() {
         return with([](auto& ring) { return ring.waiting(); });

@@ -93,7 +93,9 @@ tl::expected<std::size_t, RingFault> SplitRing::take_burst(std::span<Chain> to) 
         const std::uint16_t head = heads[i];
         ChainStorage& storage = pool_.take();
         tl::expected<void, RingFault> walked;
-        if (head >= size_) {
+        if (head < size_ && walk_single(head, storage)) {
+            // Most chains are one buffer.
+        } else if (head >= size_) {
             walked = ring_fault(RingFaultKind::head_out_of_range,
                                 fmt::format("available entry {} names descriptor {} of {}",
                                             next_available_, head, size_));
@@ -110,7 +112,10 @@ tl::expected<std::size_t, RingFault> SplitRing::take_burst(std::span<Chain> to) 
             }
             return tl::make_unexpected(std::move(walked.error()));
         }
-        __builtin_prefetch(storage.segments.values().front().data());
+        // A header ends where the frame's first line begins, where drivers align frames.
+        const std::byte* const bytes = storage.segments.values().front().data();
+        __builtin_prefetch(bytes);
+        __builtin_prefetch(bytes + 64);
         to[i] = Chain(head, next_available_++, 1, &storage);
     }
     return wanted;
@@ -152,6 +157,7 @@ CallDecision SplitRing::decide_call() noexcept {
 
 tl::expected<bool, RingFault> SplitRing::ask_for_kicks() {
     const std::uint16_t seen = seen_available_;
+    kicks_refused_ = false;
     if (features_.event_idx) {
         // Not next_available_: chains may be there that are too few for what we have to write,
         // and the driver, whose index is past them, would never kick.
@@ -166,9 +172,16 @@ tl::expected<bool, RingFault> SplitRing::ask_for_kicks() {
 
 void SplitRing::refuse_kicks() noexcept {
     // With EVENT_IDX an avail_event that is not moved refuses by itself: the index has passed it.
-    if (!features_.event_idx) {
+    if (!features_.event_idx && !kicks_refused_) {
         store_field<std::uint16_t>(used_ + RingParts::used_flags, used_no_notify);
     }
+    kicks_refused_ = true;
+}
+
+bool SplitRing::walk_single(std::uint16_t head, ChainStorage& chain) noexcept {
+    const RingDescriptor descriptor = load_descriptor(descriptor_at(head));
+    return (descriptor.flags & (descriptor_next | descriptor_indirect)) == 0 &&
+           buffers_.append_plain(descriptor, chain);
 }
 
 tl::expected<void, RingFault> SplitRing::walk(std::uint16_t head, ChainStorage& chain) {

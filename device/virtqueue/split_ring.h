@@ -36,6 +36,10 @@ class SplitRing {
                                                    std::uint32_t size, RingFeatures features,
                                                    std::uint16_t next_available);
 
+    bool looks_empty() const noexcept {
+        return load_field<std::uint16_t>(available_ + RingParts::available_index) ==
+               next_available_;
+    }
     tl::expected<std::uint16_t, RingFault> waiting();
     tl::expected<std::size_t, RingFault> take_burst(std::span<Chain> to);
     void put_back(Chain&& chain) noexcept {
@@ -68,6 +72,8 @@ class SplitRing {
     SplitRing(std::shared_ptr<const GuestMemory> memory, std::uint32_t size, RingFeatures features)
         : size_(size), features_(features), buffers_(std::move(memory), size) {}
 
+    /// A chain of one plain buffer. False: it is another, and nothing was done.
+    bool walk_single(std::uint16_t head, ChainStorage& chain) noexcept;
     tl::expected<void, RingFault> walk(std::uint16_t head, ChainStorage& chain);
     tl::expected<void, RingFault> walk_table(const RingDescriptor& table, ChainStorage& chain);
     const std::byte* descriptor_at(std::uint16_t index) const noexcept {
@@ -98,6 +104,7 @@ class SplitRing {
     std::uint16_t next_used_ = 0;
     std::uint16_t decided_used_ = 0;  ///< used index at the last decide_call()
     bool decided_once_ = false;
+    bool kicks_refused_ = false;
     /// With IN_ORDER, chains that are returned together: one element, where that of the first
     /// would be, names the last (2.7.9).
     struct Batch {
