@@ -9,7 +9,8 @@
 
 namespace skbtrail::device {
 
-/// Not a wire by itself: only transmit() is used, everything else asks the wire behind it.
+/// Not a wire by itself: a transmit queue sends and asks what may be sent, both of which go to the
+/// wire behind it; nothing is delivered through it.
 class SteeredPort final : public Wire {
   public:
     /// Wire and steering must outlive it. `pair` is the pair whose transmit queue sends here.
@@ -24,6 +25,9 @@ class SteeredPort final : public Wire {
         wire_.transmit(marked);
     }
     bool takes_offloads() const override { return wire_.takes_offloads(); }
+    bool takes_segments(std::uint8_t gso_type) const override {
+        return wire_.takes_segments(gso_type);
+    }
     WireCounters counters() const override { return wire_.counters(); }
     std::string describe() const override { return wire_.describe(); }
 

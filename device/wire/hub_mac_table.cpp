@@ -22,7 +22,7 @@ void HubMacTable::learn(const MacAddress& station, Port port, Clock::time_point 
         found->second = {port, now};
         return;
     }
-    if (stations_.size() >= most_stations) {
+    if (stations_.size() >= most_stations && now >= next_removal_) {
         remove_old(now);
     }
     if (stations_.size() < most_stations) {
@@ -44,6 +44,7 @@ void HubMacTable::forget(Port port) {
 }
 
 void HubMacTable::remove_old(Clock::time_point now) {
+    next_removal_ = now + removal_interval;
     std::erase_if(stations_,
                   [now](const auto& entry) { return now - entry.second.seen > lifetime; });
 }

@@ -22,6 +22,9 @@ class HubMacTable {
     /// A station that said nothing for so long may be elsewhere by now (IEEE 802.1D's default).
     static constexpr std::chrono::seconds lifetime{300};
     static constexpr std::size_t most_stations = 8192;
+    /// How often a full table is searched for old stations at most: searching it for each invented
+    /// address would let one guest take the switch's time from all others.
+    static constexpr std::chrono::seconds removal_interval{1};
 
     void learn(const MacAddress& station, Port port, Clock::time_point now);
     /// None: nobody knows, and everybody has to get the frame.
@@ -39,6 +42,7 @@ class HubMacTable {
     void remove_old(Clock::time_point now);
 
     std::unordered_map<std::uint64_t, Entry> stations_;
+    Clock::time_point next_removal_{};
 };
 
 }  // namespace skbtrail::device

@@ -6,6 +6,7 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include "device/net/flow.h"
+#include "device/net/steered_port.h"
 #include "device/net/steering.h"
 #include "tests/unit/device/back_end.h"
 
@@ -156,6 +157,18 @@ TEST_CASE("steering: forgotten with the driver", "[device][steering]") {
     CHECK(steering.choose(frame, 4) == 3);
     steering.forget();
     CHECK(steering.choose(frame, 4) != 3);
+}
+
+TEST_CASE("steering: a queue's port says of the wire what the wire says", "[device][steering]") {
+    struct CutsIpv6 final : BenchWire {
+        bool takes_segments(std::uint8_t gso_type) const override { return gso_type == gso_tcp4; }
+    };
+    CutsIpv6 wire;
+    Steering steering;
+    const SteeredPort port(wire, steering, 1);
+    CHECK_FALSE(port.takes_offloads());
+    CHECK(port.takes_segments(gso_tcp4));
+    CHECK_FALSE(port.takes_segments(gso_tcp6));
 }
 
 TEST_CASE("multi-queue: a device with four pairs, of which a driver uses two",

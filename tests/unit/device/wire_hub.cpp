@@ -316,7 +316,12 @@ TEST_CASE("stations are forgotten after a while, and there is a bound", "[wire][
         table.learn(station(i), 1, start);
     }
     CHECK(table.size() == HubMacTable::most_stations);
-    table.learn(station(30'000), 2, start + HubMacTable::lifetime * 2);
+    // It is not searched for each address that somebody invents, but again after a while.
+    const auto searched = start + HubMacTable::lifetime;
+    table.learn(station(30'000), 2, searched);
+    table.learn(station(30'000), 2, searched + HubMacTable::removal_interval / 2);
+    CHECK(table.find(station(30'000), searched) == std::nullopt);
+    table.learn(station(30'000), 2, searched + HubMacTable::removal_interval);
     CHECK(table.size() == 1);
     table.forget(2);
     CHECK(table.size() == 0);
