@@ -16,5 +16,6 @@ Seeds message_seeds();
 Seeds ring_seeds();
 Seeds frame_seeds();
 Seeds script_seeds();
+Seeds control_seeds();
 
 }  // namespace skbtrail::hostile
