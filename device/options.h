@@ -25,7 +25,7 @@ struct NicOptions {
     std::optional<std::uint16_t> mtu;
     unsigned queues = 1;  ///< pairs
     bool serve_config = false;
-    bool poll = false;  ///< never sleep while a queue runs
+    bool poll = false;        ///< never sleep while a queue runs
     unsigned latency_ms = 0;  ///< between a transmit kick and looking at the ring
     std::string capture;      ///< path; empty: none
     std::string events;       ///< path, or unix:PATH; empty: none

@@ -106,7 +106,9 @@ Result<> Breakpoint::add(const std::string& condition) {
         if (auto added = add_number(word, relation, value, largest_queue, number); !added) {
             return added;
         }
-        queue_ = static_cast<unsigned>(number->value);
+        if (number) {
+            queue_ = static_cast<unsigned>(number->value);
+        }
         return {};
     }
     if (word == "event") {

@@ -333,12 +333,12 @@ Result<Json> Commands::break_remove(const Json& request) {
         return tl::make_unexpected(number.error());
     }
     Debugger& debugger = nic_.oversight.debugger();
-    if (!*number) {
+    if (const auto& one = *number; !one) {
         while (!debugger.breakpoints().empty()) {
             debugger.remove(debugger.breakpoints().front().number);
         }
-    } else if (!debugger.remove(static_cast<unsigned>(**number))) {
-        return failure(fmt::format("there is no breakpoint {}", **number));
+    } else if (!debugger.remove(static_cast<unsigned>(*one))) {
+        return failure(fmt::format("there is no breakpoint {}", *one));
     }
     nic_.oversight.changed();
     return breakpoints_json(debugger);
@@ -369,10 +369,10 @@ Result<Json> Commands::fault_remove(const Json& request) {
     if (!number) {
         return tl::make_unexpected(number.error());
     }
-    if (!*number) {
+    if (const auto& one = *number; !one) {
         nic_.oversight.faults().clear();
-    } else if (!nic_.oversight.faults().remove(static_cast<unsigned>(**number))) {
-        return failure(fmt::format("there is no fault {}", **number));
+    } else if (!nic_.oversight.faults().remove(static_cast<unsigned>(*one))) {
+        return failure(fmt::format("there is no fault {}", *one));
     }
     nic_.oversight.changed();
     return faults_json(nic_.oversight.faults());

@@ -56,9 +56,9 @@ Result<unsigned> Debugger::add(Breakpoint breakpoint) {
     if (breakpoints_.size() == most_breakpoints) {
         return failure(fmt::format("{} breakpoints are the most; remove one", most_breakpoints));
     }
-    if (breakpoint.queue() && *breakpoint.queue() >= queues_.size()) {
-        return failure(fmt::format("there is no queue {}: this device has {}", *breakpoint.queue(),
-                                   queues_.size()));
+    if (const auto queue = breakpoint.queue(); queue && *queue >= queues_.size()) {
+        return failure(
+            fmt::format("there is no queue {}: this device has {}", *queue, queues_.size()));
     }
     breakpoints_.push_back({next_number_, std::move(breakpoint), 0});
     return next_number_++;

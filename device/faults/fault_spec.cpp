@@ -143,7 +143,7 @@ std::string_view set_key(FaultSpec& spec, const KindTraits& traits, std::string_
         if (!number) {
             return "the number of a queue: even ones receive, odd ones transmit";
         }
-        spec.queue = *number;
+        spec.queue = number;
     } else if (key == "direction") {
         if (value != "to_guest" && value != "from_guest" && value != "both") {
             return "to_guest, from_guest or both";

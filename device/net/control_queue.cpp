@@ -27,8 +27,8 @@ ControlQueue::ControlQueue(EventLoop& loop, unsigned index, RingEventLog* events
 void ControlQueue::woken() {
     while (Ring* const ring = virtqueue().ring()) {
         auto next = ring->take();
-        if (next && *next) {
-            Chain chain = std::move(**next);
+        if (next && next->has_value()) {
+            Chain chain = std::move(next->value());
             note_taken(chain);
             if (auto handled = handle(chain); !handled) {
                 finish_batch();

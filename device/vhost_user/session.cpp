@@ -15,9 +15,8 @@ constexpr std::uint64_t log_all_bit = std::uint64_t{1} << 26;
 Session::Session(EventLoop& loop, VirtioDevice& device, NetworkControl& network,
                  SessionOptions options)
     : loop_(loop), device_(device), network_(network), options_(options) {
-    device_.on_config_change([this] {
-        return channel_ && negotiated(protocol_config) && channel_->config_changed();
-    });
+    device_.on_config_change(
+        [this] { return channel_ && negotiated(protocol_config) && channel_->config_changed(); });
 }
 
 Session::~Session() {

@@ -121,7 +121,8 @@ tl::expected<std::uint16_t, RingFault> PackedRing::walk(std::uint16_t first_flag
                                                         ChainStorage& chain, std::uint16_t& id) {
     PackedPlace place = next_;
     std::uint16_t flags = first_flags;
-    const std::uint32_t free = size_ - outstanding_;
+    // At most max_ring_size, which has 16 bits.
+    const auto free = static_cast<std::uint16_t>(size_ - outstanding_);
     for (std::uint16_t places = 1; places <= free; ++places) {
         const PackedDescriptor descriptor = load_descriptor(descriptor_at(place.index), flags);
         id = descriptor.id;  // that of the last counts

@@ -114,7 +114,7 @@ class Virtqueue {
     bool enabled_ = false;
     std::optional<std::uint32_t> size_;
     std::optional<RingAddresses> addresses_;
-    std::optional<std::uint32_t> base_;  ///< none: where such a ring starts
+    std::optional<std::uint32_t> base_;     ///< none: where such a ring starts
     std::optional<std::uint32_t> left_at_;  ///< the base when this queue was last stopped, running
     RingFeatures features_;
     std::shared_ptr<const GuestMemory> memory_ = std::make_shared<GuestMemory>();

@@ -126,15 +126,16 @@ std::optional<std::uint16_t> find_mss(Bytes frame) {
 }
 
 void replace_mss(std::span<std::byte> frame, std::uint16_t mss) {
-    const auto at = mss_place(frame);
+    const auto tcp = find_tcp(frame);
+    const auto at = tcp ? find_mss_option(frame, *tcp) : std::nullopt;
     if (!at) {
         return;
     }
-    const std::size_t checksum = find_tcp(frame)->at + tcp_checksum;
+    const std::size_t checksum = tcp->at + tcp_checksum;
     const std::uint16_t before = get16(frame, *at);
     put16(frame, *at, mss);
     // RFC 1624, equation 3. An option at an odd place counts with its bytes swapped.
-    const bool odd = (*at - find_tcp(frame)->at) % 2 != 0;
+    const bool odd = (*at - tcp->at) % 2 != 0;
     const auto counted = [odd](std::uint32_t value) {
         return odd ? (value >> 8 | value << 8) & 0xffff : value;
     };

@@ -62,6 +62,7 @@ void PcapFile::open() {
         std::fclose(file);
         fail(error.data());
     }
+    // NOLINTNEXTLINE(clang-analyzer-unix.Stream): libpcap has the stream, and closes it
     if (filter_text_.empty()) {
         return;
     }

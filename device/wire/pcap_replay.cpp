@@ -122,7 +122,8 @@ const PcapFile::Record* PcapWire::next_frame() {
 }
 
 PcapWire::Clock::time_point PcapWire::due(const PcapFile::Record& frame) const {
-    const std::chrono::duration<double, std::nano> since = frame.time - *first_time_;
+    const std::chrono::duration<double, std::nano> since =
+        frame.time - first_time_.value_or(frame.time);
     return start_ + std::chrono::duration_cast<Clock::duration>(since / speed_);
 }
 

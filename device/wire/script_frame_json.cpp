@@ -313,7 +313,9 @@ void parse_network(const JsonNode& node, LayeredFrame& frame) {
     const auto ipv4 = node.find("ipv4");
     const auto ipv6 = node.find("ipv6");
     if ((arp && ipv4) || (arp && ipv6) || (ipv4 && ipv6)) {
-        (ipv6 ? ipv6 : ipv4)->fail("a frame carries one of \"arp\", \"ipv4\" and \"ipv6\"");
+        if (const auto& second = ipv6 ? ipv6 : ipv4) {
+            second->fail("a frame carries one of \"arp\", \"ipv4\" and \"ipv6\"");
+        }
     }
     if (arp) {
         frame.network = parse_arp(*arp, frame.ethernet);

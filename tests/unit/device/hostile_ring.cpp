@@ -29,9 +29,7 @@ struct Hostile {
     FakeDriver driver{ram, 8};
     RingFeatures features{true, true};
 
-    Ring open() {
-        return must(Ring::open(ram.mapped(), driver.addresses(), 8, features, 0));
-    }
+    Ring open() { return must(Ring::open(ram.mapped(), driver.addresses(), 8, features, 0)); }
     /// A table at a fresh address, and a descriptor for it.
     RingDescriptor table(const std::vector<RingDescriptor>& entries) {
         const GuestAddress address = ram.allocate(16 * entries.size() + 16);
