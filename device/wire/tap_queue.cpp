@@ -46,7 +46,7 @@ constexpr std::uint8_t flag_data_valid = 2;      // VIRTIO_NET_HDR_F_DATA_VALID
 }
 
 std::string reason(int error, bool one_of_several) {
-    const std::string words = std::generic_category().message(error);
+    std::string words = std::generic_category().message(error);
     if (error == EPERM || error == EACCES) {
         return words +
                " (making an interface needs CAP_NET_ADMIN; one that exists needs to be "
