@@ -85,6 +85,8 @@ constexpr std::initializer_list<int> of_sanitizers = {SCMP_SYS(clone),
                                                       SCMP_SYS(mmap),
                                                       SCMP_SYS(sched_setaffinity),
                                                       SCMP_SYS(process_vm_readv),
+                                                      SCMP_SYS(ioctl),
+                                                      SCMP_SYS(pipe),
                                                       SCMP_SYS(pipe2)};
 
 /// The names of system calls by number, so that the handler, which may not allocate, has them.
