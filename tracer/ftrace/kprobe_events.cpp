@@ -5,6 +5,7 @@
 #include <charconv>
 #include <chrono>
 #include <cstring>
+#include <functional>
 #include <set>
 #include <string_view>
 
@@ -160,11 +161,15 @@ KprobeEvents::KprobeEvents(std::string tracefs, std::string directory, const Skb
 
 KprobeEvents::~KprobeEvents() {
     if (keep_) return;
-    try_write_file(fmt::format("{}/events/{}/enable", directory_, group_), "0");
-    const Fd fd(::open((tracefs_ + "/kprobe_events").c_str(), O_WRONLY | O_APPEND | O_CLOEXEC));
-    for (const auto& event : {plain_, with_bytes_}) {
-        const auto line = fmt::format("-:{}/{}\n", group_, event);
-        (void)!::write(fd.get(), line.data(), line.size());
+    try {
+        try_write_file(fmt::format("{}/events/{}/enable", directory_, group_), "0");
+        const Fd fd(::open((tracefs_ + "/kprobe_events").c_str(), O_WRONLY | O_APPEND | O_CLOEXEC));
+        for (const auto& event : {std::cref(plain_), std::cref(with_bytes_)}) {
+            const auto line = fmt::format("-:{}/{}\n", group_, event.get());
+            (void)!::write(fd.get(), line.data(), line.size());
+        }
+    } catch (const std::exception&) {
+        return;  // out of memory: the journal of saved_state.h has the next start remove them
     }
 }
 
