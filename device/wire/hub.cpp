@@ -124,7 +124,7 @@ void HubWire::transmit(const Frame& frame) {
 }
 
 bool HubWire::send(Neighbour& neighbour, const Frame& frame) {
-    HubHeader header = to_hub_header(frame.offload);
+    VnetHeader header = to_vnet_header(frame.offload);
     std::array parts{iovec{&header, sizeof header},
                      // sendmsg() does not write there.
                      iovec{const_cast<std::byte*>(frame.bytes.data()), frame.bytes.size()}};

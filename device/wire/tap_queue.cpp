@@ -13,6 +13,8 @@
 #include <sys/ioctl.h>
 #include <sys/uio.h>
 
+#include "device/wire/vnet_header.h"
+
 namespace skbtrail::device {
 
 namespace {
@@ -24,21 +26,6 @@ constexpr std::size_t longest_frame = 65535 + 14 + 8;
 constexpr unsigned tun_f_uso4 = 0x20;
 constexpr unsigned tun_f_uso6 = 0x40;
 constexpr unsigned every_kernel = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN | TUN_F_UFO;
-
-/// struct virtio_net_hdr_v1, in this machine's byte order; linux/virtio_net.h is not for C++.
-struct Header {
-    std::uint8_t flags;
-    std::uint8_t gso_type;
-    std::uint16_t header_length;
-    std::uint16_t gso_size;
-    std::uint16_t checksum_start;
-    std::uint16_t checksum_offset;
-    std::uint16_t buffers;
-};
-static_assert(sizeof(Header) == 12);
-
-constexpr std::uint8_t flag_needs_checksum = 1;  // VIRTIO_NET_HDR_F_NEEDS_CSUM
-constexpr std::uint8_t flag_data_valid = 2;      // VIRTIO_NET_HDR_F_DATA_VALID
 
 [[noreturn]] void fail(const std::string& name, const std::string& why) {
     throw std::runtime_error(fmt::format("--wire tap: cannot open {}: {}",
@@ -64,34 +51,14 @@ std::string reason(int error, bool one_of_several) {
     return words;
 }
 
-Header to_header(const Frame& frame) {
-    const FrameOffload& offload = frame.offload;
-    Header header{};
-    if (offload.needs_checksum) {
-        header.flags = flag_needs_checksum;
-        header.checksum_start = offload.checksum_start;
-        header.checksum_offset = offload.checksum_offset;
+VnetHeader to_header(const Frame& frame) {
+    FrameOffload offload = frame.offload;
+    offload.data_valid = false;  // the kernel judges itself
+    if (offload.header_length > frame.bytes.size()) {
+        // A hint, and the guest's; the kernel refuses the frame when it is wrong.
+        offload.header_length = 0;
     }
-    header.gso_type = offload.gso_type;
-    header.gso_size = offload.gso_size;
-    // A hint, and the guest's; the kernel refuses the frame when it is wrong.
-    header.header_length =
-        offload.header_length <= frame.bytes.size() ? offload.header_length : std::uint16_t{0};
-    return header;
-}
-
-FrameOffload from_header(const Header& header) {
-    FrameOffload offload;
-    offload.needs_checksum = (header.flags & flag_needs_checksum) != 0;
-    offload.data_valid = (header.flags & flag_data_valid) != 0;
-    if (offload.needs_checksum) {
-        offload.checksum_start = header.checksum_start;
-        offload.checksum_offset = header.checksum_offset;
-    }
-    offload.gso_type = header.gso_type;
-    offload.gso_size = header.gso_size;
-    offload.header_length = header.header_length;
-    return offload;
+    return to_vnet_header(offload);
 }
 
 }  // namespace
@@ -114,7 +81,7 @@ TapQueue TapQueue::open(const std::string& name, bool one_of_several) {
         fail(name, reason(errno, one_of_several));
     }
     queue.name_ = request.ifr_name;
-    int header_bytes = sizeof(Header);
+    int header_bytes = sizeof(VnetHeader);
     if (::ioctl(queue.fd_.get(), TUNSETVNETHDRSZ, &header_bytes) != 0) {
         fail(queue.name_, "its header: " + std::generic_category().message(errno));
     }
@@ -129,18 +96,18 @@ TapQueue TapQueue::open(const std::string& name, bool one_of_several) {
 }
 
 std::optional<Frame> TapQueue::read() {
-    Header header{};
+    VnetHeader header{};
     const std::array parts{iovec{&header, sizeof header}, iovec{buffer_.data(), buffer_.size()}};
     const ssize_t size = ::readv(fd_.get(), parts.data(), parts.size());
     if (size < static_cast<ssize_t>(sizeof header)) {
         return std::nullopt;
     }
     const auto bytes = std::span(buffer_).first(static_cast<std::size_t>(size) - sizeof header);
-    return Frame{bytes, from_header(header), Frame::any_pair, bytes};
+    return Frame{bytes, from_vnet_header(header), Frame::any_pair, bytes};
 }
 
 bool TapQueue::write(const Frame& frame) noexcept {
-    Header header = to_header(frame);
+    VnetHeader header = to_header(frame);
     const std::array parts{iovec{&header, sizeof header},
                            // writev() does not write there.
                            iovec{const_cast<std::byte*>(frame.bytes.data()), frame.bytes.size()}};

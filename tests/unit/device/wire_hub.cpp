@@ -270,7 +270,7 @@ TEST_CASE("who is no NIC is turned away, and lies are counted", "[wire][hub]") {
         std::uint16_t checksum_offset = 0;
     };
     const auto message = [](const Said& said, std::size_t size) {
-        HubHeader header{};
+        VnetHeader header{};
         header.flags = said.flags;
         header.gso_type = said.gso_type;
         header.gso_size = said.gso_size;
