@@ -9,6 +9,7 @@
 #include <netinet/tcp.h>
 
 #include "device/net/checksum.h"
+#include "device/wire/network_bytes.h"
 
 namespace skbtrail::device {
 
@@ -38,28 +39,6 @@ constexpr std::uint16_t fragment_offset_mask = 0x1fff;
 
 constexpr std::size_t tcp_checksum = 16;
 constexpr std::size_t udp_checksum = 6;
-
-std::uint8_t get8(Bytes bytes, std::size_t at) {
-    return std::to_integer<std::uint8_t>(bytes[at]);
-}
-
-std::uint16_t get16(Bytes bytes, std::size_t at) {
-    return static_cast<std::uint16_t>(get8(bytes, at) << 8 | get8(bytes, at + 1));
-}
-
-std::uint32_t get32(Bytes bytes, std::size_t at) {
-    return std::uint32_t{get16(bytes, at)} << 16 | get16(bytes, at + 2);
-}
-
-void put16(std::span<std::byte> bytes, std::size_t at, std::size_t value) {
-    bytes[at] = static_cast<std::byte>(value >> 8 & 0xff);
-    bytes[at + 1] = static_cast<std::byte>(value & 0xff);
-}
-
-void put32(std::span<std::byte> bytes, std::size_t at, std::uint32_t value) {
-    put16(bytes, at, value >> 16);
-    put16(bytes, at + 2, value & 0xffff);
-}
 
 bool is_vlan(std::uint16_t ethertype) {
     return ethertype == 0x8100 || ethertype == 0x88a8;

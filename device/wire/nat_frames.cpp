@@ -8,6 +8,8 @@
 #include <netinet/ip.h>
 #include <netinet/tcp.h>
 
+#include "device/wire/network_bytes.h"
+
 namespace skbtrail::device {
 
 namespace {
@@ -18,19 +20,6 @@ constexpr std::size_t network = ETHER_HDR_LEN;
 constexpr std::size_t ipv4_bytes = 20;
 constexpr std::size_t tcp_bytes = 20;
 constexpr std::size_t tcp_checksum = 16;
-
-std::uint8_t get8(Bytes bytes, std::size_t at) {
-    return std::to_integer<std::uint8_t>(bytes[at]);
-}
-
-std::uint16_t get16(Bytes bytes, std::size_t at) {
-    return static_cast<std::uint16_t>(get8(bytes, at) << 8 | get8(bytes, at + 1));
-}
-
-void put16(std::span<std::byte> bytes, std::size_t at, std::uint32_t value) {
-    bytes[at] = static_cast<std::byte>(value >> 8 & 0xff);
-    bytes[at + 1] = static_cast<std::byte>(value & 0xff);
-}
 
 std::uint32_t folded(std::uint32_t sum) {
     while (sum >> 16 != 0) {
