@@ -9,11 +9,11 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <poll.h>
-#include <spawn.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "guest/spawn_setup.h"
 #include "labs/runner/data_files.h"
 #include "labs/runner/failure.h"
 
@@ -26,29 +26,6 @@ constexpr int end_limit_ms = 2000;
 std::string message_of(int error) {
     return std::generic_category().message(error);
 }
-
-/// posix_spawn's two objects, freed.
-struct SpawnSetup {
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-
-    SpawnSetup() {
-        posix_spawn_file_actions_init(&actions);
-        posix_spawnattr_init(&attributes);
-        // A group of its own: Ctrl-C on the terminal reaches skbtrail alone, which then decides.
-        posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
-        posix_spawnattr_setpgroup(&attributes, 0);
-        sigset_t none;
-        sigemptyset(&none);
-        posix_spawnattr_setsigmask(&attributes, &none);
-    }
-    ~SpawnSetup() {
-        posix_spawn_file_actions_destroy(&actions);
-        posix_spawnattr_destroy(&attributes);
-    }
-    SpawnSetup(const SpawnSetup&) = delete;
-    SpawnSetup& operator=(const SpawnSetup&) = delete;
-};
 
 }  // namespace
 
@@ -90,7 +67,7 @@ Nic::Nic(NicOptions options) : options_(std::move(options)) {
     const device::UniqueFd writing(::fcntl(ends[1], F_DUPFD_CLOEXEC, 10));
     ::close(ends[1]);
 
-    SpawnSetup setup;
+    guest::SpawnSetup setup;
     posix_spawn_file_actions_addopen(&setup.actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_addopen(&setup.actions, STDERR_FILENO, options_.log.c_str(),
                                      O_WRONLY | O_CREAT | O_TRUNC, 0644);

@@ -11,10 +11,11 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <sched.h>
-#include <spawn.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "guest/spawn_setup.h"
 
 extern char** environ;
 
@@ -56,28 +57,6 @@ class Placement {
   private:
     cpu_set_t before_{};
     bool moved_ = false;
-};
-
-struct SpawnSetup {
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-
-    SpawnSetup() {
-        posix_spawn_file_actions_init(&actions);
-        posix_spawnattr_init(&attributes);
-        // A group of its own: Ctrl-C reaches this program alone, which then ends its children.
-        posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
-        posix_spawnattr_setpgroup(&attributes, 0);
-        sigset_t none;
-        sigemptyset(&none);
-        posix_spawnattr_setsigmask(&attributes, &none);
-    }
-    ~SpawnSetup() {
-        posix_spawn_file_actions_destroy(&actions);
-        posix_spawnattr_destroy(&attributes);
-    }
-    SpawnSetup(const SpawnSetup&) = delete;
-    SpawnSetup& operator=(const SpawnSetup&) = delete;
 };
 
 /// A pipe whose ends are above the numbers that a child gets them as: dup2 to itself would leave
@@ -127,7 +106,7 @@ std::vector<std::string> environment_with(const std::map<std::string, std::strin
 Child::Child(const ChildOptions& options) : name_(options.arguments.at(0)), log_(options.log) {
     Pipe input;
     Pipe ready;
-    SpawnSetup setup;
+    guest::SpawnSetup setup;
     posix_spawn_file_actions_adddup2(&setup.actions, input.reading.get(), STDIN_FILENO);
     posix_spawn_file_actions_addopen(&setup.actions, STDOUT_FILENO, log_.c_str(),
                                      O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0644);
