@@ -9,7 +9,6 @@
 #include <string_view>
 
 #include <nlohmann/json.hpp>
-#include <spdlog/spdlog.h>
 
 #include "device/control/commands.h"
 #include "device/control/metrics.h"
@@ -65,11 +64,6 @@ struct Commanded {
 };
 
 }  // namespace
-
-extern "C" int LLVMFuzzerInitialize(int* /*argc*/, char*** /*argv*/) {
-    spdlog::set_level(spdlog::level::off);
-    return 0;
-}
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const DescriptorsBalance balance;

@@ -2,8 +2,6 @@
 
 #include <memory>
 
-#include <spdlog/spdlog.h>
-
 #include "tests/hostile/fuzz/ring_player.h"
 #include "tests/unit/device/fake_packed_driver.h"
 
@@ -80,11 +78,6 @@ class PackedSide {
 };
 
 }  // namespace
-
-extern "C" int LLVMFuzzerInitialize(int* /*argc*/, char*** /*argv*/) {
-    spdlog::set_level(spdlog::level::off);
-    return 0;
-}
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const DescriptorsBalance balance;

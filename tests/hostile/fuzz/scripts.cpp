@@ -3,8 +3,6 @@
 
 #include <string_view>
 
-#include <spdlog/spdlog.h>
-
 #include "device/wire/script.h"
 #include "tests/hostile/fuzz/invariant.h"
 
@@ -45,11 +43,6 @@ void play(const Script& script) {
 }
 
 }  // namespace
-
-extern "C" int LLVMFuzzerInitialize(int* /*argc*/, char*** /*argv*/) {
-    spdlog::set_level(spdlog::level::off);
-    return 0;
-}
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const DescriptorsBalance balance;

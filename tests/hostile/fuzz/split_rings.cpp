@@ -1,7 +1,5 @@
 // Fuzzes the device through split rings: a driver and a wire that do anything in any order.
 
-#include <spdlog/spdlog.h>
-
 #include "tests/hostile/fuzz/ring_player.h"
 
 using namespace skbtrail::hostile;
@@ -42,11 +40,6 @@ class SplitSide {
 };
 
 }  // namespace
-
-extern "C" int LLVMFuzzerInitialize(int* /*argc*/, char*** /*argv*/) {
-    spdlog::set_level(spdlog::level::off);
-    return 0;
-}
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const DescriptorsBalance balance;
