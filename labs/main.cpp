@@ -41,6 +41,7 @@ int run(int argc, char** argv) {
     add_run_command(app, chosen);
     add_list_command(app, chosen);
     add_check_command(app, chosen);
+    add_diff_command(app, chosen);
     add_show_command(app, chosen);
     add_expect_command(app, chosen);
     add_kernels_command(app, chosen);

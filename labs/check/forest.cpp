@@ -6,37 +6,6 @@
 #include "tracer/chain/names.h"
 
 namespace skbtrail::labs {
-namespace {
-
-/// Edges that lead to the same packet: the bytes moved or got another owner, nothing else.
-bool keeps_identity(const chain::PacketEdge& edge) {
-    return edge.kind == "expand_head" || edge.kind == "clone";
-}
-
-/// Packet → the smallest id of its class.
-std::map<chain::PacketId, PacketClass> classify(const chain::Recording& recording) {
-    std::map<chain::PacketId, PacketClass> parent;
-    for (const chain::Packet& packet : recording.packets) parent[packet.id] = packet.id;
-    const auto root = [&](PacketClass id) {
-        while (parent.at(id) != id) {
-            parent[id] = parent.at(parent.at(id));
-            id = parent.at(id);
-        }
-        return id;
-    };
-    for (const chain::Packet& packet : recording.packets) {
-        for (const chain::PacketEdge& edge : packet.edges) {
-            if (!keeps_identity(edge) || !parent.contains(edge.packet)) continue;
-            const PacketClass a = root(packet.id);
-            const PacketClass b = root(edge.packet);
-            parent[std::max(a, b)] = std::min(a, b);
-        }
-    }
-    for (const chain::Packet& packet : recording.packets) parent[packet.id] = root(packet.id);
-    return parent;
-}
-
-}  // namespace
 
 NameTable::NameTable(const std::map<std::string, std::vector<std::string>>& aliases,
                      NoiseFilter noise)
@@ -117,7 +86,7 @@ std::vector<std::string> Tree::path(NodeId node) const {
 }
 
 Forest::Forest(const chain::Recording& recording, NameTable& names)
-    : classes_(classify(recording)) {
+    : classes_(packet_classes(recording)) {
     trees_.reserve(recording.chains.size());
     for (const chain::Chain& chain : recording.chains) {
         trees_.emplace_back(chain, names, classes_);

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "labs/check/noise.h"
+#include "labs/check/packet_class.h"
 #include "tracer/chain/recording.h"
 
 namespace skbtrail::labs {
@@ -21,8 +22,6 @@ namespace skbtrail::labs {
 using NameId = std::uint32_t;
 /// A call within one tree, in the order in which calls began. 0 is the root.
 using NodeId = std::uint32_t;
-/// A packet, whichever of its heads it lives in: `expand_head` and `clone` keep the identity.
-using PacketClass = std::uint32_t;
 
 /// Numbers for functions' names.
 class NameTable {

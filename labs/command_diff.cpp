@@ -1,0 +1,134 @@
+// skbtrail diff: did two kernels do the same with the same packets?
+#include <iostream>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "labs/command.h"
+#include "labs/diff/compare.h"
+#include "labs/runner/failure.h"
+#include "labs/show/diff.h"
+#include "labs/show/paint.h"
+#include "tracer/chain/recording_json.h"
+
+namespace skbtrail::labs {
+namespace {
+
+struct Arguments {
+    std::vector<std::string> recordings;
+    diff::CompareOptions compare;
+    std::string format = "text";
+    bool strict = false;
+    bool full = false;
+    bool list_rules = false;
+    LookOptions look;
+};
+
+int print_rules(const ShowOptions& options) {
+    for (const diff::Rule& rule : diff::named_rules()) {
+        std::cout << paint(rule.name, Ink::strong, options.colour) << '\n';
+        for (const auto& line : wrapped(rule.reason, options.width - 4)) {
+            std::cout << "    " << line << '\n';
+        }
+    }
+    return exit_passed;
+}
+
+int compare_recordings(Arguments& arguments) {
+    const auto options = show_options(arguments.look);
+    if (arguments.list_rules) return print_rules(options);
+    if (arguments.recordings.size() != 2) {
+        throw CannotRun(
+            "two recordings are compared: name two files, or two result directories. `skbtrail "
+            "diff --help` has examples.");
+    }
+    arguments.compare.use_rules = !arguments.strict;
+    const auto a = chain::load_recording(recording_file(arguments.recordings[0]));
+    const auto b = chain::load_recording(recording_file(arguments.recordings[1]));
+    const auto comparison =
+        diff::compare(a, arguments.recordings[0], b, arguments.recordings[1], arguments.compare);
+    if (arguments.format == "json") {
+        std::cout << to_json(comparison);
+    } else {
+        auto shown = options;
+        shown.fold = !arguments.full;
+        show_diff(std::cout, comparison, shown);
+    }
+    switch (comparison.likeness) {
+        case diff::Likeness::equal:
+            return exit_passed;
+        case diff::Likeness::different:
+            return exit_diverged;
+        case diff::Likeness::unknown:
+            break;
+    }
+    return exit_could_not;
+}
+
+}  // namespace
+
+void add_diff_command(CLI::App& app, Action& chosen) {
+    auto* command =
+        app.add_subcommand("diff", "Did two kernels do the same with the same packets?");
+    command->footer(
+        "Compares the calls that handled corresponding packets: those with the same headers, "
+        "apart\n"
+        "from numbers that are chosen at random. Equal calls are not shown.\n"
+        "\n"
+        "  - gone   + added   > moved   ~ renamed   ? events were lost there\n"
+        "\n"
+        "A function that one side cannot show (inlined there, not traceable) is listed, and is no\n"
+        "difference. What varies from boot to boot is explained by rules with names and reasons:\n"
+        "--rules lists them, --full counts them, --strict does without.\n"
+        "\n"
+        "Examples:\n"
+        "  skbtrail diff BEFORE AFTER                      two result directories\n"
+        "  skbtrail diff BEFORE AFTER --packet 2           one packet\n"
+        "  skbtrail diff BEFORE AFTER --from ip_rcv_core   its way from there on\n"
+        "  skbtrail diff BEFORE AFTER --below start_xmit --ignore 'skb_*'\n"
+        "\n"
+        "Exit status: 0 equal, 1 different, 2 could not be compared (also: nothing is different,\n"
+        "but events were lost).");
+    auto arguments = std::make_shared<Arguments>();
+    auto& compare = arguments->compare;
+    command
+        ->add_option("recordings", arguments->recordings,
+                     "Two recordings, or result directories of runs")
+        ->type_name("A B")
+        ->expected(0, 2);
+    command->add_option("-p,--packet", compare.packet, "Only this packet of A, and its like in B")
+        ->type_name("ID");
+    command
+        ->add_option("--from", compare.focus.from,
+                     "Only what a packet does from its first call of this function on")
+        ->type_name("FUNCTION");
+    command
+        ->add_option("--below", compare.focus.below, "Only calls of this function, and below them")
+        ->type_name("FUNCTION");
+    command
+        ->add_option("--ignore", compare.focus.ignore,
+                     "Leave out calls of this function (a glob), and below; may be given again")
+        ->type_name("FUNCTION")
+        ->expected(1)
+        ->allow_extra_args(false);
+    command->add_flag("--noise", compare.focus.noise,
+                      "Compare locks, memory, timers and other noise too");
+    command->add_flag("--strict", arguments->strict, "Let no rule explain a difference");
+    command->add_flag("--rules", arguments->list_rules, "List the rules, and compare nothing");
+    command->add_option("--format", arguments->format, "text or json")
+        ->check(CLI::IsMember({"text", "json"}))
+        ->type_name("FORMAT")
+        ->capture_default_str();
+    command->add_flag("-f,--full", arguments->full,
+                      "Show also calls that one side cannot show, and what rules explained");
+    add_look_options(*command, arguments->look);
+    command->callback(
+        [arguments, &chosen] { chosen = [arguments] { return compare_recordings(*arguments); }; });
+}
+
+}  // namespace skbtrail::labs

@@ -1,0 +1,255 @@
+#include "labs/diff/compare.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <stdexcept>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "labs/diff/align.h"
+#include "labs/diff/correspondence.h"
+
+namespace skbtrail::labs::diff {
+namespace {
+
+Origin origin(const chain::Recording& recording, const std::string& name) {
+    Origin origin;
+    origin.name = name;
+    origin.kernel = recording.observed.kernel_release;
+    origin.build_id = recording.observed.kernel_build_id;
+    const auto& host = recording.observed.host;
+    if (const auto lab = host.find("lab"); lab != host.end()) origin.lab = lab->second;
+    for (const chain::Loss& loss : recording.losses) origin.lost += loss.count;
+    return origin;
+}
+
+std::size_t calls_in(const std::vector<ViewCall>& trees) {
+    std::size_t calls = 0;
+    for (const ViewCall& tree : trees) calls += tree.size;
+    return calls;
+}
+
+/// What became of all heads of a packet, in words that can be compared.
+std::string fate_of(const Views& views, PacketClass packet) {
+    std::set<std::string> ends;
+    for (const chain::Packet* member : views.members(packet)) {
+        const chain::Fate& fate = member->fate;
+        if (fate.kind == "unknown" || fate.kind == "queued") continue;
+        ends.insert(fate.reason.empty() ? fate.kind
+                                        : fmt::format("{} ({})", fate.kind, fate.reason));
+    }
+    return ends.empty() ? "not seen" : fmt::format("{}", fmt::join(ends, ", "));
+}
+
+class Comparing {
+  public:
+    Comparing(const chain::Recording& a, const chain::Recording& b, const CompareOptions& options)
+        : options_(options),
+          names_({}, NoiseFilter()),
+          rules_(options.use_rules ? named_rules() : no_rules_, names_),
+          a_(a, names_, rules_, options.focus),
+          b_(b, names_, rules_, options.focus),
+          aligner_(a_, b_, rules_, names_) {}
+
+    void run(Comparison& comparison) {
+        bool any = false;
+        for (const auto& [a, b] : corresponding(a_, b_, rules_)) {
+            if (options_.packet && !is_wanted(a)) continue;
+            any = true;
+            compare_packets(a, b, comparison);
+        }
+        if (!any) {
+            throw std::invalid_argument(
+                options_.packet
+                    ? fmt::format("the first recording has no packet {} whose headers were seen; "
+                                  "`skbtrail show` lists its packets",
+                                  *options_.packet)
+                    : "neither recording has a packet whose headers were seen: there is nothing "
+                      "to compare");
+        }
+        join_moved(comparison);
+        for (const auto& [rule, times] : aligner_.explained()) {
+            comparison.explained.push_back(
+                {rules_.rule(rule).name, rules_.rule(rule).reason, times});
+        }
+    }
+
+  private:
+    bool is_wanted(std::optional<PacketClass> a) const {
+        if (!a) return false;
+        const auto& members = a_.members(*a);
+        return std::any_of(members.begin(), members.end(),
+                           [&](const auto* packet) { return packet->id == *options_.packet; });
+    }
+
+    void compare_packets(std::optional<PacketClass> a, std::optional<PacketClass> b,
+                         Comparison& comparison) {
+        PacketPair pair;
+        const chain::Packet& either = a ? a_.packet(*a) : b_.packet(*b);
+        pair.summary = either.summary;
+        const std::size_t index = comparison.packets.size();
+        const auto of_a = a ? a_.of(*a) : std::vector<ViewCall>();
+        const auto of_b = b ? b_.of(*b) : std::vector<ViewCall>();
+        pair.calls_a = calls_in(of_a);
+        pair.calls_b = calls_in(of_b);
+        if (a) pair.a = a_.packet(*a).id;
+        if (b) pair.b = b_.packet(*b).id;
+        comparison.packets.push_back(std::move(pair));
+        if (!a || !b) {
+            Difference difference;
+            difference.change = a ? Change::packet_gone : Change::packet_added;
+            difference.function = either.summary;
+            add(std::move(difference), index, comparison);
+            return;
+        }
+        for (const Mismatch& mismatch : aligner_.compare(of_a, of_b)) {
+            add_mismatch(mismatch, index, comparison);
+        }
+        const std::string end_a = fate_of(a_, *a);
+        const std::string end_b = fate_of(b_, *b);
+        if (end_a != end_b && options_.focus.below.empty() && options_.focus.from.empty()) {
+            Difference difference;
+            difference.change = Change::fate;
+            difference.function = end_a;
+            difference.other = end_b;
+            add(std::move(difference), index, comparison);
+        }
+    }
+
+    void add_mismatch(const Mismatch& mismatch, std::size_t pair, Comparison& comparison) {
+        // Calls without a packet of their own are seen by every packet that their caller handles.
+        const auto key = std::tuple(mismatch.change, mismatch.a ? mismatch.a->call : nullptr,
+                                    mismatch.b ? mismatch.b->call : nullptr);
+        if (const auto known = seen_.find(key); known != seen_.end()) {
+            note_packet(comparison.differences[known->second], pair, comparison);
+            return;
+        }
+        const ViewCall& call = mismatch.a != nullptr ? *mismatch.a : *mismatch.b;
+        Difference difference;
+        difference.change = mismatch.change;
+        difference.function = call.call->function;
+        difference.blind = mismatch.blind;
+        difference.below = call.size - 1;
+        difference.path = texts(mismatch.path);
+        if (mismatch.change == Change::renamed) difference.other = mismatch.b->call->function;
+        if (mismatch.change == Change::moved) difference.to = texts(mismatch.to);
+        if (mismatch.change == Change::not_traceable || mismatch.change == Change::inlined) {
+            difference.detail = why_blind(call, mismatch.blind);
+        }
+        const std::size_t place = add(std::move(difference), pair, comparison);
+        seen_.emplace(key, place);
+        chains_[place].insert(call.chain->id);
+    }
+
+    std::string why_blind(const ViewCall& call, Side side) const {
+        const auto& unavailable = (side == Side::a ? a_ : b_).recording().observed.unavailable;
+        const auto found = std::find_if(
+            unavailable.begin(), unavailable.end(),
+            [&](const auto& candidate) { return candidate.function == call.call->function; });
+        return found == unavailable.end() ? "" : found->reason;
+    }
+
+    /// Adds it to those that look the same; returns its place.
+    std::size_t add(Difference difference, std::size_t pair, Comparison& comparison) {
+        const auto key =
+            std::tuple(difference.change, difference.function, difference.other, difference.path,
+                       difference.to, difference.blind, difference.below);
+        const auto [known, is_new] = alike_.emplace(key, comparison.differences.size());
+        if (is_new) {
+            comparison.differences.push_back(std::move(difference));
+        } else {
+            ++comparison.differences[known->second].times;
+        }
+        note_packet(comparison.differences[known->second], pair, comparison);
+        return known->second;
+    }
+
+    static void note_packet(Difference& difference, std::size_t pair, Comparison& comparison) {
+        auto& packets = difference.packets;
+        if (packets.empty() || packets.back() != pair) packets.push_back(pair);
+        if (is_difference(difference.change)) comparison.packets[pair].equal = false;
+    }
+
+    std::vector<std::string> texts(const std::vector<NameId>& names) const {
+        std::vector<std::string> result;
+        result.reserve(names.size());
+        for (const NameId name : names) result.push_back(names_.text(name));
+        return result;
+    }
+
+    /// A call without a packet that went from one packet's branch to another's was found as gone
+    /// here and as added there; in one chain, that is a move.
+    void join_moved(Comparison& comparison) const {
+        auto& all = comparison.differences;
+        std::set<std::size_t> joined;
+        for (std::size_t i = 0; i < all.size(); ++i) {
+            if (all[i].change != Change::gone || all[i].times != 1) continue;
+            for (std::size_t j = 0; j < all.size(); ++j) {
+                if (all[j].change != Change::added || all[j].times != 1 || joined.contains(j) ||
+                    all[j].function != all[i].function || all[j].below != all[i].below ||
+                    !in_one_chain(i, j)) {
+                    continue;
+                }
+                all[i].change = Change::moved;
+                all[i].to = all[j].path;
+                all[i].packets.insert(all[i].packets.end(), all[j].packets.begin(),
+                                      all[j].packets.end());
+                joined.insert(j);
+                break;
+            }
+        }
+        for (auto place = joined.rbegin(); place != joined.rend(); ++place) {
+            all.erase(all.begin() + static_cast<std::ptrdiff_t>(*place));
+        }
+    }
+
+    bool in_one_chain(std::size_t gone, std::size_t added) const {
+        const auto of_a = chains_.find(gone);
+        const auto of_b = chains_.find(added);
+        if (of_a == chains_.end() || of_b == chains_.end()) return false;
+        const auto& together = aligner_.together();
+        return std::any_of(of_a->second.begin(), of_a->second.end(), [&](chain::ChainId a) {
+            return std::any_of(of_b->second.begin(), of_b->second.end(),
+                               [&](chain::ChainId b) { return together.contains({a, b}); });
+        });
+    }
+
+    const CompareOptions& options_;
+    const std::vector<Rule> no_rules_;
+    NameTable names_;
+    RuleBook rules_;
+    Views a_;
+    Views b_;
+    Aligner aligner_;
+    std::map<std::tuple<Change, const chain::Call*, const chain::Call*>, std::size_t> seen_;
+    std::map<std::tuple<Change, std::string, std::string, std::vector<std::string>,
+                        std::vector<std::string>, Side, std::size_t>,
+             std::size_t>
+        alike_;
+    std::map<std::size_t, std::set<chain::ChainId>> chains_;
+};
+
+}  // namespace
+
+Comparison compare(const chain::Recording& a, const std::string& name_a, const chain::Recording& b,
+                   const std::string& name_b, const CompareOptions& options) {
+    Comparison comparison;
+    comparison.a = origin(a, name_a);
+    comparison.b = origin(b, name_b);
+    Comparing(a, b, options).run(comparison);
+    for (const Difference& difference : comparison.differences) {
+        if (is_difference(difference.change)) {
+            comparison.likeness = Likeness::different;
+        } else if (difference.change == Change::lost && comparison.likeness == Likeness::equal) {
+            comparison.likeness = Likeness::unknown;
+        }
+    }
+    return comparison;
+}
+
+}  // namespace skbtrail::labs::diff

@@ -1,0 +1,377 @@
+// Comparing recordings: what is the same is said to be, and one change is found as that change, at
+// its place, and nothing else is.
+#include <algorithm>
+#include <cstddef>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <catch2/catch_test_macros.hpp>
+
+#include "labs/diff/compare.h"
+#include "tests/unit/recording_builder.h"
+#include "tests/unit/schema_check.h"
+
+using namespace skbtrail;
+using labs::diff::Change;
+using labs::diff::Comparison;
+using labs::diff::Likeness;
+using test::call;
+using test::CallBuilder;
+
+namespace {
+
+const std::map<std::string, std::string> request = {{"icmp.type", "echo-request"},
+                                                    {"icmp.id", "4"}};
+const std::map<std::string, std::string> reply = {{"icmp.type", "echo-reply"}, {"icmp.id", "4"}};
+
+/// A packet that goes out, and two that come in with one poll.
+test::RecordingBuilder journey() {
+    test::RecordingBuilder builder;
+    builder.packet(1, request, "out").packet(2, reply, "in").packet(3, reply, "in again");
+    builder.traceable("added_by_test").traceable("virtqueue_kick");
+    builder.chain(
+        call("__x64_sys_sendto",
+             {call("raw_sendmsg",
+                   {call("ip_append_data", {call("sock_alloc_send_pskb"), call("skb_put").skb(1)}),
+                    call("ip_output", {call("nf_hook_slow").skb(1),
+                                       call("__dev_queue_xmit",
+                                            {call("validate_xmit_skb").skb(1),
+                                             call("start_xmit", {call("skb_to_sgvec").skb(1),
+                                                                 call("virtqueue_add_outbuf")})
+                                                 .skb(1)})
+                                           .skb(1)})
+                        .skb(1)})
+                  .skb(1)}),
+        0, chain::Context::task);
+    builder.chain(call(
+        "__napi_poll",
+        {call("virtnet_poll",
+              {call("receive_buf", {call("eth_type_trans").skb(2), call("napi_gro").skb(2)}),
+               call("receive_buf", {call("eth_type_trans").skb(3), call("napi_gro").skb(3)}),
+               call("ip_list_rcv",
+                    {call("ip_rcv_core").skb(2), call("ip_rcv_core").skb(3),
+                     call("ip_sublist_rcv",
+                          {call("route_lookup"), call("ip_local").skb(2), call("raw_rcv").skb(2),
+                           call("raw_rcv").skb(3), call("icmp_rcv").skb(3)})})})}));
+    return builder;
+}
+
+/// The packets that a call and those below it are given.
+std::set<chain::PacketId> packets_of(const chain::Call& call) {
+    std::set<chain::PacketId> packets;
+    for (const auto& skb : call.skbs) packets.insert(*skb.packet);
+    for (const auto& below : call.calls) packets.merge(packets_of(below));
+    return packets;
+}
+
+/// Takes the calls that are given `packet` out of the tree; whether the call itself is one.
+bool take_out(chain::Call& call, chain::PacketId packet) {
+    std::erase_if(call.calls, [&](chain::Call& below) { return take_out(below, packet); });
+    std::erase_if(call.calls, [](const chain::Call& below) {
+        return below.function == "receive_buf" && below.calls.empty();
+    });
+    return !call.skbs.empty() && *call.skbs[0].packet == packet;
+}
+
+Comparison compare(const chain::Recording& a, const chain::Recording& b,
+                   const labs::diff::CompareOptions& options = {}) {
+    return labs::diff::compare(a, "a", b, "b", options);
+}
+
+/// Every list of calls of the recording that is below the second call of a chain.
+void each_list(chain::Call& call, std::size_t depth,
+               const std::function<void(std::vector<chain::Call>&)>& visit) {
+    if (depth >= 1 && !call.calls.empty()) visit(call.calls);
+    for (chain::Call& below : call.calls) each_list(below, depth + 1, visit);
+}
+
+std::size_t count_lists(chain::Recording recording) {
+    std::size_t lists = 0;
+    for (auto& chain : recording.chains) {
+        each_list(chain.root, 0, [&](auto&) { ++lists; });
+    }
+    return lists;
+}
+
+/// The `index`th of those lists.
+std::vector<chain::Call>& list(chain::Recording& recording, std::size_t index) {
+    std::vector<chain::Call>* found = nullptr;
+    for (auto& chain : recording.chains) {
+        each_list(chain.root, 0, [&](std::vector<chain::Call>& calls) {
+            if (index-- == 0) found = &calls;
+        });
+    }
+    REQUIRE(found != nullptr);
+    return *found;
+}
+
+/// Changes each call of the journey, one at a time: `change` returns what has to be found, or
+/// nothing where it cannot change that call.
+using Expected = std::optional<std::pair<Change, std::string>>;
+std::size_t change_each(
+    const std::function<Expected(std::vector<chain::Call>&, std::size_t)>& change) {
+    const auto before = journey().build();
+    std::size_t tried = 0;
+    for (std::size_t which = 0; which < count_lists(before); ++which) {
+        auto probe = before;
+        for (std::size_t place = 0; place < list(probe, which).size(); ++place) {
+            auto after = before;
+            const auto expected = change(list(after, which), place);
+            if (!expected) continue;
+            ++tried;
+            const auto comparison = compare(before, after);
+            INFO(to_json(comparison));
+            REQUIRE(comparison.likeness == Likeness::different);
+            REQUIRE(comparison.differences.size() == 1);
+            REQUIRE(comparison.differences[0].change == expected->first);
+            REQUIRE(comparison.differences[0].function == expected->second);
+            REQUIRE(comparison.differences[0].times == 1);
+        }
+    }
+    return tried;
+}
+
+}  // namespace
+
+TEST_CASE("A recording is equal to itself") {
+    const auto recording = journey().build();
+    const auto comparison = compare(recording, recording);
+    CHECK(comparison.likeness == Likeness::equal);
+    CHECK(comparison.differences.empty());
+    CHECK(comparison.packets.size() == 3);
+}
+
+TEST_CASE("A call that is removed is gone, and nothing else") {
+    CHECK(change_each([](auto& calls, std::size_t place) -> Expected {
+              const auto function = calls[place].function;
+              calls.erase(calls.begin() + static_cast<std::ptrdiff_t>(place));
+              return {{Change::gone, function}};
+          }) > 15);
+}
+
+TEST_CASE("A call that is added is added, and nothing else") {
+    CHECK(change_each([](auto& calls, std::size_t place) -> Expected {
+              chain::Call extra;
+              extra.function = "added_by_test";
+              calls.insert(calls.begin() + static_cast<std::ptrdiff_t>(place), extra);
+              return {{Change::added, "added_by_test"}};
+          }) > 15);
+}
+
+TEST_CASE("A call that goes by another name is renamed, and nothing else") {
+    CHECK(change_each([](auto& calls, std::size_t place) -> Expected {
+              const auto function = calls[place].function;
+              calls[place].function = "renamed_by_test";
+              return {{Change::renamed, function}};
+          }) > 15);
+}
+
+TEST_CASE("A call with another caller is moved, and nothing else") {
+    CHECK(change_each([](auto& calls, std::size_t place) -> Expected {
+              // Below its neighbour, if that is no other packet's.
+              if (place == 0 || calls[place - 1].function == calls[place].function) return {};
+              const auto its = packets_of(calls[place]);
+              const auto there = packets_of(calls[place - 1]);
+              if (!std::includes(there.begin(), there.end(), its.begin(), its.end())) return {};
+              const auto moved = calls[place];
+              calls.erase(calls.begin() + static_cast<std::ptrdiff_t>(place));
+              calls[place - 1].calls.push_back(moved);
+              return {{Change::moved, moved.function}};
+          }) >= 7);
+}
+
+TEST_CASE("Neighbours that change places are a move, and nothing else") {
+    CHECK(change_each([](auto& calls, std::size_t place) -> Expected {
+              const auto packet = [](const chain::Call& call) {
+                  return call.skbs.empty() ? 0 : *call.skbs[0].packet;
+              };
+              // Calls of different packets have no order.
+              if (place == 0 || calls[place - 1].function == calls[place].function ||
+                  packet(calls[place - 1]) != packet(calls[place])) {
+                  return {};
+              }
+              // Which of the two has moved is a matter of taste: the one that is found is the one
+              // with less below it, or the first of two alike.
+              std::swap(calls[place - 1], calls[place]);
+              const auto& first = calls[place - 1];
+              const auto& second = calls[place];
+              return {{Change::moved, first.calls.size() < second.calls.size() ? first.function
+                                                                               : second.function}};
+          }) >= 4);
+}
+
+TEST_CASE("What varies from boot to boot is no difference") {
+    const auto before = journey().build();
+    auto builder = journey();
+    auto after = builder.build();
+    SECTION("CPU, context, thread, order of chains, times") {
+        for (auto& chain : after.chains) {
+            chain.cpu = 3;
+            chain.pid = 77;
+            chain.root.start += 5'000'000;
+        }
+        after.chains[1].context = chain::Context::task;
+        after.chains[1].nested_in = chain::NestedIn{1, "__local_bh_enable_ip"};
+        std::swap(after.chains[0], after.chains[1]);
+    }
+    SECTION("a poll for each packet instead of one for both") {
+        auto& poll = after.chains[1];
+        auto other = poll;
+        other.id = 9;
+        take_out(poll.root, 3);
+        take_out(other.root, 2);
+        after.chains.push_back(other);
+    }
+    SECTION("locks, memory and timers") {
+        chain::Call noise;
+        noise.function = "_raw_spin_lock";
+        noise.calls.resize(1);
+        noise.calls[0].function = "queued_spin_lock_slowpath";
+        after.chains[0].root.calls[0].calls.insert(after.chains[0].root.calls[0].calls.begin(),
+                                                   noise);
+    }
+    SECTION("identifiers") {
+        for (auto& packet : after.packets) packet.headers["icmp.id"] = "99";
+    }
+    const auto comparison = compare(before, after);
+    INFO(to_json(comparison));
+    CHECK(comparison.likeness == Likeness::equal);
+    CHECK(comparison.differences.empty());
+}
+
+TEST_CASE("A rule explains by name, and not when it is told not to") {
+    const auto transmission = [](bool in_xmit) {
+        test::RecordingBuilder builder;
+        builder.packet(1, request);
+        auto done = call("free_old_xmit", {call("napi_consume_skb").skb(1)});
+        if (in_xmit) {
+            builder.chain(
+                call("__x64_sys_sendto", {call("start_xmit", {call("skb_to_sgvec").skb(1)}).skb(1),
+                                          call("start_xmit", {done})}));
+        } else {
+            builder.chain(call(
+                "__x64_sys_sendto",
+                {call("start_xmit", {call("skb_to_sgvec").skb(1)}).skb(1), call("start_xmit")}));
+            builder.chain(call("__napi_poll", {call("virtnet_poll_tx", {done})}));
+        }
+        return builder.traceable("__napi_poll").traceable("virtnet_poll_tx").build();
+    };
+    const auto a = transmission(true);
+    const auto b = transmission(false);
+    CHECK(compare(a, b).likeness == Likeness::equal);
+    CHECK(compare(a, b, {.focus = {}, .packet = {}, .use_rules = false}).likeness ==
+          Likeness::different);
+}
+
+TEST_CASE("Functions that one kernel cannot show are no difference, and said to be so") {
+    const auto kernel = [](bool inlined) {
+        test::RecordingBuilder builder;
+        builder.packet(1, request).kernel(inlined ? "6.12" : "6.1");
+        auto copy = call("__skb_clone").skb(1);
+        auto sent = inlined
+                        ? call("ip_output", {copy}).skb(1)
+                        : call("ip_output", {call("skb_clone", {copy}), call("only_here")}).skb(1);
+        return builder.chain(call("__x64_sys_sendto", {sent})).build();
+    };
+    const auto comparison = compare(kernel(false), kernel(true));
+    CHECK(comparison.likeness == Likeness::equal);
+    REQUIRE(comparison.differences.size() == 2);
+    CHECK(comparison.differences[0].change == Change::inlined);
+    CHECK(comparison.differences[0].function == "skb_clone");
+    CHECK(comparison.differences[0].blind == labs::diff::Side::b);
+    CHECK(comparison.differences[1].change == Change::not_traceable);
+    CHECK(comparison.differences[1].function == "only_here");
+}
+
+TEST_CASE("Where events were lost, nothing is known") {
+    const auto before = journey().build();
+    auto after = before;
+    auto& sent = after.chains[0].root.calls[0];
+    sent.calls.erase(sent.calls.begin());
+    sent.incomplete = "events were lost";
+    const auto comparison = compare(before, after);
+    REQUIRE(comparison.differences.size() == 1);
+    CHECK(comparison.differences[0].change == Change::lost);
+    CHECK(comparison.likeness == Likeness::unknown);
+}
+
+TEST_CASE("Packets without a counterpart, and other ends of packets, are told") {
+    const auto before = journey().build();
+    auto after = before;
+    SECTION("fewer packets") {
+        after.packets.pop_back();
+        take_out(after.chains[1].root, 3);
+        const auto comparison = compare(before, after);
+        REQUIRE(comparison.differences.size() == 1);
+        CHECK(comparison.differences[0].change == Change::packet_gone);
+    }
+    SECTION("dropped") {
+        after.packets[0].fate = {"dropped", "nf_hook_slow", "NETFILTER_DROP"};
+        const auto comparison = compare(before, after);
+        REQUIRE(comparison.differences.size() == 1);
+        CHECK(comparison.differences[0].change == Change::fate);
+        CHECK(comparison.differences[0].other == "dropped (NETFILTER_DROP)");
+    }
+}
+
+TEST_CASE("What to look at can be narrowed") {
+    const auto before = journey().build();
+    auto after = before;
+    auto& sending = after.chains[0].root.calls[0];
+    sending.calls[0].calls.erase(sending.calls[0].calls.begin());  // sock_alloc_send_pskb
+    labs::diff::CompareOptions options;
+    CHECK(compare(before, after).likeness == Likeness::different);
+    SECTION("to one packet") {
+        options.packet = 2;
+        CHECK(compare(before, after, options).likeness == Likeness::equal);
+        options.packet = 1;
+        CHECK(compare(before, after, options).likeness == Likeness::different);
+    }
+    SECTION("to the rest of the way") {
+        options.focus.from = "nf_hook_slow";
+        CHECK(compare(before, after, options).likeness == Likeness::equal);
+    }
+    SECTION("to what is below a call") {
+        options.focus.below = "__dev_queue_xmit";
+        CHECK(compare(before, after, options).likeness == Likeness::equal);
+        options.focus.below = "ip_append_*";
+        CHECK(compare(before, after, options).likeness == Likeness::different);
+    }
+    SECTION("by leaving out") {
+        options.focus.ignore = {"sock_alloc_*"};
+        CHECK(compare(before, after, options).likeness == Likeness::equal);
+    }
+    SECTION("to a packet that is not there") {
+        options.packet = 77;
+        CHECK_THROWS_AS(compare(before, after, options), std::invalid_argument);
+    }
+}
+
+TEST_CASE("The JSON of a comparison is as its schema says") {
+    const auto before = journey().build();
+    auto after = before;
+    after.chains[0].root.calls[0].calls.pop_back();
+    after.packets.pop_back();
+    const test::SchemaCheck schema("labs/diff/diff.schema.json");
+    CHECK(schema.complaint(to_json(compare(before, after))).empty());
+    CHECK(schema.complaint(to_json(compare(before, before))).empty());
+    CHECK_FALSE(schema.complaint("{}").empty());
+}
+
+TEST_CASE("Every rule has a name, a reason, and something to say") {
+    for (const auto& rule : labs::diff::named_rules()) {
+        CHECK_FALSE(rule.name.empty());
+        CHECK(rule.reason.size() > 20);
+        CHECK(rule.apart.size() + rule.through.size() + rule.may_come.size() + rule.repeats.size() +
+                  rule.headers.size() + rule.not_compared.size() >
+              0);
+    }
+    CHECK_THROWS(labs::diff::parse_rules(R"({"format":"skbtrail-diff-rules","version":1,
+        "rules":[{"name":"x","reason":"y","may_comme":[]}]})"));
+}
