@@ -85,7 +85,8 @@ struct Expectation {
     std::string title;
     /// A draft, made by a program from a recording and not yet read by anybody, passes nothing.
     bool draft = false;
-    /// Name → other names that the same function has on other kernels.
+    /// Name → other names that the same function has on other kernels: the known renames, and
+    /// what the expectation says itself.
     std::map<std::string, std::vector<std::string>> aliases;
     /// Names for packets, for all chains: every packet with such headers.
     std::map<std::string, PacketSelector> packets;

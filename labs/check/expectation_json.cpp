@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "labs/check/json_parts.h"
+#include "labs/check/paths.h"
 #include "labs/check/step_reader.h"
 #include "tracer/chain/json_reader.h"
 #include "tracer/chain/names.h"
@@ -139,15 +140,13 @@ class ChainReader {
     const Fragments& fragments_;
 };
 
-std::map<std::string, std::vector<std::string>> read_aliases(const JsonValue& value) {
-    std::map<std::string, std::vector<std::string>> aliases;
+void read_aliases(const JsonValue& value, std::map<std::string, std::vector<std::string>>& to) {
     const JsonObject object(value);
     for (const auto& member : value.json().items()) {
         const JsonValue names(member.value(), value, member.key());
-        aliases[std::string(chain::base_name(member.key()))] =
+        to[std::string(chain::base_name(member.key()))] =
             read_array<std::string>(names, read_function);
     }
-    return aliases;
 }
 
 }  // namespace
@@ -159,9 +158,8 @@ Expectation parse_expectation(std::string_view json) {
     Expectation expectation;
     object.optional("title", expectation.title);
     object.optional("draft", expectation.draft);
-    if (const auto aliases = object.find("aliases")) {
-        expectation.aliases = read_aliases(*aliases);
-    }
+    expectation.aliases = known_renames();
+    if (const auto aliases = object.find("aliases")) read_aliases(*aliases, expectation.aliases);
     object.optional("noise", expectation.noise);
     std::vector<std::string> bindings;
     if (const auto packets = object.find("packets")) {

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "labs/check/json_parts.h"
+#include "labs/check/paths.h"
 #include "tracer/chain/suggest.h"
 
 namespace skbtrail::labs {
@@ -22,6 +23,9 @@ constexpr std::size_t max_unordered = 8;
 
 /// How a fragment calls the packet that it is used for.
 constexpr std::string_view fragment_packet = "$packet";
+
+/// Where a fragment takes the steps of the place that uses it.
+constexpr std::string_view fragment_calls = "$calls";
 
 constexpr std::array<std::string_view, 11> step_keys = {
     "call",   "any_of", "unordered", "somewhere", "file",      "count",
@@ -50,16 +54,24 @@ bool stands_for_calls(const Step& step) {
 
 }  // namespace
 
-Fragments::Fragments(const JsonValue& value) : value_(value) {
+Fragments::Fragments(const JsonValue& value, std::string origin)
+    : value_(value), origin_(std::move(origin)) {
     if (!value.is_object()) value.fail("expected an object: the fragment's name, and its steps");
 }
 
-JsonValue Fragments::find(const std::string& name, const JsonValue& place) const {
-    if (value_) {
-        const auto found = value_->json().find(name);
-        if (found != value_->json().end()) return JsonValue(*found, *value_, name);
-    }
-    const std::vector<std::string> known = names();
+std::optional<Fragments::Found> Fragments::own(const std::string& name) const {
+    if (!value_) return std::nullopt;
+    const auto found = value_->json().find(name);
+    if (found == value_->json().end()) return std::nullopt;
+    return Found{JsonValue(*found, *value_, found.key()), origin_};
+}
+
+Fragments::Found Fragments::find(const std::string& name, const JsonValue& place) const {
+    if (auto found = own(name)) return *found;
+    if (auto found = common_paths().own(name)) return *found;
+    std::vector<std::string> known = names();
+    const std::vector<std::string> common = common_paths().names();
+    known.insert(known.end(), common.begin(), common.end());
     const std::vector<std::string_view> views(known.begin(), known.end());
     place.fail(
         fmt::format("there is no fragment \"{}\"{}", name, chain::did_you_mean(name, views)));
@@ -76,12 +88,12 @@ std::vector<std::string> Fragments::names() const {
 StepReader::StepReader(const std::vector<std::string>& bindings, const Fragments& fragments)
     : bindings_(bindings), fragments_(fragments) {}
 
-StepReader::StepReader(const StepReader& outer, std::string name, std::string packet)
+StepReader::StepReader(const StepReader& outer, Use use)
     : bindings_(outer.bindings_),
       fragments_(outer.fragments_),
       inside_(outer.inside_),
-      packet_(std::move(packet)) {
-    inside_.push_back(std::move(name));
+      use_(std::move(use)) {
+    inside_.push_back(use_.name);
 }
 
 void StepReader::check_fragments(const Fragments& fragments) {
@@ -89,7 +101,8 @@ void StepReader::check_fragments(const Fragments& fragments) {
     const StepReader reader(no_bindings, fragments);
     const nlohmann::json nowhere;
     for (const std::string& name : fragments.names()) {
-        StepReader(reader, name, {}).read_steps(fragments.find(name, JsonValue(nowhere)));
+        const auto found = fragments.find(name, JsonValue(nowhere));
+        StepReader(reader, {name, {}, {}, found.origin}).read_steps(found.steps);
     }
 }
 
@@ -101,6 +114,11 @@ std::vector<Step> StepReader::read_steps(const JsonValue& value) const {
         if (element.is_object() && element.json().contains("use")) {
             std::vector<Step> used = use_fragment(element);
             std::move(used.begin(), used.end(), std::back_inserter(steps));
+        } else if (element.is_text() && element.get<std::string>() == fragment_calls) {
+            if (inside_.empty()) {
+                element.fail(fmt::format("\"{}\" stands in fragments only", fragment_calls));
+            }
+            steps.insert(steps.end(), use_.calls.begin(), use_.calls.end());
         } else {
             steps.push_back(read_step(element));
         }
@@ -111,20 +129,30 @@ std::vector<Step> StepReader::read_steps(const JsonValue& value) const {
 std::vector<Step> StepReader::use_fragment(const JsonValue& value) const {
     JsonObject object(value);
     const JsonValue use = object.required("use");
-    const auto name = use.get<std::string>();
-    std::string packet;
-    if (const auto about = object.find("packet")) packet = read_binding(*about);
-    object.finish();
-    if (std::find(inside_.begin(), inside_.end(), name) != inside_.end()) {
-        use.fail(fmt::format("the fragment \"{}\" uses itself", name));
+    Use inner;
+    inner.name = use.get<std::string>();
+    if (const auto about = object.find("packet")) inner.packet = read_binding(*about);
+    if (const auto calls = object.find("calls")) {
+        inner.calls = read_steps(*calls);
+    } else {
+        Step anything;
+        anything.kind = Step::Kind::anything;
+        anything.place = place(value);
+        inner.calls.push_back(std::move(anything));
     }
-    return StepReader(*this, name, std::move(packet)).read_steps(fragments_.find(name, use));
+    object.finish();
+    if (std::find(inside_.begin(), inside_.end(), inner.name) != inside_.end()) {
+        use.fail(fmt::format("the fragment \"{}\" uses itself", inner.name));
+    }
+    const auto found = fragments_.find(inner.name, use);
+    inner.origin = found.origin;
+    return StepReader(*this, std::move(inner)).read_steps(found.steps);
 }
 
 std::string StepReader::read_binding(const JsonValue& value) const {
     auto name = value.get<std::string>();
     if (!inside_.empty()) {
-        if (name == fragment_packet) return packet_;
+        if (name == fragment_packet) return use_.packet;
         value.fail(
             fmt::format("a fragment is about one packet, \"{}\"; who uses the fragment says "
                         "which that is",
@@ -140,9 +168,15 @@ std::string StepReader::read_binding(const JsonValue& value) const {
     return name;
 }
 
+/// Where a step stands: in the expectation, or in a file of fragments that it uses.
+std::string StepReader::place(const JsonValue& value) const {
+    if (use_.origin.empty()) return value.pointer();
+    return fmt::format("{}:{}", use_.origin, value.pointer());
+}
+
 Step StepReader::read_step(const JsonValue& value) const {
     Step step;
-    step.place = value.pointer();
+    step.place = place(value);
     if (value.is_text()) {
         if (value.get<std::string>() == "...") {
             step.kind = Step::Kind::anything;

@@ -295,6 +295,7 @@ class Run {
     }
 
     void add_lab_files(std::vector<guest::GuestFile>& files) const {
+        files.push_back({find_data("labs/common.sh"), "/labs/common.sh", 0644U});
         for (const auto& entry : fs::directory_iterator(lab_.folder)) {
             const auto name = entry.path().filename().string();
             if (entry.is_regular_file() && name != "lab.json" && name != "expect.json" &&

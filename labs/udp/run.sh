@@ -1,30 +1,8 @@
 #!/bin/sh
 # The exercise: the wire (wire.json) answers the connected socket's datagram, then sends one to the
 # waiting socket and one to a port that nobody has.
-set -e
+. /labs/common.sh
 
-# The value of one counter of the kernel's statistics: counter PROTOCOL NAME
-counter() {
-    awk -v protocol="$1:" -v name="$2" '
-        $1 == protocol && !column { for (i = 2; i <= NF; i++) if ($i == name) column = i; next }
-        $1 == protocol { print $column }' /proc/net/snmp
-}
-
-# wait_for "WHAT" COMMAND…
-wait_for() {
-    what="$1"
-    shift
-    tries=0
-    until "$@"; do
-        tries=$((tries + 1))
-        if [ "$tries" -gt 200 ]; then
-            echo "$what did not come within 20 s" >&2
-            exit 1
-        fi
-        sleep 0.1
-    done
-}
-has_line() { [ -s "$1" ]; }
 refused() { [ "$(counter Udp NoPorts)" -ge 1 ] && [ "$(counter Icmp OutDestUnreachs)" -ge 1 ]; }
 
 # A socket that waits for anybody: bound, not connected.

@@ -42,7 +42,7 @@ TEST_CASE("an expectation with every keyword is read, and is as the schema says"
       "format": "skbtrail-expectation", "version": 1, "title": "t", "draft": true,
       "aliases": {"a.isra.0": ["b", "c"]}, "noise": ["x_*"],
       "packets": {"answer": {"icmp.type": "echo-reply"}},
-      "fragments": {"out": ["x", {"call": "y", "packet": "$packet"}]},
+      "fragments": {"out": ["x", {"call": "y", "packet": "$packet"}, "$calls"]},
       "chains": [
         {"name": "one", "about": "…", "root": "r.part.0", "packet": {"icmp.type": ["a", "b"]},
          "bind": "p", "count": {"min": 0, "max": 2}, "when": {"kernel": ">=6.2"},
@@ -54,7 +54,7 @@ TEST_CASE("an expectation with every keyword is read, and is as the schema says"
                    {"unordered": ["a", "...", {"any_of": ["x", "y"]}]},
                    {"somewhere": "a"}, {"somewhere": ["a", "b"], "optional": true},
                    {"call": "i", "may_inline": true, "calls": ["j"]},
-                   {"use": "out", "packet": "answer"}],
+                   {"use": "out", "packet": "answer", "calls": ["w"]}],
          "forbid": ["kfree*", {"call": "z", "packet": "p", "when": {"kernel": "6.12"}}]},
         {"name": "two", "root": ["r", "s"], "packet": "p"}],
       "forbid": ["nf_*"]})";
@@ -77,10 +77,12 @@ TEST_CASE("an expectation with every keyword is read, and is as the schema says"
     CHECK_FALSE(one.calls->at(3).count.max);
     CHECK(one.calls->at(6).optional);
     CHECK(one.calls->at(7).may_inline);
-    REQUIRE(one.calls->size() == 10);
+    REQUIRE(one.calls->size() == 11);
     CHECK(one.calls->at(9).call == "y");
     CHECK(one.calls->at(9).packet == "answer");
     CHECK(one.calls->at(9).place == "/fragments/out/1");
+    CHECK(one.calls->at(10).call == "w");
+    CHECK(one.calls->at(10).place == "/chains/0/calls/8/calls/0");
     CHECK(e.chains[1].packet->same_as == "p");
     CHECK(e.forbid.at(0).pattern == "nf_*");
 }
@@ -154,6 +156,9 @@ TEST_CASE("what is no expectation is refused, and the sentence says what is wron
          "a fragment is about one packet"},
         {with_chain(R"("calls":[])", R"("fragments":{"out":[{"cal":"a"}]},)"),
          "/fragments/out/0/cal: unknown key"},
+        {with_chain(R"("calls":["$calls"])"), "\"$calls\" stands in fragments only"},
+        {with_chain(R"("calls":[{"use":"up the lst path"}])"),
+         "did you mean \"up the list path\"?"},
         {with_chain(R"("packet":{},"bind":"p")", R"("packets":{"p":{"icmp.type":"echo-reply"}},)"),
          "there is a packet \"p\" already"},
     }));

@@ -269,3 +269,45 @@ TEST_CASE("a fragment stands where it is used, for the packet that is named ther
     CHECK(judge_packet("echo-reply") == labs::Outcome::passed);
     CHECK(judge_packet("echo-request") == labs::Outcome::diverged);
 }
+
+TEST_CASE("a fragment takes the steps of the place that uses it, through other fragments too") {
+    const std::string top = R"({
+      "format": "skbtrail-expectation", "version": 1,
+      "fragments": {"in": ["x", {"call": "rcv", "calls": ["$calls"]}],
+                    "far in": [{"call": "poll", "calls": [{"use": "in", "calls": ["$calls", "z"]}]}]},
+      "chains": [{"name": "c", "root": "root", "calls": [{"use": "far in")";
+    const auto passes = [&](const std::string& calls, const std::vector<CallBuilder>& came) {
+        const auto recording =
+            test::RecordingBuilder()
+                .chain(call("root", {call("poll", {call("x"), call("rcv", came)})}))
+                .build();
+        return labs::check(recording, labs::parse_expectation(top + calls + "}]}]}")).outcome ==
+               labs::Outcome::passed;
+    };
+    CHECK(passes(R"(,"calls":["y"])", {call("y"), call("z")}));
+    CHECK_FALSE(passes(R"(,"calls":["y"])", {call("w"), call("z")}));
+    CHECK_FALSE(passes(R"(,"calls":["y"])", {call("z")}));
+    CHECK(passes(R"(,"calls":[])", {call("z")}));
+    CHECK_FALSE(passes(R"(,"calls":[])", {call("y"), call("z")}));
+    // Nothing said: anything may be there.
+    CHECK(passes("", {call("y"), call("w"), call("z")}));
+    CHECK_FALSE(passes("", {call("y")}));
+}
+
+TEST_CASE("an expectation's own fragment goes before a common one, also inside common ones") {
+    const auto outcome = [](const std::string& own) {
+        const auto recording =
+            test::RecordingBuilder()
+                .chain(call("root", {call("gro_normal_list",
+                                          {call("netif_receive_skb_list_internal", {call("x")})})}))
+                .build();
+        return labs::check(recording, labs::parse_expectation(
+                                          R"({"format":"skbtrail-expectation","version":1,)" + own +
+                                          R"("chains":[{"name":"c","root":"root",
+                                                       "calls":[{"use":"up the list path"}]}]})"))
+            .outcome;
+    };
+    CHECK(outcome("") == labs::Outcome::diverged);
+    CHECK(outcome(R"("fragments":{"up the list path":["gro_normal_list"]},)") ==
+          labs::Outcome::passed);
+}

@@ -1,0 +1,56 @@
+# What the scripts of labs share; the guest has it as /labs/common.sh. Each begins with
+#     . /labs/common.sh
+
+set -e
+
+# network_up ADDRESS/LENGTH [GATEWAY [MAC]]: loopback and eth0 are up. With a MAC address the gateway
+# is known, as where the wire is a script that answers no ARP.
+network_up() {
+    ip link set lo up
+    ip link set eth0 up
+    ip address add "$1" dev eth0
+    [ -z "$2" ] || ip route add default via "$2"
+    [ -z "$3" ] || arp -s "$2" "$3"
+}
+
+# wait_for "WHAT" COMMAND…: until the command succeeds; fails after 20 s.
+wait_for() {
+    what="$1"
+    shift
+    tries=0
+    until "$@"; do
+        tries=$((tries + 1))
+        if [ "$tries" -gt 200 ]; then
+            echo "$what did not come within 20 s" >&2
+            exit 1
+        fi
+        sleep 0.1
+    done
+}
+
+# counter PROTOCOL NAME: one of the kernel's statistics, by its names in /proc/net/snmp and
+# /proc/net/netstat: counter Icmp OutEchoReps, counter TcpExt TCPTimeouts.
+counter() {
+    cat /proc/net/snmp /proc/net/netstat | awk -v protocol="$1:" -v name="$2" '
+        $1 == protocol && !column { for (i = 2; i <= NF; i++) if ($i == name) column = i; next }
+        $1 == protocol { print $column; exit }'
+}
+
+# counts PROTOCOL NAME NUMBER: the counter has come that far. For wait_for.
+counts() { [ "$(counter "$1" "$2")" -ge "$3" ]; }
+
+# has_line FILE: somebody wrote something into it. For wait_for.
+has_line() { [ -s "$1" ]; }
+
+# tcp_socket PORT STATE: there is a TCP socket with this local port, in this state: LISTEN,
+# ESTABLISHED, TIME_WAIT. For wait_for.
+tcp_socket() {
+    case "$2" in
+        ESTABLISHED) state=01 ;;
+        TIME_WAIT) state=06 ;;
+        CLOSE_WAIT) state=08 ;;
+        LISTEN) state=0A ;;
+        *) echo "tcp_socket: $2 is no state that it knows" >&2; exit 2 ;;
+    esac
+    grep -q "^ *[0-9]*: [0-9A-F]*:$(printf %04X "$1") [0-9A-F]*:[0-9A-F]* $state" /proc/net/tcp
+}
