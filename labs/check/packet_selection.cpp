@@ -1,6 +1,7 @@
 #include "labs/check/packet_selection.h"
 
 #include <algorithm>
+#include <string>
 #include <vector>
 
 #include <fmt/format.h>
@@ -10,13 +11,29 @@
 namespace skbtrail::labs {
 namespace {
 
+/// What a packet has under a word of a selector: a header, what became of it ("fate",
+/// "fate.function", "fate.reason"), or how it is related to others ("edge").
+std::vector<std::string> values_of(const chain::Packet& packet, const std::string& word) {
+    if (word == "fate") return {packet.fate.kind};
+    if (word == "fate.function") return {packet.fate.function};
+    if (word == "fate.reason") return {packet.fate.reason};
+    std::vector<std::string> values;
+    if (word == "edge") {
+        for (const chain::PacketEdge& edge : packet.edges) values.push_back(edge.kind);
+    } else if (const auto header = packet.headers.find(word); header != packet.headers.end()) {
+        values.push_back(header->second);
+    }
+    return values;
+}
+
 bool selects(const PacketSelector& selector, const chain::Packet& packet) {
     return std::all_of(selector.headers.begin(), selector.headers.end(), [&](const auto& wanted) {
-        const auto header = packet.headers.find(wanted.first);
-        return header != packet.headers.end() &&
-               std::any_of(wanted.second.begin(), wanted.second.end(), [&](const auto& glob) {
-                   return fnmatch(glob.c_str(), header->second.c_str(), 0) == 0;
-               });
+        const auto values = values_of(packet, wanted.first);
+        return std::any_of(values.begin(), values.end(), [&](const std::string& value) {
+            return std::any_of(wanted.second.begin(), wanted.second.end(), [&](const auto& glob) {
+                return fnmatch(glob.c_str(), value.c_str(), 0) == 0;
+            });
+        });
     });
 }
 

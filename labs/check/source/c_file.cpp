@@ -247,12 +247,27 @@ class Parser {
         }
     }
 
+    /// An array member: `.hooks = { [NF_INET_LOCAL_IN] = nft_do_chain_ipv4, … }`. What is no array
+    /// is left to the caller, who goes on inside.
+    void read_elements(std::size_t& i, std::size_t end, const std::string& type,
+                       std::string_view member) {
+        while (token(i + 1).is("[")) {
+            while (i < end && !token(i).is("=")) ++i;
+            ++i;
+            read_value(i, end, type, member);
+            if (!token(i).is(",")) return;
+        }
+    }
+
     void read_initializer(const std::string& type, Range body) {
         for (std::size_t i = body.begin; i < body.end; ++i) {
             if (!token(i).is(".") || !token(i + 1).is_word() || !token(i + 2).is("=")) continue;
             const std::string_view member = token(i + 1).text;
             i += 3;
-            if (token(i).is("{")) continue;
+            if (token(i).is("{")) {
+                read_elements(i, body.end, type, member);
+                continue;
+            }
             read_value(i, body.end, type, member);
         }
     }

@@ -573,3 +573,28 @@ TEST_CASE("verdicts are as their schema says") {
     CHECK(document["chains"][3]["divergence"]["cause"] == "cannot_be_seen");
     CHECK(document["forbidden"][0]["came"] == "a");
 }
+
+TEST_CASE("a chain can be about what became of a packet, and how it is related to others") {
+    chain::Recording recording = test::RecordingBuilder()
+                                     .packet(1, {{"udp.source", "7"}})
+                                     .packet(2, {{"udp.source", "7"}})
+                                     .edge(2, "fragment", 1)
+                                     .chain(call("r", {call("a").skb(1)}))
+                                     .chain(call("r", {call("b").skb(2)}))
+                                     .build();
+    recording.packets[0].fate = {"dropped", "udp_rcv", "NO_SOCKET"};
+    const auto outcome = [&](const std::string& words, const std::string& step) {
+        return labs::check(recording,
+                           labs::parse_expectation(
+                               R"({"format":"skbtrail-expectation","version":1,"chains":[)"
+                               R"({"name":"c","root":"r","packet":{"udp.source":"7",)" +
+                               words + R"(},"calls":[")" + step + R"("]}]})"))
+            .outcome;
+    };
+    CHECK(outcome(R"("fate":"dropped","fate.reason":"NO_SOCKET")", "a") == labs::Outcome::passed);
+    CHECK(outcome(R"("fate.function":"udp_*")", "a") == labs::Outcome::passed);
+    CHECK(outcome(R"("fate.reason":"UDP_CSUM")", "a") == labs::Outcome::diverged);
+    CHECK(outcome(R"("fate":"unknown")", "b") == labs::Outcome::passed);
+    CHECK(outcome(R"("edge":"fragment")", "b") == labs::Outcome::passed);
+    CHECK(outcome(R"("edge":"fragment")", "a") == labs::Outcome::diverged);
+}

@@ -147,3 +147,19 @@ TEST_CASE("odd C is read without harm") {
 TEST_CASE("a folder that holds no kernel is refused") {
     CHECK_THROWS_AS(SourceTree(SKBTRAIL_TEST_DATA "/none", tables().scope), std::runtime_error);
 }
+
+TEST_CASE("the elements of an array member are registered one by one") {
+    const CFile file = parse_c_file(
+        "static const struct nft_chain_type filter = {\n"
+        "  .name = \"filter\",\n"
+        "  .hooks = {\n    [IN] = do_in,\n    [OUT] = do_out,\n  },\n"
+        "  .nested = { .inner = deep },\n"
+        "  .free = do_free,\n};\n");
+    std::vector<std::string> registered;
+    for (const Registration& registration : file.registrations) {
+        CHECK(registration.type == "nft_chain_type");
+        registered.push_back(registration.member + "=" + registration.value);
+    }
+    CHECK(registered ==
+          std::vector<std::string>{"hooks=do_in", "hooks=do_out", "inner=deep", "free=do_free"});
+}
