@@ -145,8 +145,17 @@ void PcapWire::work() {
         if (speed_ != 0) {
             const auto now = Clock::now();
             if (!first_time_) {
+                // The guest has to take the first one: a front end wakes its queues when it starts
+                // them, long before a driver gives buffers.
+                if (!to_guest_.offer(Frame{frame->bytes, {}})) {
+                    starved_ = running_;
+                    return;
+                }
                 first_time_ = frame->time;
                 start_ = now;
+                ++played_;
+                next_.reset();
+                continue;
             }
             if (const auto when = due(*frame); when > now) {
                 at_.arm(when);

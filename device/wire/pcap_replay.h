@@ -52,7 +52,7 @@ class PcapWire final : public Wire {
     bool round_has_frames_ = false;  ///< a file without frames is not read for ever
     bool finished_ = false;
     bool running_ = false;  ///< the guest is there
-    bool starved_ = false;  ///< as fast as possible, and it has no buffers
+    bool starved_ = false;  ///< as fast as possible, or about to begin, and it has no buffers
     /// The schedule: the frame of this time was due then. Set anew after a pause.
     std::optional<std::chrono::nanoseconds> first_time_;
     Clock::time_point start_;
