@@ -73,6 +73,7 @@ chain::SkbGeometry geometry_of(const skbtrail_event& event, chain::PacketId pack
     geometry.netns = event.netns;
     geometry.sock = event.sock;
     geometry.queue = event.queue;
+    if (event.vlan_protocol != 0) geometry.vlan = event.vlan_tag;
     geometry.mark = event.mark;
     geometry.hash = event.hash;
     geometry.ip_summed = checksum_states[event.ip_summed & 3U];
@@ -155,6 +156,7 @@ class ChainWriter {
         const auto& group = match.groups[node.group];
         const auto roles = node.function == no_function ? 0 : functions_[node.function].roles;
         const auto value = static_cast<std::uint32_t>(match.events[group.first].extra);
+        if ((roles & role::poll) != 0 && value != 0) call.napi = value;
         if ((roles & role::has_budget) != 0) call.budget = value;
         if ((roles & role::has_work) != 0) call.work = value;
         for (auto i = group.first; i < group.first + group.count; ++i) {
@@ -287,6 +289,14 @@ Assembled assemble(const Capture& capture, const FunctionTable& functions, const
         result.chains.push_back(std::move(chain));
     }
     add_losses(capture, matches, forest, packets, result.losses);
+    const auto name_reader = [&known_names](chain::Fate& fate) {
+        const auto name = fate.pid ? known_names.find(*fate.pid) : known_names.end();
+        if (name != known_names.end()) fate.comm = name->second;
+    };
+    for (auto& packet : packets.packets) {
+        name_reader(packet.fate);
+        for (auto& fate : packet.fates) name_reader(fate);
+    }
     result.packets = std::move(packets.packets);
     return result;
 }

@@ -178,6 +178,7 @@ struct Circumstance {
     const Options& options;
     const std::string& tracefs;
     std::uint64_t page_offset_address = 0;
+    std::uint64_t vmemmap_address = 0;
     const TraceBuffer& buffer;
     SavedState& saved;
 };
@@ -194,6 +195,7 @@ std::unique_ptr<Identity> make_identity(const Circumstance& here, Plan& plan,
             Prober::Options prober_options;
             prober_options.ring_kib = here.options.buffer_kib;
             prober_options.page_offset_address = here.page_offset_address;
+            prober_options.vmemmap_address = here.vmemmap_address;
             auto prober = std::make_unique<Prober>(prober_options);
             attach(*prober, plan, functions, unavailable);
             return prober;
@@ -268,15 +270,14 @@ void describe_functions(const FunctionTable& functions, chain::Observed& observe
     observed.probed.assign(probed.begin(), probed.end());
 }
 
-/// What a test needs beside the raw records to make sense of them: of the roles only the one that
-/// the policy does not know by name.
+/// What a test needs beside the raw records to make sense of them. Roles that the policy knows by
+/// name may change after a recording; those that types tell are only here.
 void save_functions(const FunctionTable& functions, const std::string& directory) {
     std::string text;
     for (FunctionId id = 0; id < functions.size(); ++id) {
         const auto& function = functions[id];
-        const bool transmits = (function.roles & role::transmits) != 0;
-        text += fmt::format("{:x} {:x} {} {} {} {}\n", function.site, function.symbol,
-                            function.probed ? 1 : 0, transmits ? 1 : 0, function.name,
+        text += fmt::format("{:x} {:x} {} {:x} {} {}\n", function.site, function.symbol,
+                            function.probed ? 1 : 0, function.roles, function.name,
                             function.module.empty() ? "-" : function.module);
     }
     write_whole(directory + "/functions", text);
@@ -328,10 +329,12 @@ void collect(const Options& options, StatusWriter& status) {
     }
     // In this order ftrace calls the graph first and the program second, which the merge finds out
     // by itself, but most quickly when it is so.
+    const auto variable = [text_start](const std::optional<std::int64_t>& offset) {
+        return offset ? text_start + static_cast<std::uint64_t>(*offset) : 0;
+    };
     const Circumstance here{
-        options, tracefs,
-        plan.page_offset_base ? text_start + static_cast<std::uint64_t>(*plan.page_offset_base) : 0,
-        buffer, saved};
+        options, tracefs, variable(plan.page_offset_base), variable(plan.vmemmap_base),
+        buffer,  saved};
     const auto identity =
         make_identity(here, plan, functions, observed.unavailable, observed.calibration);
     if (computed && !options.save_plan.empty()) write_whole(options.save_plan, to_text(plan));

@@ -99,6 +99,11 @@ std::optional<KprobeSighting> KprobeDecoder::decode(std::span<const std::byte> d
     event.argument = probe.argument;
     event.member = probe.member;
     sighting.base = load(data, form->base);
+    if ((probe.cookie & SKBTRAIL_COOKIE_SOCKET) != 0) {
+        // Such an event has no list; its base is the struct socket, which may be missing.
+        if (!is_kernel_address(std::exchange(sighting.base, 0))) event.extra = 0;
+    }
+    if ((probe.cookie & SKBTRAIL_COOKIE_NAPI) != 0) event.extra &= 0xffffffffU;
     if (!is_kernel_address(event.skb) || probe.argument == SKBTRAIL_NO_ARGUMENT) {
         event.skb = 0;
         return sighting;
@@ -145,6 +150,8 @@ void KprobeDecoder::describe(std::span<const std::byte> skb, std::uint32_t ifind
     narrow(layout_.network_header, event.network_header);
     narrow(layout_.transport_header, event.transport_header);
     narrow(layout_.queue_mapping, event.queue);
+    narrow(layout_.vlan_proto, event.vlan_protocol);
+    narrow(layout_.vlan_tci, event.vlan_tag);
     narrow(layout_.mark, event.mark);
     narrow(layout_.hash, event.hash);
     narrow(layout_.ip_summed, event.ip_summed);

@@ -112,6 +112,14 @@ struct Decoder {
 
     void set(const char* key, std::string value) { result.fields[key] = std::move(value); }
 
+    /// The beginning of what the headers carry, which tells alike packets apart.
+    void payload(Bytes bytes) {
+        constexpr std::size_t shown = 16;
+        if (bytes.empty()) return;
+        bytes = bytes.first(std::min(shown, bytes.size()));
+        set("payload", fmt::format("{:02x}", fmt::join(bytes, "")));
+    }
+
     void icmp(Bytes bytes, const std::string& way, bool version6) {
         if (bytes.size() < 4) return;
         const auto type = version6 ? icmpv6_type_name(bytes[0]) : icmp_type_name(bytes[0]);
@@ -131,6 +139,7 @@ struct Decoder {
         set("udp.destination", std::to_string(be16(bytes, 2)));
         result.summary =
             fmt::format("UDP {}:{} > {}:{}", source, be16(bytes, 0), destination, be16(bytes, 2));
+        if (bytes.size() > 8) payload(bytes.subspan(8));
     }
 
     void tcp(Bytes bytes, const std::string& source, const std::string& destination) {
@@ -151,6 +160,8 @@ struct Decoder {
         set("tcp.sequence", std::to_string(be32(bytes, 4)));
         set("tcp.acknowledgement", std::to_string(be32(bytes, 8)));
         result.summary += fmt::format(" [{}] seq {}", joined, be32(bytes, 4));
+        const auto length = std::size_t{bytes[12]} / 16 * 4;
+        if (length >= 20 && bytes.size() > length) payload(bytes.subspan(length));
     }
 
     void transport(unsigned protocol, Bytes bytes, const std::string& source,
@@ -184,6 +195,7 @@ struct Decoder {
             set("ip.protocol", protocol_name(bytes[9]));
             result.summary =
                 fmt::format("IP fragment at {} {} > {}", fragment * 8, source, destination);
+            if (bytes.size() > length) payload(bytes.subspan(length));
             return;
         }
         transport(bytes[9], bytes.subspan(std::min(length, bytes.size())), source, destination,

@@ -9,8 +9,10 @@
 #include <arpa/inet.h>
 #include <fmt/format.h>
 
+#include "tracer/fates.h"
 #include "tracer/packet_headers.h"
 #include "tracer/policy.h"
+#include "tracer/unions.h"
 
 namespace skbtrail::tracer {
 
@@ -24,21 +26,18 @@ struct Head {
     bool ended = false;
 };
 
+/// An sk_buff that was put into a socket's queue by a call.
+struct Delivery {
+    PacketId packet = no_packet;
+    chain::Address skb = 0;
+};
+
 /// What is known of a struct sk_buff.
 struct Skb {
     PacketId packet = no_packet;
     bool unset = false;              ///< allocated, its fields not set yet
     PacketId expanding = no_packet;  ///< pskb_expand_head is moving this packet
 };
-
-/// GRO may have appended a packet to another one.
-struct Merging {
-    PacketId into = no_packet;
-    std::string function;
-};
-
-/// How much a fate tells: a later, weaker one does not replace it.
-enum class Weight : std::uint8_t { none, consumed, dropped, transmitted, delivered };
 
 /// Could these be the fields of an sk_buff? Guards against pointers that were none.
 bool plausible(const skbtrail_event& event) {
@@ -58,26 +57,43 @@ class Follower {
               std::vector<PacketId>& packets) {
         const std::uint32_t roles =
             group.function == no_function ? 0 : functions_[group.function].roles;
-        if ((roles & role::takes_buffer) != 0 && node != no_node) {
-            buffers_[node] = events[group.first].extra;
-        }
+        const auto extra = events[group.first].extra;
+        if ((roles & role::takes_buffer) != 0 && node != no_node) buffers_[node] = extra;
+        if ((roles & role::wakes) != 0) name_socket(node, extra);
         for (auto i = group.first; i < group.first + group.count; ++i) {
             const auto& event = events[i];
             if (event.skb == 0) continue;
+            if ((roles & role::copies) != 0 && event.argument == 0 && is_clone(node)) continue;
             packets[i] = sight(event, roles);
             if (packets[i] == no_packet) continue;
+            last_function_[packets[i] - 1] = group.function;
             if ((roles & role::arrives) != 0) arrive(node, packets[i]);
+            if ((roles & role::forwards) != 0) {
+                add_edge(packets[i], packets[i], "forward", name_of(group.function));
+            }
             fate(event, group, roles, node, packets[i]);
+            find_pieces(event, roles, node, packets[i]);
+            unite(event, group, roles, packets[i]);
+            end(event, roles, packets[i]);
         }
         if ((roles & role::copies) != 0) edge_of_copy(group, events, node, packets);
-        if ((roles & role::merges) != 0) try_merge(group, events, packets);
+        if ((roles & (role::merges | role::coalesces)) != 0)
+            try_union(group, events, packets, roles);
     }
 
     Packets finish() {
-        // A copy that was never complete enough to be read looks like what it was copied from.
+        for (const auto& one : unions_.undecided()) {
+            if (fates_.weight(one.from.packet) <= Weight::consumed) settle(one);
+        }
+        fates_.write(result_.packets);
         for (auto& packet : result_.packets) {
+            if (packet.fate.kind == "unknown") look_where_it_is(packet);
+            // A copy that was never complete enough to be read looks like what it was copied from.
             for (const auto& edge : packet.edges) {
-                if (edge.kind == "gro_merge") continue;
+                if (edge.kind == "gro_merge" || edge.kind == "coalesce" ||
+                    edge.kind == "reassemble") {
+                    continue;
+                }
                 const auto& other = result_.packets[edge.packet - 1];
                 if (packet.headers.empty()) packet.headers = other.headers;
                 if (packet.summary.empty()) packet.summary = other.summary;
@@ -98,7 +114,8 @@ class Follower {
         packet.head = head;
         packet.first_seen = static_cast<chain::Nanoseconds>(time);
         result_.packets.push_back(std::move(packet));
-        weights_.push_back(Weight::none);
+        fates_.add_packet();
+        last_function_.push_back(no_function);
         const auto id = result_.packets.back().id;
         heads_[head] = {id, false};
         return id;
@@ -140,19 +157,46 @@ class Follower {
         const auto id = same ? head->second.packet : begin(event.head, event.time);
         auto& skb = skbs_[event.skb];
         if (skb.expanding != no_packet && skb.expanding != id) {
-            add_edge(id, skb.expanding, "expand_head");
+            add_edge(id, skb.expanding, "expand_head", "pskb_expand_head");
+            fates_.set(skb.expanding, event.skb, Weight::merged,
+                       {.kind = "moved", .function = "pskb_expand_head", .into = id});
             skb.expanding = no_packet;
         }
         skb.packet = id;
         skb.unset = false;
         if ((roles & role::expands) != 0) skb.expanding = id;
+        fates_.held(id, event.skb);
         read_headers(event, id);
-        if ((roles & role::ends) != 0 || (event.flags & SKBTRAIL_EVENT_LAST) != 0) {
-            heads_[event.head].ended = true;
-            confirm_merge(id);
-        }
-        if ((roles & role::frees) != 0) skbs_.erase(event.skb);
+        for (const auto& one : unions_.seen({id, event.skb}, event.len)) settle(one);
         return id;
+    }
+
+    /// What the call is the end of: the head, the sk_buff.
+    void end(const skbtrail_event& event, std::uint32_t roles, PacketId id) {
+        const bool head_taken = (roles & role::absorbs) != 0 && event.extra != 0;
+        if ((roles & role::ends) != 0 || head_taken || (event.flags & SKBTRAIL_EVENT_LAST) != 0) {
+            heads_[event.head].ended = true;
+        }
+        if ((roles & role::frees) != 0 || head_taken) {
+            fates_.freed(id, event.skb);
+            skbs_.erase(event.skb);
+        }
+    }
+
+    [[nodiscard]] bool has_ended(PacketId id) const {
+        const auto head = heads_.find(result_.packets[id - 1].head);
+        return head == heads_.end() || head->second.packet != id || head->second.ended;
+    }
+
+    std::string name_of(FunctionId function) const {
+        return function == no_function ? "" : functions_[function].name;
+    }
+
+    /// Nobody saw its end: is it in the kernel still?
+    void look_where_it_is(chain::Packet& packet) {
+        if (has_ended(packet.id)) return;
+        packet.fate.kind = "queued";
+        packet.fate.function = name_of(last_function_[packet.id - 1]);
     }
 
     /// The driver hands a packet over: it came in the buffer that the driver is dealing with.
@@ -169,60 +213,115 @@ class Follower {
         auto& target = packet(id);
         auto decoded = decode_headers(ntohs(event.protocol), capture_.bytes_of(event));
         target.headers = std::move(decoded.fields);
+        if (event.vlan_protocol != 0) {
+            target.headers["vlan.id"] = std::to_string(event.vlan_tag & 0xfffU);
+        }
         target.summary = std::move(decoded.summary);
     }
 
-    void add_edge(PacketId id, PacketId other, const char* kind) {
+    void add_edge(PacketId id, PacketId other, const char* kind, const std::string& function,
+                  chain::Address skb = 0) {
         auto& edges = packet(id).edges;
         const bool known = std::any_of(edges.begin(), edges.end(), [&](const auto& edge) {
-            return edge.packet == other && edge.kind == kind;
+            return edge.packet == other && edge.kind == kind && edge.skb == skb;
         });
         if (known) return;
-        edges.push_back({kind, other});
-        packet(id).identified_by = kind;
+        edges.push_back({kind, other, function, skb});
+        if (other != id) packet(id).identified_by = kind;
+    }
+
+    [[nodiscard]] bool is_clone(NodeId node) const {
+        return caller_with_role(forest_, functions_, node, role::clones) != no_node;
     }
 
     void edge_of_copy(const EventGroup& group, const std::vector<skbtrail_event>& events,
                       NodeId node, const std::vector<PacketId>& packets) {
         PacketId made = no_packet;
         PacketId from = no_packet;
+        chain::Address skb = 0;
         for (auto i = group.first; i < group.first + group.count; ++i) {
             (events[i].argument == 0 ? made : from) = packets[i];
+            if (events[i].argument == 0) skb = events[i].skb;
         }
-        if (made == no_packet || from == no_packet || made == from) return;
-        const bool segment = caller_with_role(forest_, functions_, node, role::segments) != no_node;
-        add_edge(made, from, segment ? "segment" : "copy");
+        if (from == no_packet) return;
+        if (const auto cloning = caller_with_role(forest_, functions_, node, role::clones);
+            cloning != no_node) {
+            if (skb != 0) clone(from, skb, cloning);
+            return;
+        }
+        if (made == no_packet || made == from) return;
+        const auto cutting = caller_with_role(forest_, functions_, node, role::segments);
+        const auto maker = cutting != no_node ? forest_.nodes[cutting].function : group.function;
+        add_edge(made, from, cutting != no_node ? "segment" : "copy", name_of(maker));
     }
 
-    /// GRO tries to append one packet to another. It may refuse; then the packet goes its own way.
-    void try_merge(const EventGroup& group, const std::vector<skbtrail_event>& events,
-                   const std::vector<PacketId>& packets) {
-        PacketId into = no_packet;
-        PacketId from = no_packet;
-        for (auto i = group.first; i < group.first + group.count; ++i) {
-            (events[i].argument == 0 ? into : from) = packets[i];
-        }
-        if (into == no_packet || from == no_packet || into == from) return;
-        merging_[from] = {into, functions_[group.function].name};
+    void clone(PacketId id, chain::Address skb, NodeId cloning) {
+        skbs_[skb] = Skb{id, false, no_packet};
+        fates_.held(id, skb);
+        add_edge(id, id, "clone", name_of(forest_.nodes[cloning].function), skb);
+        // A packet socket that is shown a packet which others hold queues a clone of it.
+        const auto tap = caller_with_role(forest_, functions_, cloning, role::taps);
+        if (tap == no_node || shown_.erase(tap) == 0) return;
+        fates_.set(id, skb, Weight::delivered,
+                   {.kind = "delivered", .function = name_of(forest_.nodes[tap].function)}, true);
+        deliveries_[tap] = {id, skb};
     }
 
-    /// A packet that ended with no other fate than to have been appended was appended.
-    void confirm_merge(PacketId id) {
-        const auto merging = merging_.find(id);
-        if (merging == merging_.end()) return;
-        if (weights_[id - 1] <= Weight::consumed) {
-            packet(id).edges.push_back({"gro_merge", merging->second.into});
-            packet(id).fate = {"consumed", merging->second.function, {}};
-            weights_[id - 1] = Weight::consumed;
-        }
-        merging_.erase(merging);
+    /// The pieces that a packet is cut into are given to what the cutting function calls.
+    void find_pieces(const skbtrail_event& event, std::uint32_t roles, NodeId node, PacketId id) {
+        if (node == no_node) return;
+        if ((roles & role::fragments) != 0) cutting_.try_emplace(node, id);
+        const auto parent = forest_.nodes[node].parent;
+        const auto whole = parent == no_node ? cutting_.end() : cutting_.find(parent);
+        if (whole == cutting_.end() || whole->second == id || event.argument > 5) return;
+        add_edge(id, whole->second, "fragment", name_of(forest_.nodes[parent].function));
     }
 
-    void set_fate(PacketId id, Weight weight, chain::Fate fate) {
-        auto& known = weights_[id - 1];
-        if (weight <= known) return;
-        known = weight;
-        packet(id).fate = std::move(fate);
+    /// GRO, TCP and others try to put one packet into another. They may refuse; then it goes its
+    /// own way.
+    void try_union(const EventGroup& group, const std::vector<skbtrail_event>& events,
+                   const std::vector<PacketId>& packets, std::uint32_t roles) {
+        if (group.count < 2) return;
+        const auto first = group.first;
+        const Held into{packets[first], events[first].skb};
+        const Held from{packets[first + 1], events[first + 1].skb};
+        if (into.packet == no_packet || from.packet == no_packet || into.packet == from.packet) {
+            return;
+        }
+        if ((roles & role::merges) != 0) {
+            unions_.try_gro(from, into, events[first].len, name_of(group.function));
+        } else {
+            unions_.try_coalesce(from, into.packet, name_of(group.function));
+        }
+    }
+
+    void unite(const skbtrail_event& event, const EventGroup& group, std::uint32_t roles,
+               PacketId id) {
+        if ((roles & role::collects) != 0) unions_.collect(event.extra, {id, event.skb});
+        if ((roles & role::reassembles) != 0) {
+            for (const auto& one : unions_.reassemble(event.extra, id, name_of(group.function))) {
+                if (!has_ended(one.from.packet)) settle(one);
+            }
+        }
+        if ((roles & role::absorbs) != 0) {
+            for (const auto& one : unions_.absorbed({id, event.skb})) settle(one);
+        }
+    }
+
+    void settle(const Union& one) {
+        if (fates_.weight(one.from.packet, one.from.skb) == Weight::merged) return;
+        packet(one.from.packet).edges.push_back({one.kind, one.into, one.function, 0});
+        fates_.set(one.from.packet, one.from.skb, Weight::merged,
+                   {.kind = "merged", .function = one.function, .into = one.into});
+    }
+
+    /// The reader of a socket is told of what was put into its queue by a caller.
+    void name_socket(NodeId node, std::uint64_t inode) {
+        constexpr auto givers = role::delivers | role::may_deliver;
+        const auto found = deliveries_.find(caller_with_role(forest_, functions_, node, givers));
+        if (found == deliveries_.end()) return;
+        auto* fate = fates_.delivery(found->second.packet, found->second.skb);
+        if (fate != nullptr && fate->socket == 0) fate->socket = inode;
     }
 
     /// The function that called `node`'s: who decided.
@@ -239,33 +338,67 @@ class Follower {
         return std::to_string(number);
     }
 
+    void deliver(const skbtrail_event& event, const std::string& name, std::uint32_t roles,
+                 NodeId node, PacketId id) {
+        const bool told = node != no_node && has_role_below(forest_, functions_, node, role::wakes);
+        if ((roles & role::delivers) == 0 && !told) return;
+        chain::Fate fate{.kind = "delivered", .function = name};
+        if ((roles & role::has_socket) != 0) fate.socket = event.extra;
+        if ((roles & role::taps) != 0) {
+            if (has_role_below(forest_, functions_, node, role::clones)) {
+                shown_.insert(node);  // it will be a clone
+                return;
+            }
+            if (event.users > 1) {
+                fates_.shown(id, std::move(fate));
+                return;
+            }
+        }
+        const bool shown = (roles & role::taps) != 0 && fates_.is_clone(id, event.skb);
+        fates_.set(id, event.skb, Weight::delivered, std::move(fate), shown);
+        if (node != no_node) deliveries_[node] = {id, event.skb};
+    }
+
+    void read(const skbtrail_event& event, const std::string& name, std::uint32_t roles,
+              NodeId node, PacketId id) {
+        const bool shown = caller_with_role(forest_, functions_, node, role::taps) != no_node &&
+                           fates_.is_clone(id, event.skb);
+        fates_.set(id, event.skb, Weight::delivered, {.kind = "delivered", .function = name},
+                   shown);
+        auto* fate = fates_.delivery(id, event.skb);
+        if (fate == nullptr) return;
+        if (fate->socket == 0 && (roles & role::has_socket) != 0) fate->socket = event.extra;
+        if (node != no_node) fate->pid = forest_.nodes[node].pid;
+    }
+
     void fate(const skbtrail_event& event, const EventGroup& group, std::uint32_t roles,
               NodeId node, PacketId id) {
         if (group.function == no_function) return;
         const auto& name = functions_[group.function].name;
         if ((roles & role::transmits) != 0) {
-            set_fate(id, Weight::transmitted, {"transmitted", name, {}});
+            fates_.set(id, event.skb, Weight::transmitted,
+                       {.kind = "transmitted", .function = name});
         }
-        if ((roles & role::delivers) != 0 ||
-            ((roles & role::may_deliver) != 0 && node != no_node &&
-             has_role_below(forest_, functions_, node, role::wakes))) {
-            set_fate(id, Weight::delivered, {"delivered", name, {}});
+        if ((roles & (role::delivers | role::may_deliver)) != 0) {
+            deliver(event, name, roles, node, id);
         }
+        if ((roles & role::reads) != 0) read(event, name, roles, node, id);
         // Only the last reference of this sk_buff is its end.
         if ((roles & (role::drops | role::consumes)) == 0 || event.users > 1) return;
         const auto caller = caller_of(node);
         const auto& where = caller.empty() ? name : caller;
         constexpr std::uint64_t reason_consumed = 1;  // SKB_CONSUMED, after SKB_NOT_DROPPED_YET
         if ((roles & role::consumes) != 0 || event.extra <= reason_consumed) {
-            set_fate(id, Weight::consumed, {"consumed", where, {}});
+            fates_.set(id, event.skb, Weight::consumed, {.kind = "consumed", .function = where});
             return;
         }
         // A driver that drops what it was given has not transmitted it.
-        if (weights_[id - 1] == Weight::transmitted &&
+        if (fates_.weight(id, event.skb) == Weight::transmitted &&
             caller_with_role(forest_, functions_, node, role::transmits) != no_node) {
-            weights_[id - 1] = Weight::none;
+            fates_.take_back(id, event.skb);
         }
-        set_fate(id, Weight::dropped, {"dropped", where, reason_name(event.extra)});
+        fates_.set(id, event.skb, Weight::dropped,
+                   {.kind = "dropped", .function = where, .reason = reason_name(event.extra)});
     }
 
     const Capture& capture_;
@@ -273,10 +406,14 @@ class Follower {
     const FunctionTable& functions_;
     const std::vector<std::string>& drop_reasons_;
     Packets result_;
-    std::vector<Weight> weights_;  // per packet
+    Fates fates_;
+    Unions unions_;
+    std::vector<FunctionId> last_function_;  // per packet
     std::unordered_map<std::uint64_t, Head> heads_;
     std::unordered_map<std::uint64_t, Skb> skbs_;
-    std::unordered_map<PacketId, Merging> merging_;
+    std::unordered_map<NodeId, PacketId> cutting_;     ///< what a call cuts into fragments
+    std::unordered_map<NodeId, Delivery> deliveries_;  ///< by the call that put it into the queue
+    std::unordered_set<NodeId> shown_;  ///< calls that will give a packet socket a clone
     std::unordered_map<NodeId, std::uint64_t> buffers_;  ///< receive buffers, by the taking call
     std::unordered_set<PacketId> complete_;              ///< whose headers need no better copy
 };

@@ -116,6 +116,9 @@ void parse_line(const std::vector<std::string_view>& words, Plan& plan) {
     } else if (words[0] == "page_offset_base") {
         need(2);
         plan.page_offset_base = number<std::int64_t>(words[1]);
+    } else if (words[0] == "vmemmap_base") {
+        need(2);
+        plan.vmemmap_base = number<std::int64_t>(words[1]);
     } else {
         throw Failure(
             fmt::format("The plan is damaged: no line begins with \"{}\". Delete the "
@@ -135,6 +138,7 @@ std::string to_text(const Plan& plan) {
     if (plan.page_offset_base) {
         fmt::format_to(out, "page_offset_base\t{}\n", *plan.page_offset_base);
     }
+    if (plan.vmemmap_base) fmt::format_to(out, "vmemmap_base\t{}\n", *plan.vmemmap_base);
     for (const auto& module : plan.modules) {
         fmt::format_to(out, "module\t{}\t{}\n", module.name, module.size);
     }

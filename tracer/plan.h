@@ -39,6 +39,7 @@ struct Plan {
     std::string release;
     std::vector<PlannedModule> modules;            ///< all that are loaded, in the kernel's order
     std::optional<std::int64_t> page_offset_base;  ///< address of the variable, from _stext
+    std::optional<std::int64_t> vmemmap_base;      ///< the same
     SkbLayout layout;                              ///< for reading sk_buffs without BPF
     std::string no_bpf;  ///< why BPF could not tell identities here; empty: it can, or untried
     std::vector<std::string> drop_reasons;   ///< by number, without SKB_DROP_REASON_

@@ -97,9 +97,13 @@ Plan make_plan(const KernelFacts& facts) {
         plan.modules.push_back({module.name, module.size});
         module_index[module.name] = static_cast<std::uint16_t>(plan.modules.size());
     }
-    if (const auto address = facts.symbols->address_of("page_offset_base"); address != 0) {
-        plan.page_offset_base = static_cast<std::int64_t>(address - facts.text_start);
-    }
+    const auto variable = [&facts](std::string_view name) -> std::optional<std::int64_t> {
+        const auto address = facts.symbols->address_of(name);
+        if (address == 0) return std::nullopt;
+        return static_cast<std::int64_t>(address - facts.text_start);
+    };
+    plan.page_offset_base = variable("page_offset_base");
+    plan.vmemmap_base = variable("vmemmap_base");
     const auto net = find_net_text(facts.functions);
     if (!net) {
         plan.notes.emplace_back(

@@ -32,10 +32,19 @@ constexpr std::array known{
     Known{"__udp_enqueue_schedule_skb", role::may_deliver},
     Known{"tcp_queue_rcv", role::delivers},
     Known{"__netlink_sendskb", role::delivers},
+    Known{"packet_rcv", role::may_deliver | role::taps},
+    Known{"packet_rcv_spkt", role::may_deliver | role::taps},
+    Known{"tpacket_rcv", role::may_deliver | role::taps},
     Known{"sock_def_readable", role::wakes},
     Known{"tcp_data_ready", role::wakes},
     Known{"sk_psock_verdict_data_ready", role::wakes},
     Known{"subflow_data_ready", role::wakes},
+    // out of it
+    Known{"packet_recvmsg", role::taps},
+    Known{"skb_copy_datagram_iter", role::reads},
+    Known{"skb_copy_and_csum_datagram_msg", role::reads},
+    Known{"skb_consume_udp", role::reads},
+    Known{"skb_splice_bits", role::reads},
     // giving a reference back
     Known{"kfree_skb_reason", role::drops},
     Known{"sk_skb_reason_drop", role::drops},
@@ -62,6 +71,19 @@ constexpr std::array known{
     Known{"skb_gro_receive_list", role::merges},
     Known{"skb_segment", role::segments},
     Known{"skb_segment_list", role::segments},
+    Known{"skb_clone", role::clones},
+    Known{"__skb_clone", role::clones},
+    Known{"skb_morph", role::clones},
+    Known{"tcp_try_coalesce", role::coalesces},
+    Known{"skb_try_coalesce", role::coalesces},
+    Known{"kfree_skb_partial", role::absorbs},
+    Known{"ip_do_fragment", role::fragments},
+    Known{"ip6_fragment", role::fragments},
+    Known{"inet_frag_queue_insert", role::collects},
+    Known{"inet_frag_reasm_finish", role::reassembles},
+    Known{"ip_forward", role::forwards},
+    Known{"ip6_forward", role::forwards},
+    Known{"__br_forward", role::forwards},
     // from the ring to the stack
     Known{"eth_type_trans", role::arrives},
 };
@@ -103,6 +125,17 @@ constexpr std::array chain_functions{
     std::string_view("validate_xmit_skb_list"),
     std::string_view("sch_direct_xmit"),
     std::string_view("kfree_skb_list_reason"),
+};
+
+// Functions beside whose sk_buff another argument's plain value matters.
+struct Extra {
+    std::string_view name;
+    std::uint32_t argument;
+};
+constexpr std::array extra_functions{
+    Extra{"kfree_skb_partial", 1},       // whether the head was taken
+    Extra{"inet_frag_queue_insert", 0},  // the queue
+    Extra{"inet_frag_reasm_finish", 0},
 };
 
 // Functions that are entered before the fields of their first sk_buff are set, and the argument
@@ -194,6 +227,19 @@ PlainValue plain_value_of(std::string_view base, const Signature& signature) {
     return {};
 }
 
+/// The argument that is the socket which a function delivers to, reads from or wakes.
+std::uint32_t socket_argument(std::uint32_t roles, const Signature& signature) {
+    constexpr auto concerned = role::delivers | role::may_deliver | role::reads | role::wakes;
+    if ((roles & concerned) == 0) return SKBTRAIL_NO_ARGUMENT;
+    const auto& parameters = signature.parameters;
+    // Behind a structure by value places are not numbers of arguments any more.
+    for (std::uint32_t i = 0; i < parameters.size() && i < 6; ++i) {
+        if (parameters[i] == Parameter::wide || parameters[i] == Parameter::in_memory) break;
+        if (parameters[i] == Parameter::sock) return i;
+    }
+    return SKBTRAIL_NO_ARGUMENT;
+}
+
 /// A function whose parameters the compiler changed in a way that its name does not tell.
 bool is_fragment(std::string_view name) {
     return name.find(".part.") != std::string_view::npos ||
@@ -207,136 +253,7 @@ bool is_building(std::string_view base) {
            base.ends_with("_getfrag");
 }
 
-// The way of most packets, by the beginnings of names, a subject a line: sk_buffs, devices, GRO,
-// queueing, neighbours, ARP, IPv4, ICMP, raw and ping sockets, UDP, TCP, IPv6, sockets, bridges.
-constexpr std::array core_beginnings{
-    std::string_view("skb_clone"),
-    std::string_view("skb_put"),
-    std::string_view("skb_push"),
-    std::string_view("skb_pull"),
-    std::string_view("skb_trim"),
-    std::string_view("__skb_clone"),
-    std::string_view("__pskb_"),
-    std::string_view("pskb_"),
-    std::string_view("skb_copy"),
-    std::string_view("__copy_skb"),
-    std::string_view("skb_segment"),
-    std::string_view("skb_gro"),
-    std::string_view("kfree_skb"),
-    std::string_view("consume_skb"),
-    std::string_view("__kfree_skb"),
-    std::string_view("skb_release"),
-    std::string_view("skb_free_head"),
-    std::string_view("skb_checksum_help"),
-    std::string_view("__skb_checksum"),
-    std::string_view("skb_to_sgvec"),
-    std::string_view("skb_tstamp_tx"),
-    std::string_view("skb_scm_"),
-    std::string_view("skb_try_coalesce"),
-    std::string_view("napi_gro"),
-    std::string_view("dev_gro"),
-    std::string_view("napi_skb"),
-    std::string_view("inet_gro"),
-    std::string_view("gro_"),
-    std::string_view("tcp4_gro"),
-    std::string_view("tcp_gro"),
-    std::string_view("udp4_gro"),
-    std::string_view("udp_gro"),
-    std::string_view("eth_type_trans"),
-    std::string_view("eth_header"),
-    std::string_view("netif_receive"),
-    std::string_view("__netif_receive"),
-    std::string_view("netif_rx"),
-    std::string_view("enqueue_to_backlog"),
-    std::string_view("dev_queue_xmit"),
-    std::string_view("__dev_queue_xmit"),
-    std::string_view("dev_hard_start_xmit"),
-    std::string_view("validate_xmit"),
-    std::string_view("netif_skb_features"),
-    std::string_view("netdev_core_pick"),
-    std::string_view("netdev_pick_tx"),
-    std::string_view("sch_direct_xmit"),
-    std::string_view("pfifo_fast_enqueue"),
-    std::string_view("fq_codel_enqueue"),
-    std::string_view("fq_enqueue"),
-    std::string_view("noop_enqueue"),
-    std::string_view("loopback_xmit"),
-    std::string_view("neigh_resolve"),
-    std::string_view("neigh_connected"),
-    std::string_view("neigh_direct"),
-    std::string_view("__neigh_event_send"),
-    std::string_view("arp_"),
-    std::string_view("ip_rcv"),
-    std::string_view("ip_list"),
-    std::string_view("ip_sublist"),
-    std::string_view("ip_local"),
-    std::string_view("__ip_local"),
-    std::string_view("ip_protocol"),
-    std::string_view("ip_output"),
-    std::string_view("ip_finish"),
-    std::string_view("__ip_finish"),
-    std::string_view("ip_mc_output"),
-    std::string_view("ip_forward"),
-    std::string_view("ip_frag"),
-    std::string_view("ip_do_frag"),
-    std::string_view("ip_defrag"),
-    std::string_view("ip_send_skb"),
-    std::string_view("ip_route_input"),
-    std::string_view("ip_options"),
-    std::string_view("__ip_queue_xmit"),
-    std::string_view("ip_queue_xmit"),
-    std::string_view("ip_build"),
-    std::string_view("ip_generic_getfrag"),
-    std::string_view("icmp_"),
-    std::string_view("__icmp"),
-    std::string_view("raw_"),
-    std::string_view("ping_"),
-    std::string_view("udp_"),
-    std::string_view("__udp"),
-    std::string_view("tcp_v4"),
-    std::string_view("tcp_rcv"),
-    std::string_view("tcp_data"),
-    std::string_view("tcp_queue"),
-    std::string_view("tcp_ack"),
-    std::string_view("tcp_add_backlog"),
-    std::string_view("tcp_filter"),
-    std::string_view("__tcp_transmit"),
-    std::string_view("tcp_transmit"),
-    std::string_view("tcp_write"),
-    std::string_view("tcp_event"),
-    std::string_view("tcp_try_coalesce"),
-    std::string_view("tcp_validate"),
-    std::string_view("tcp_skb_entail"),
-    std::string_view("tcp_options"),
-    std::string_view("ipv6_rcv"),
-    std::string_view("ip6_rcv"),
-    std::string_view("ip6_input"),
-    std::string_view("ip6_output"),
-    std::string_view("ip6_finish"),
-    std::string_view("ip6_xmit"),
-    std::string_view("icmpv6_rcv"),
-    std::string_view("ndisc_rcv"),
-    std::string_view("nf_hook_slow"),
-    std::string_view("sock_queue"),
-    std::string_view("__sock_queue"),
-    std::string_view("sk_filter"),
-    std::string_view("sk_skb"),
-    std::string_view("sock_wfree"),
-    std::string_view("sock_rfree"),
-    std::string_view("ipv4_pktinfo"),
-    std::string_view("br_handle"),
-    std::string_view("br_dev_"),
-    std::string_view("br_forward"),
-    std::string_view("packet_rcv"),
-};
-
 }  // namespace
-
-bool is_core(std::string_view name, bool module) {
-    if (module || roles_of(name, nullptr) != 0) return true;
-    return std::any_of(core_beginnings.begin(), core_beginnings.end(),
-                       [name](std::string_view beginning) { return name.starts_with(beginning); });
-}
 
 bool is_tracing_stub(std::string_view name) {
     return starts_with_any(name,
@@ -406,6 +323,9 @@ std::uint32_t roles_of(std::string_view name, const Signature* signature) {
     if (is_socket_system_call(name)) roles |= role::root;
     if (signature != nullptr) roles |= plain_value_of(base, *signature).role;
     if (signature != nullptr && signature->transmits) roles |= role::transmits;
+    if (signature != nullptr && socket_argument(roles, *signature) != SKBTRAIL_NO_ARGUMENT) {
+        roles |= role::has_socket;
+    }
     return roles;
 }
 
@@ -452,7 +372,18 @@ std::optional<std::uint32_t> cookie_of(std::string_view name, const Signature* s
     }
     std::uint32_t flags = root ? SKBTRAIL_COOKIE_CONTEXT : 0;
     if (argument == SKBTRAIL_NO_ARGUMENT) {
-        if (signature != nullptr) extra = plain_value_of(base, *signature).argument;
+        if (signature != nullptr) {
+            extra = plain_value_of(base, *signature).argument;
+            if (base == "__napi_poll" && !signature->parameters.empty() &&
+                signature->parameters[0] == Parameter::napi) {
+                extra = 0;
+                flags |= SKBTRAIL_COOKIE_NAPI;
+            }
+        }
+        if (signature != nullptr && extra == SKBTRAIL_NO_ARGUMENT) {
+            extra = socket_argument(roles_of(name, nullptr), *signature);
+            if (extra != SKBTRAIL_NO_ARGUMENT) flags |= SKBTRAIL_COOKIE_SOCKET;
+        }
         if (!root && extra == SKBTRAIL_NO_ARGUMENT) return std::nullopt;
     } else {
         if (shape == SKBTRAIL_SHAPE_SKB && contains(chain_functions, base)) {
@@ -462,6 +393,13 @@ std::optional<std::uint32_t> cookie_of(std::string_view name, const Signature* s
             if (unset.name != base) continue;
             flags |= SKBTRAIL_COOKIE_UNSET;
             extra = unset.head_argument;
+        }
+        for (const auto& one : extra_functions) {
+            if (one.name == base) extra = one.argument;
+        }
+        if (signature != nullptr && extra == SKBTRAIL_NO_ARGUMENT) {
+            extra = socket_argument(roles_of(name, nullptr), *signature);
+            if (extra != SKBTRAIL_NO_ARGUMENT) flags |= SKBTRAIL_COOKIE_SOCKET;
         }
         if (contains(headers_done_functions, base)) flags |= SKBTRAIL_COOKIE_HEADERS_DONE;
         if (is_building(base)) flags |= SKBTRAIL_COOKIE_HEADERS_OPEN;

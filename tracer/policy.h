@@ -22,10 +22,11 @@ inline constexpr std::uint32_t begins = 1U << 6U;     ///< puts a new head into 
 inline constexpr std::uint32_t ends = 1U << 7U;       ///< gives the head back, whoever holds it
 inline constexpr std::uint32_t after_end = 1U << 8U;  ///< may still see the head given back
 inline constexpr std::uint32_t expands = 1U << 9U;    ///< moves the packet to a new head
-inline constexpr std::uint32_t copies = 1U << 10U;    ///< argument 0 is made from argument 1
+/// Argument 0 is made from argument 1.
+inline constexpr std::uint32_t copies = 1U << 10U;
 inline constexpr std::uint32_t segments = 1U << 11U;  ///< copies made below it are segments
-inline constexpr std::uint32_t merges =
-    1U << 12U;  ///< argument 1 goes into argument 0, if it succeeds
+/// The second sk_buff goes into the first one, which grows, if it succeeds.
+inline constexpr std::uint32_t merges = 1U << 12U;
 inline constexpr std::uint32_t frees = 1U << 13U;        ///< gives the struct sk_buff itself back
 inline constexpr std::uint32_t may_deliver = 1U << 14U;  ///< delivers if it wakes the reader
 inline constexpr std::uint32_t wakes = 1U << 15U;        ///< tells a socket's reader of new data
@@ -37,6 +38,26 @@ inline constexpr std::uint32_t arrives = 1U << 17U;
 inline constexpr std::uint32_t has_budget = 1U << 18U;
 /// Ends a poll: the extra value is the number of packets that it received.
 inline constexpr std::uint32_t has_work = 1U << 19U;
+inline constexpr std::uint32_t clones = 1U << 20U;  ///< copies of headers made below it are clones
+/// A process reads from the sk_buff, or is done with reading it.
+inline constexpr std::uint32_t reads = 1U << 21U;
+/// The second sk_buff's data go into the first one, if it succeeds; `absorbs` follows then.
+inline constexpr std::uint32_t coalesces = 1U << 22U;
+/// Frees an sk_buff whose data another one has now. The extra value tells whether its head went
+/// there, too.
+inline constexpr std::uint32_t absorbs = 1U << 23U;
+/// Cuts a packet: the others that are given to what it calls are the pieces.
+inline constexpr std::uint32_t fragments = 1U << 24U;
+/// Puts a fragment into a queue, whose address is the extra value.
+inline constexpr std::uint32_t collects = 1U << 25U;
+/// Makes one packet, its sk_buff's, of the queue whose address is the extra value.
+inline constexpr std::uint32_t reassembles = 1U << 26U;
+/// Sends a packet on that came in.
+inline constexpr std::uint32_t forwards = 1U << 27U;
+/// Shows a packet to a packet socket, or that socket to a reader; others go on with the packet.
+inline constexpr std::uint32_t taps = 1U << 28U;
+/// The extra value is the inode number of a socket.
+inline constexpr std::uint32_t has_socket = 1U << 29U;
 }  // namespace role
 
 /// A tracepoint's stub or handler: says nothing about a packet's way.

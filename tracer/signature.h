@@ -18,6 +18,7 @@ enum class Parameter : std::uint8_t {
     napi,         ///< struct napi_struct *
     device,       ///< struct net_device *
     queue,        ///< struct receive_queue *, of virtio_net
+    sock,         ///< struct sock *
 };
 
 struct Signature {

@@ -19,11 +19,15 @@ struct Member {
 /// The members that are read. A test gives those of another kernel.
 struct SkbLayout {
     std::uint32_t size = 0;  ///< of struct sk_buff in bytes; 0: not known
-    Member next, dev, sk, len, data_len, queue_mapping, cloned, ip_summed, hash, mark, protocol,
-        transport_header, network_header, mac_header, tail, end, head, data, users;
-    Member dev_ifindex;  ///< net_device.ifindex
-    Member dev_net;      ///< net_device.nd_net.net
-    Member net_inum;     ///< net.ns.inum
+    Member next, dev, sk, len, data_len, queue_mapping, cloned, ip_summed, hash, mark, vlan_proto,
+        vlan_tci, protocol, transport_header, network_header, mac_header, tail, end, head, data,
+        users;
+    Member dev_ifindex;   ///< net_device.ifindex
+    Member dev_net;       ///< net_device.nd_net.net
+    Member net_inum;      ///< net.ns.inum
+    Member sock_socket;   ///< sock.sk_socket
+    Member socket_inode;  ///< its inode's number, from the struct socket on
+    Member napi_id;       ///< napi_struct.napi_id
     bool operator==(const SkbLayout&) const = default;
 };
 
@@ -46,6 +50,8 @@ inline constexpr std::array layout_entries{
     LayoutEntry{"sk_buff", "ip_summed", &SkbLayout::ip_summed, false},
     LayoutEntry{"sk_buff", "hash", &SkbLayout::hash, false},
     LayoutEntry{"sk_buff", "mark", &SkbLayout::mark, false},
+    LayoutEntry{"sk_buff", "vlan_proto", &SkbLayout::vlan_proto, false},
+    LayoutEntry{"sk_buff", "vlan_tci", &SkbLayout::vlan_tci, false},
     LayoutEntry{"sk_buff", "protocol", &SkbLayout::protocol, true},
     LayoutEntry{"sk_buff", "transport_header", &SkbLayout::transport_header, true},
     LayoutEntry{"sk_buff", "network_header", &SkbLayout::network_header, true},
@@ -58,6 +64,10 @@ inline constexpr std::array layout_entries{
     LayoutEntry{"net_device", "ifindex", &SkbLayout::dev_ifindex, true},
     LayoutEntry{"net_device", "nd_net.net", &SkbLayout::dev_net, true},
     LayoutEntry{"net", "ns.inum", &SkbLayout::net_inum, true},
+    LayoutEntry{"sock", "sk_socket", &SkbLayout::sock_socket, false},
+    // struct socket is its first member
+    LayoutEntry{"socket_alloc", "vfs_inode.i_ino", &SkbLayout::socket_inode, false},
+    LayoutEntry{"napi_struct", "napi_id", &SkbLayout::napi_id, false},
 };
 
 /// The member's value in the `bytes` of its structure; 0 where they do not reach that far.

@@ -30,8 +30,23 @@ void count(const chain::Call& call, ChainFigures& figures) {
 
 std::string fate_text(const chain::Fate& fate) {
     std::string text = fate.kind;
+    if (fate.into) text += fmt::format(" into #{}", *fate.into);
     if (!fate.function.empty()) text += " at " + fate.function;
     if (!fate.reason.empty()) text += fmt::format(" ({})", fate.reason);
+    if (fate.socket != 0) text += fmt::format(" to socket {}", fate.socket);
+    if (fate.pid) text += fmt::format(", read by {}[{}]", fate.comm, *fate.pid);
+    return text;
+}
+
+/// The packet's edges. Where it went on as the same packet, the place tells; a clone's fate
+/// follows.
+std::string edge_text(const chain::Packet& packet, const chain::PacketEdge& edge) {
+    if (edge.packet != packet.id) return fmt::format("{} #{}", edge.kind, edge.packet);
+    auto text = fmt::format("{} at {}", edge.kind, edge.function);
+    for (const chain::Fate& fate : packet.fates) {
+        if (edge.kind != "clone" || fate.skb != edge.skb || fate.kind == "unknown") continue;
+        return text + ": " + fate_text(fate);
+    }
     return text;
 }
 
@@ -79,9 +94,14 @@ void show_packets(std::ostream& out, const chain::Recording& recording,
             << paint(fate_text(packet.fate),
                      packet.fate.kind == "dropped" ? Ink::warning : Ink::plain, options.colour);
         for (const chain::PacketEdge& edge : packet.edges) {
-            out << paint(fmt::format("  {} #{}", edge.kind, edge.packet), Ink::dim, options.colour);
+            if (edge.packet == packet.id) continue;
+            out << paint("  " + edge_text(packet, edge), Ink::dim, options.colour);
         }
         out << '\n';
+        for (const chain::PacketEdge& edge : packet.edges) {
+            if (edge.packet != packet.id) continue;
+            out << paint("       " + edge_text(packet, edge), Ink::dim, options.colour) << '\n';
+        }
     }
 }
 

@@ -52,6 +52,11 @@ typedef unsigned char skbtrail_u8;
 #define SKBTRAIL_COOKIE_HEADERS_DONE (1u << 19)
 /* The function is called while the headers are being written: do not copy them. */
 #define SKBTRAIL_COOKIE_HEADERS_OPEN (1u << 20)
+/* The plain value is a struct sock *: wanted is the inode number of its socket, 0 while no process
+ * has it. */
+#define SKBTRAIL_COOKIE_SOCKET (1u << 21)
+/* The plain value is a struct napi_struct *: wanted is its id. */
+#define SKBTRAIL_COOKIE_NAPI (1u << 22)
 
 /* Flags of an event. */
 #define SKBTRAIL_EVENT_CONTEXT (1u << 0) /* the bytes are the thread's name */
@@ -94,8 +99,10 @@ struct skbtrail_event {
     skbtrail_u16 gso_size;
     skbtrail_u16 gso_segs;
     skbtrail_u8 frags;
-    skbtrail_u8 ip_summed; /* CHECKSUM_* */
-    skbtrail_u16 queue;    /* skb->queue_mapping */
+    skbtrail_u8 ip_summed;      /* CHECKSUM_* */
+    skbtrail_u16 queue;         /* skb->queue_mapping */
+    skbtrail_u16 vlan_protocol; /* network order; 0: no VLAN tag beside the data */
+    skbtrail_u16 vlan_tag;
 };
 
 struct skbtrail_long_event {

@@ -47,8 +47,44 @@ struct sock_common {
     possible_net_t skc_net;
 } RELOCATED;
 
+struct inode {
+    unsigned long i_ino;
+} RELOCATED;
+
+struct socket {
+    struct sock* sk;
+} RELOCATED;
+
+/* A socket and its inode lie side by side. */
+struct socket_alloc {
+    struct socket socket;
+    struct inode vfs_inode;
+} RELOCATED;
+
 struct sock {
     struct sock_common __sk_common;
+    struct socket* sk_socket;
+} RELOCATED;
+
+struct napi_struct {
+    unsigned int napi_id;
+} RELOCATED;
+
+struct page {
+    unsigned long flags;
+} RELOCATED;
+
+/*
+ * One page of a packet: skb_frag_t, which was struct bio_vec before 6.9. The members have other
+ * names then and lie where these do, so they are not relocated.
+ */
+struct skbtrail_fragment {
+    __u64 page; /* an odd one is memory of a device, not struct page */
+    __u32 length;
+    __u32 offset;
+};
+struct skb_frag {
+    __u64 netmem;
 } RELOCATED;
 
 /* atomic_t and refcount_t: a relocation matches members by name, and structures with structures. */
@@ -66,6 +102,7 @@ struct skb_shared_info {
     unsigned short gso_segs;
     unsigned int gso_type;
     struct atomic dataref;
+    struct skb_frag frags[1];
 } RELOCATED;
 
 struct sk_buff {
@@ -84,6 +121,8 @@ struct sk_buff {
     __u16 transport_header;
     __u16 network_header;
     __u16 mac_header;
+    __be16 vlan_proto;
+    __u16 vlan_tci;
     __u32 tail;
     __u32 end;
     unsigned char* head;

@@ -137,6 +137,7 @@ Prober::Prober(const Options& options) : state_(std::make_unique<State>()) {
     const auto bytes = std::bit_ceil(std::max<std::uint64_t>(options.ring_kib, 64) * 1024);
     bpf_map__set_max_entries(state_->skeleton->maps.events, static_cast<__u32>(bytes));
     state_->skeleton->rodata->page_offset_address = options.page_offset_address;
+    state_->skeleton->rodata->vmemmap_address = options.vmemmap_address;
     state_->skeleton->rodata->wakeup_bytes = bytes / 4;
     if (const int error = skb_bpf::load(state_->skeleton.get()); error != 0) {
         if (error == -EPERM) {

@@ -18,6 +18,7 @@ class Prober final : public Identity {
     struct Options {
         std::uint64_t ring_kib = 4096;          ///< rounded up to a power of two
         std::uint64_t page_offset_address = 0;  ///< of the kernel's variable; 0: not known
+        std::uint64_t vmemmap_address = 0;      ///< the same
     };
 
     /// Loads. Throws Failure: no BTF, no rights, a program that the verifier refuses.

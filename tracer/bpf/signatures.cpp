@@ -50,6 +50,7 @@ Parameter pointer_to(const btf* types, const btf_type* pointer) {
     if (name == "napi_struct") return Parameter::napi;
     if (name == "net_device") return Parameter::device;
     if (name == "receive_queue") return Parameter::queue;
+    if (name == "sock") return Parameter::sock;
     return Parameter::other;
 }
 

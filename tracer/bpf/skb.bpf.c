@@ -35,17 +35,31 @@ struct {
     __type(value, __u8);
 } copied SEC(".maps");
 
+/* Room for headers of which some lie in the linear buffer and the rest in the first page. */
+struct headers {
+    __u8 bytes[2 * SKBTRAIL_SNAP];
+};
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct headers);
+} scratch SEC(".maps");
+
 #define COPIED_EARLY 1
 #define COPIED_DONE 2
 
 /* Where the kernel keeps the start of its direct map; 0: not known. Set before the load. */
 const volatile __u64 page_offset_address = 0;
+/* Where it keeps the address of its array of struct page; 0: not known. */
+const volatile __u64 vmemmap_address = 0;
 /* A reader is woken each time this many more bytes wait: a power of two. */
 const volatile __u64 wakeup_bytes = 1 << 20;
 
 /* Nothing is recorded while this is 0. */
 int enabled = 0;
 __u64 page_offset = 0;
+__u64 vmemmap = 0;
 struct skbtrail_cpu cpus[SKBTRAIL_CPUS] = {};
 
 /* One call, as all its events have it in common. */
@@ -154,6 +168,8 @@ static __always_inline void describe(struct skbtrail_event* event, const struct 
         net = bpf_rdonly_cast(net, bpf_core_type_id_kernel(struct net));
         event->netns = net->ns.inum;
     }
+    event->vlan_protocol = skb->vlan_proto;
+    event->vlan_tag = skb->vlan_tci;
     event->mark = skb->mark;
     event->hash = skb->hash;
     event->queue = skb->queue_mapping;
@@ -172,16 +188,69 @@ static __always_inline void describe(struct skbtrail_event* event, const struct 
     }
 }
 
-/*
- * Has the packet headers that a person would recognise it by? Then how many bytes of them lie in
- * the linear buffer?
- */
-static __always_inline __u32 headers_present(const struct sk_buff* skb) {
-    __u32 network = skb->network_header;
-    __u32 tail = skb->tail;
+/* Where the headers that a person would recognise a packet by are to be copied from. */
+struct source {
+    __u64 linear; /* address of the network header */
+    __u32 linear_size;
+    __u64 page; /* what follows */
+    __u32 page_size;
+};
 
-    if (!skb->protocol || !network || network == 0xffff || tail <= network) return 0;
-    return tail - network;
+#define PAGE_BITS 12
+
+/*
+ * The first page of a packet: drivers leave all but the link layer's header there. It is found as
+ * page_address() finds it (x86-64: the direct map, and one array of struct page for all memory).
+ */
+static __always_inline void find_page(const struct sk_buff* skb, struct source* source) {
+    __u64 shared = (__u64)skb->head + skb->end;
+    __u32 network = skb->network_header, tail = skb->tail;
+    struct skbtrail_fragment fragment;
+    __u64 skipped = network > tail ? network - tail : 0;
+
+    if (!vmemmap || !page_offset || skb->len == 0 || skb->data_len == 0) return;
+    if (!((const struct skb_shared_info*)bpf_rdonly_cast(
+              (void*)shared, bpf_core_type_id_kernel(struct skb_shared_info)))
+             ->nr_frags)
+        return;
+    if (bpf_probe_read_kernel(
+            &fragment, sizeof(fragment),
+            (void*)(shared + bpf_core_field_offset(struct skb_shared_info, frags))))
+        return;
+    if (fragment.page & 1 || fragment.page < vmemmap || fragment.length <= skipped) return;
+    source->page = page_offset +
+                   ((fragment.page - vmemmap) / bpf_core_type_size(struct page) << PAGE_BITS) +
+                   fragment.offset + skipped;
+    source->page_size = fragment.length - skipped;
+}
+
+/* Finds what is there of them. False: nothing. */
+static __always_inline int find_headers(const struct sk_buff* skb, struct source* source) {
+    __u32 network = skb->network_header, tail = skb->tail;
+
+    if (!skb->protocol || !network || network == 0xffff) return 0;
+    source->linear = (__u64)skb->head + network;
+    source->linear_size = tail > network ? tail - network : 0;
+    if (source->linear_size > SKBTRAIL_SNAP) source->linear_size = SKBTRAIL_SNAP;
+    if (source->linear_size < SKBTRAIL_SNAP) find_page(skb, source);
+    if (source->page_size > SKBTRAIL_SNAP - source->linear_size)
+        source->page_size = SKBTRAIL_SNAP - source->linear_size;
+    return source->linear_size + source->page_size;
+}
+
+/* Copies them; returns how many bytes. */
+static __always_inline __u32 copy_headers(const struct source* source, __u8* target) {
+    __u32 linear = source->linear_size, paged = source->page_size, key = 0;
+    struct headers* room;
+
+    if (linear > SKBTRAIL_SNAP || paged > SKBTRAIL_SNAP) return 0;
+    if (!paged) return bpf_probe_read_kernel(target, linear, (void*)source->linear) ? 0 : linear;
+    room = bpf_map_lookup_elem(&scratch, &key);
+    if (!room) return 0;
+    if (linear && bpf_probe_read_kernel(room->bytes, linear, (void*)source->linear)) return 0;
+    if (bpf_probe_read_kernel(room->bytes + linear, paged, (void*)source->page)) paged = 0;
+    __builtin_memcpy(target, room->bytes, SKBTRAIL_SNAP);
+    return linear + paged;
 }
 
 /* What an event says of its sk_buff. */
@@ -205,34 +274,32 @@ static __always_inline void complete(struct skbtrail_event* event, const struct 
     }
 }
 
-/* How many bytes of headers are to be copied now: none if the packet's were copied before. */
-static __always_inline __u32 to_copy(const struct call* call, const struct sk_buff* skb,
-                                     __u32 place) {
+/* Are headers to be copied now? Not if the packet's were copied before. */
+static __always_inline int to_copy(const struct call* call, const struct sk_buff* skb, __u32 place,
+                                   struct source* source) {
     __u64 head = (__u64)skb->head;
-    __u32 present;
     __u8* before;
 
     if (call->cookie & SKBTRAIL_COOKIE_HEADERS_OPEN) return 0;
     if ((call->cookie & SKBTRAIL_COOKIE_UNSET) && (place & 0xff) == (call->cookie & 0xf)) return 0;
     if (!head) return 0;
-    present = headers_present(skb);
-    if (!present) return 0;
     before = bpf_map_lookup_elem(&copied, &head);
     if (before && (*before == COPIED_DONE || !(call->cookie & SKBTRAIL_COOKIE_HEADERS_DONE)))
         return 0;
-    return present > SKBTRAIL_SNAP ? SKBTRAIL_SNAP : present;
+    return find_headers(skb, source);
 }
 
 static __always_inline int emit_long(struct call* call, const struct sk_buff* skb, __u64 address,
-                                     __u32 place, __u32 size) {
+                                     __u32 place, const struct source* source) {
     struct skbtrail_long_event* event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
     __u64 head = (__u64)skb->head;
     __u8 when = call->cookie & SKBTRAIL_COOKIE_HEADERS_DONE ? COPIED_DONE : COPIED_EARLY;
+    __u32 size;
 
     if (!event) return -1;
     fill(&event->event, call);
-    if (size <= SKBTRAIL_SNAP &&
-        !bpf_probe_read_kernel(event->bytes, size, (void*)(head + skb->network_header))) {
+    size = copy_headers(source, event->bytes);
+    if (size) {
         event->event.flags |= SKBTRAIL_EVENT_BYTES;
         event->event.bytes_used = size;
         bpf_map_update_elem(&copied, &head, &when, BPF_ANY);
@@ -256,15 +323,14 @@ static __always_inline int emit_short(struct call* call, const struct sk_buff* s
 /* The event of one sk_buff. `place` holds the argument (low 8 bits) and the list member. */
 __noinline int emit_skb(struct call* call, __u64 address, __u32 place) {
     const struct sk_buff* skb;
-    __u32 size;
+    struct source source = {};
     int failed;
 
     if (!call) return 0;
     if (!address) return emit_nothing(call);
     skb = bpf_rdonly_cast((void*)address, bpf_core_type_id_kernel(struct sk_buff));
-    size = to_copy(call, skb, place);
-    failed =
-        size ? emit_long(call, skb, address, place, size) : emit_short(call, skb, address, place);
+    failed = to_copy(call, skb, place, &source) ? emit_long(call, skb, address, place, &source)
+                                                : emit_short(call, skb, address, place);
     if (failed) counters(call->cpu)->reserve_failed++;
     return 0;
 }
@@ -321,6 +387,26 @@ static __always_inline __u64 argument(const volatile __u64* registers, __u64 sta
     return value;
 }
 
+/* The inode number of a socket, by which /proc knows it; 0 while no process has it. */
+static __always_inline __u64 socket_inode(__u64 address) {
+    const struct sock* sk = bpf_rdonly_cast((void*)address, bpf_core_type_id_kernel(struct sock));
+    __u64 owner = (__u64)sk->sk_socket;
+    const struct inode* inode;
+
+    if (!address || !owner) return 0;
+    owner += bpf_core_field_offset(struct socket_alloc, vfs_inode) -
+             bpf_core_field_offset(struct socket_alloc, socket);
+    inode = bpf_rdonly_cast((void*)owner, bpf_core_type_id_kernel(struct inode));
+    return inode->i_ino;
+}
+
+static __always_inline __u64 napi_id(__u64 address) {
+    const struct napi_struct* napi =
+        bpf_rdonly_cast((void*)address, bpf_core_type_id_kernel(struct napi_struct));
+
+    return bpf_core_field_exists(struct napi_struct, napi_id) ? napi->napi_id : 0;
+}
+
 SEC("kprobe.multi")
 int on_entry(struct pt_regs* ctx) {
     /*
@@ -342,9 +428,13 @@ int on_entry(struct pt_regs* ctx) {
     call.tid = (__u32)bpf_get_current_pid_tgid();
     call.sequence = counters(call.cpu)->calls++;
     call.extra = argument(registers, stack, cookie >> 12 & 0xf);
+    if (cookie & SKBTRAIL_COOKIE_SOCKET) call.extra = socket_inode(call.extra);
+    if (cookie & SKBTRAIL_COOKIE_NAPI) call.extra = napi_id(call.extra);
 
     if (!page_offset && page_offset_address)
         bpf_probe_read_kernel(&page_offset, sizeof(page_offset), (void*)page_offset_address);
+    if (!vmemmap && vmemmap_address)
+        bpf_probe_read_kernel(&vmemmap, sizeof(vmemmap), (void*)vmemmap_address);
 
     if (cookie & SKBTRAIL_COOKIE_CONTEXT) return emit_context(&call);
     which = cookie & 0xf;

@@ -47,6 +47,8 @@ struct SkbGeometry {
     std::uint32_t netns = 0;   ///< inode of the network namespace it is in; 0: not known
     Address sock = 0;          ///< the struct sock that owns it; 0 without one
     std::uint16_t queue = 0;   ///< skb->queue_mapping
+    /// VLAN tag beside the data (id, priority and all: 16 bits as on the wire); absent without one.
+    std::optional<std::uint16_t> vlan;
     std::uint32_t mark = 0;
     std::uint32_t hash = 0;
     /// What is known of its checksum: none, unnecessary, complete, partial (CHECKSUM_…).
@@ -65,6 +67,7 @@ struct Call {
     Nanoseconds start = 0;
     std::optional<Nanoseconds> duration;  ///< absent: the return was not seen
     std::optional<unsigned> cpu;          ///< only where it differs from the chain's
+    std::optional<std::uint32_t> napi;    ///< of __napi_poll: the NAPI instance's id
     std::optional<std::uint32_t> budget;  ///< of a driver's poll: packets it may receive
     std::optional<std::uint32_t> work;    ///< of a poll's end: packets it received
     std::vector<SkbGeometry> skbs;        ///< the sk_buffs it was given
@@ -93,18 +96,31 @@ struct Chain {
     Call root;
 };
 
-/// How a packet came to be, or what became of one: `clone`, `copy`, `segment`, `gro_merge`,
-/// `coalesce`, `expand_head`, `fragment`, `reassemble`.
+/// How a packet came to be, or what became of one. It stands at the packet that is
+///  - made of another: `copy`, `segment`, `fragment` (a piece of it), `expand_head` (moved from
+///  it);
+///  - put into another: `gro_merge`, `coalesce`, `reassemble`;
+///  - itself, with another sk_buff: `clone`; or on another way: `forward`.
 struct PacketEdge {
     std::string kind;
-    PacketId packet = 0;  ///< the other packet
+    PacketId packet = 0;        ///< the other packet; of a clone and a forward the same one
+    std::string function = {};  ///< where that was seen
+    Address skb = 0;            ///< of a clone: the sk_buff that was made; else 0
 };
 
-/// What became of a packet.
+/// What became of a packet, or of one sk_buff that held it.
 struct Fate {
-    std::string kind = "unknown";  ///< delivered, transmitted, dropped, consumed, queued, unknown
-    std::string function;          ///< where it was seen
-    std::string reason;            ///< the kernel's drop reason, where there is one
+    /// delivered, transmitted, dropped, merged, moved (to another head), consumed, queued (it was
+    /// still in the kernel when the recording ended) or unknown
+    std::string kind = "unknown";
+    std::string function = {};          ///< where it was seen
+    std::string reason = {};            ///< the kernel's drop reason, where there is one
+    std::optional<PacketId> into = {};  ///< merged, moved: the packet that has its data now
+    std::uint64_t socket = 0;           ///< delivered: inode number of the socket; 0: not known
+    std::optional<std::uint32_t> pid =
+        {};                 ///< delivered: the thread that read it; absent: nobody did
+    std::string comm = {};  ///< its name
+    Address skb = 0;        ///< the sk_buff
 };
 
 /// One packet: one head, from the first sight of it to its end. A head that the kernel frees and
@@ -123,7 +139,9 @@ struct Packet {
     /// "ip.destination", "icmp.type", "icmp.id", "icmp.sequence", "udp.source", … Lower case words.
     std::map<std::string, std::string> headers;
     std::vector<PacketEdge> edges;
-    Fate fate;
+    Fate fate;  ///< what became of it all in all: of its clones the one that went furthest
+    /// What became of each sk_buff that held it, where there were several.
+    std::vector<Fate> fates;
 };
 
 /// One counter of things that were not recorded. Every counter is listed, also when it is 0: a

@@ -117,6 +117,7 @@ void write_geometry(JsonWriter& writer, const SkbGeometry& skb) {
     members.integer_unless_zero("netns", skb.netns);
     if (skb.sock != 0) members.address("sock", skb.sock);
     members.integer_unless_zero("queue", skb.queue);
+    members.optional_integer("vlan", skb.vlan);
     members.integer_unless_zero("mark", skb.mark);
     members.integer_unless_zero("hash", skb.hash);
     if (skb.ip_summed != "none") members.text("ip_summed", skb.ip_summed);
@@ -133,6 +134,7 @@ void write_call(JsonWriter& writer, const Call& call) {
     members.integer("start", call.start);
     members.optional_integer("duration", call.duration);
     members.optional_integer("cpu", call.cpu);
+    members.optional_integer("napi", call.napi);
     members.optional_integer("budget", call.budget);
     members.optional_integer("work", call.work);
     members.optional_array("skbs", call.skbs, write_geometry);
@@ -158,6 +160,18 @@ void write_chain(JsonWriter& writer, const Chain& chain) {
     write_call(writer, chain.root);
 }
 
+void write_fate(JsonWriter& writer, const Fate& fate) {
+    Members members(writer);
+    members.text("kind", fate.kind);
+    members.optional_text("function", fate.function);
+    members.optional_text("reason", fate.reason);
+    members.optional_integer("into", fate.into);
+    members.integer_unless_zero("socket", fate.socket);
+    members.optional_integer("pid", fate.pid);
+    members.optional_text("comm", fate.comm);
+    if (fate.skb != 0) members.address("skb", fate.skb);
+}
+
 void write_packet(JsonWriter& writer, const Packet& packet) {
     writer.line_break();
     Members members(writer);
@@ -172,12 +186,12 @@ void write_packet(JsonWriter& writer, const Packet& packet) {
         Members edge_members(w);
         edge_members.text("kind", edge.kind);
         edge_members.integer("packet", edge.packet);
+        edge_members.optional_text("function", edge.function);
+        if (edge.skb != 0) edge_members.address("skb", edge.skb);
     });
     writer.key("fate");
-    Members fate(writer);
-    fate.text("kind", packet.fate.kind);
-    fate.optional_text("function", packet.fate.function);
-    fate.optional_text("reason", packet.fate.reason);
+    write_fate(writer, packet.fate);
+    members.optional_array("fates", packet.fates, write_fate);
 }
 
 void write_loss(JsonWriter& writer, const Loss& loss) {
@@ -289,6 +303,7 @@ SkbGeometry read_geometry(const JsonValue& value) {
     object.optional("netns", skb.netns);
     if (const auto sock = object.find("sock")) skb.sock = sock->address();
     object.optional("queue", skb.queue);
+    object.optional("vlan", skb.vlan);
     object.optional("mark", skb.mark);
     object.optional("hash", skb.hash);
     object.optional("ip_summed", skb.ip_summed);
@@ -308,6 +323,7 @@ Call read_call(const JsonValue& value) {
     object.required("start", call.start);
     object.optional("duration", call.duration);
     object.optional("cpu", call.cpu);
+    object.optional("napi", call.napi);
     object.optional("budget", call.budget);
     object.optional("work", call.work);
     call.skbs = read_optional_array(object, "skbs", read_geometry);
@@ -351,8 +367,25 @@ PacketEdge read_edge(const JsonValue& value) {
     JsonObject object(value);
     object.required("kind", edge.kind);
     object.required("packet", edge.packet);
+    object.optional("function", edge.function);
+    if (const auto skb = object.find("skb")) edge.skb = skb->address();
     object.finish();
     return edge;
+}
+
+Fate read_fate(const JsonValue& value) {
+    Fate fate;
+    JsonObject object(value);
+    object.required("kind", fate.kind);
+    object.optional("function", fate.function);
+    object.optional("reason", fate.reason);
+    object.optional("into", fate.into);
+    object.optional("socket", fate.socket);
+    object.optional("pid", fate.pid);
+    object.optional("comm", fate.comm);
+    if (const auto skb = object.find("skb")) fate.skb = skb->address();
+    object.finish();
+    return fate;
 }
 
 Packet read_packet(const JsonValue& value) {
@@ -366,13 +399,8 @@ Packet read_packet(const JsonValue& value) {
     object.optional("summary", packet.summary);
     object.optional("headers", packet.headers);
     packet.edges = read_optional_array(object, "edges", read_edge);
-    if (const auto fate = object.find("fate")) {
-        JsonObject fate_object(*fate);
-        fate_object.required("kind", packet.fate.kind);
-        fate_object.optional("function", packet.fate.function);
-        fate_object.optional("reason", packet.fate.reason);
-        fate_object.finish();
-    }
+    if (const auto fate = object.find("fate")) packet.fate = read_fate(*fate);
+    packet.fates = read_optional_array(object, "fates", read_fate);
     object.finish();
     return packet;
 }
@@ -482,6 +510,11 @@ class References {
                     no_packet(fmt::format("/packets/{}/edges/{}/packet", i, j), edges[j].packet);
                 }
             }
+            check_fate(recording_.packets[i].fate, fmt::format("/packets/{}/fate", i));
+            const auto& fates = recording_.packets[i].fates;
+            for (std::size_t j = 0; j < fates.size(); ++j) {
+                check_fate(fates[j], fmt::format("/packets/{}/fates/{}", i, j));
+            }
         }
         std::set<ChainId> chains;
         for (std::size_t i = 0; i < recording_.chains.size(); ++i) {
@@ -501,6 +534,10 @@ class References {
 
   private:
     /// `pointer` is where the chain begins: the place is looked for only when there is an error.
+    void check_fate(const Fate& fate, const std::string& place) {
+        if (fate.into && missing(*fate.into)) no_packet(place + "/into", *fate.into);
+    }
+
     void check_call(const Call& call, const std::string& pointer) {
         const Call* culprit = find_dangling(call);
         if (culprit == nullptr) return;

@@ -81,6 +81,17 @@ std::vector<KprobeText> kprobe_texts(std::uint32_t cookie, const SkbLayout& layo
     const auto second = cookie >> 8U & 0xfU;
     const auto extra = cookie >> 12U & 0xfU;
     std::vector<KprobeText> texts;
+    // What `extra` leads to, and for a socket where it lies: the decoder has to know whether it is
+    // there.
+    auto value = extra == SKBTRAIL_NO_ARGUMENT ? "\\0" : fetch_of(extra);
+    std::string socket;
+    if ((cookie & SKBTRAIL_COOKIE_SOCKET) != 0) {
+        const bool known = layout.sock_socket.size != 0 && layout.socket_inode.size != 0;
+        socket = known ? follow(layout.sock_socket.offset, value) : "\\0";
+        value = known ? follow(layout.socket_inode.offset, socket) : "\\0";
+    } else if ((cookie & SKBTRAIL_COOKIE_NAPI) != 0) {
+        value = layout.napi_id.size == 0 ? "\\0" : follow(layout.napi_id.offset, value);
+    }
     const auto add = [&](std::uint32_t argument, unsigned member, const std::string& skb,
                          const std::string& base) {
         const auto point = first_point + texts.size();
@@ -93,7 +104,7 @@ std::vector<KprobeText> kprobe_texts(std::uint32_t cookie, const SkbLayout& layo
         text.arguments = fmt::format(
             "point=\\{}:u32 base={}:x64 skb={}:x64 extra={}:x64 ifindex={}:u32 netns={}:u32 "
             "words={}:x64[{}]",
-            point, base, skb, extra == SKBTRAIL_NO_ARGUMENT ? "\\0" : fetch_of(extra),
+            point, socket.empty() ? base : socket, skb, value,
             follow(layout.dev_ifindex.offset, device), follow(layout.net_inum.offset, net),
             follow(0, skb), layout.size / 8);
         if ((cookie & SKBTRAIL_COOKIE_HEADERS_DONE) != 0) {

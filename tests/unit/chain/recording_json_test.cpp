@@ -58,6 +58,11 @@ chain::Recording full_recording() {
     observed.host = {{"lab", "ping-receive"}};
     recording.losses.push_back({"probe_missed", std::nullopt, 1ULL << 62U, "missed"});
     recording.packets[0].fate = {"dropped", "sk_skb_reason_drop", "NO_SOCKET"};
+    recording.packets[0].fates = {
+        recording.packets[0].fate,
+        {"delivered", "packet_rcv", "", {}, 448, 127, "tcpdump", 0xffff888000a00100},
+        {"merged", "skb_gro_receive", "", 1}};
+    recording.packets[0].edges.push_back({"clone", 1, "skb_clone", 0xffff888000a00100});
     recording.chains[1].nested_in = chain::NestedIn{1, "__local_bh_enable_ip"};
     recording.chains[1].context = chain::Context::hardirq;
     chain::SkbGeometry& skb = recording.chains[0].root.calls[0].skbs[0];
@@ -71,6 +76,7 @@ chain::Recording full_recording() {
     skb.netns = 4026531840;
     skb.sock = 0xffff888001234000;
     skb.queue = 3;
+    skb.vlan = 42;
     skb.mark = 0xffffffff;
     skb.hash = 0xdeadbeef;
     skb.ip_summed = "partial";
@@ -80,6 +86,7 @@ chain::Recording full_recording() {
     skb.gso_type = "tcpv4 dodgy";
     recording.chains[0].root.duration.reset();
     recording.chains[0].root.budget = 64;
+    recording.chains[0].root.napi = 8193;
     recording.chains[0].root.work = 3;
     recording.packets[0].arrived_in = 0xffff888005958c00;
     recording.ring_events.push_back(

@@ -146,12 +146,10 @@ Recorded load_recorded(const std::string& name) {
     std::istringstream lines(read_file(directory + "/functions"));
     Function function;
     int probed = 0;
-    int transmits = 0;
+    std::uint32_t roles = 0;
     while (lines >> std::hex >> function.site >> function.symbol >> std::dec >> probed >>
-           transmits >> function.name >> function.module) {
-        Signature signature;
-        signature.transmits = transmits != 0;
-        function.roles = roles_of(function.name, &signature);
+           std::hex >> roles >> function.name >> function.module) {
+        function.roles = roles_of(function.name, nullptr) | roles;
         function.probed = probed != 0;
         if (function.module == "-") function.module.clear();
         recorded.functions.add(function);

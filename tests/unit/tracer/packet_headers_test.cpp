@@ -123,3 +123,28 @@ TEST_CASE("bytes cut at any length give what is there") {
 TEST_CASE("a protocol that is not decoded is named by number") {
     CHECK(decode_headers(0x88cc, {}).summary == "ethertype 0x88cc");
 }
+
+TEST_CASE("the beginning of what the headers carry") {
+    SECTION("behind UDP") {
+        const auto headers = decode_headers(
+            0x0800, ipv4(17, {0x0f, 0xa0, 0x13, 0x88, 0, 12, 0, 0, 's', 'k', 'b', 't'}));
+        CHECK(headers.fields.at("payload") == "736b6274");
+    }
+    SECTION("no more than sixteen bytes") {
+        std::vector<std::uint8_t> datagram{0x0f, 0xa0, 0x13, 0x88, 0, 12, 0, 0};
+        datagram.resize(8 + 40, 0xab);
+        CHECK(decode_headers(0x0800, ipv4(17, datagram)).fields.at("payload").size() == 32);
+    }
+    SECTION("none") {
+        const auto headers = decode_headers(0x0800, ipv4(17, {0x0f, 0xa0, 0x13, 0x88, 0, 8, 0, 0}));
+        CHECK_FALSE(headers.fields.contains("payload"));
+    }
+    SECTION("behind TCP and its options") {
+        std::vector<std::uint8_t> segment(24);
+        segment[12] = 6 << 4;
+        segment.push_back(0x42);
+        CHECK(decode_headers(0x0800, ipv4(6, segment)).fields.at("payload") == "42");
+        segment[12] = 0xf0;  // options that are not there
+        CHECK_FALSE(decode_headers(0x0800, ipv4(6, segment)).fields.contains("payload"));
+    }
+}

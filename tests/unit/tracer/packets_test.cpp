@@ -2,11 +2,19 @@
 
 #include <catch2/catch_test_macros.hpp>
 
-#include "tests/unit/tracer/fixture.h"
+#include "tests/unit/tracer/following.h"
 
 using namespace skbtrail;
 using namespace skbtrail::tracer;
+using test::as_argument;
+using test::Followed;
+using test::head_a;
+using test::head_b;
+using test::Ids;
+using test::last;
 using test::sight;
+using test::skb_1;
+using test::skb_2;
 using test::Story;
 using test::unset;
 
@@ -40,38 +48,8 @@ const FunctionTable& names() {
 
 const std::vector<std::string> reasons{"NOT_DROPPED_YET", "CONSUMED", "NOT_SPECIFIED", "NO_SOCKET"};
 
-constexpr std::uint64_t head_a = 0xffff888000010000;
-constexpr std::uint64_t head_b = 0xffff888000020000;
-constexpr std::uint64_t skb_1 = 0xffff888000a00000;
-constexpr std::uint64_t skb_2 = 0xffff888000a00100;
-
-struct Followed {
-    Packets packets;
-    std::vector<chain::PacketId> ids;  ///< of CPU 0's events in order
-};
-
 Followed follow(const Story& story) {
-    std::map<unsigned, CpuMatch> matches;
-    for (const auto& [cpu, one] : story.capture.cpus()) {
-        matches.emplace(cpu, match_cpu(one, names(), {}));
-    }
-    const auto forest = build_forest(story.capture, matches, names(), {});
-    Followed followed;
-    followed.packets = follow_packets(story.capture, matches, forest, names(), reasons);
-    followed.ids = followed.packets.of_event.at(0);
-    return followed;
-}
-
-using Ids = std::vector<chain::PacketId>;
-
-skbtrail_event last(skbtrail_event event) {
-    event.flags |= SKBTRAIL_EVENT_LAST;
-    return event;
-}
-
-skbtrail_event as_argument(skbtrail_event event, std::uint8_t argument) {
-    event.argument = argument;
-    return event;
+    return test::follow(story, names(), reasons);
 }
 
 }  // namespace
@@ -86,7 +64,8 @@ TEST_CASE("a packet is its head, from the sk_buff's birth on") {
     REQUIRE(followed.packets.packets.size() == 1);
     CHECK(followed.packets.packets[0].head == head_a);
     CHECK(followed.packets.packets[0].identified_by == "head");
-    CHECK(followed.packets.packets[0].fate.kind == "unknown");
+    CHECK(followed.packets.packets[0].fate.kind == "queued");
+    CHECK(followed.packets.packets[0].fate.function == "ip_rcv_core");
 }
 
 TEST_CASE("a head given back and used again is another packet") {
@@ -135,7 +114,11 @@ TEST_CASE("a clone is the same packet, and it lasts until the last owner release
     const auto followed = follow(story);
     CHECK(followed.ids == Ids{1, 0, 1, 0, 1, 1, 1, 1, 1});
     CHECK(followed.packets.packets.size() == 1);
-    CHECK(followed.packets.packets[0].edges.empty());
+    const auto& edges = followed.packets.packets[0].edges;
+    REQUIRE(edges.size() == 1);
+    CHECK(edges[0].kind == "clone");
+    CHECK(edges[0].packet == 1);
+    CHECK(edges[0].skb == skb_2);
 }
 
 TEST_CASE("a copy is another packet with an edge") {
@@ -175,6 +158,8 @@ TEST_CASE("a packet moved to a larger head has an edge to what it was") {
     REQUIRE(followed.packets.packets.size() == 2);
     CHECK(followed.packets.packets[1].edges.at(0).kind == "expand_head");
     CHECK(followed.packets.packets[1].edges.at(0).packet == 1);
+    CHECK(followed.packets.packets[0].fate.kind == "moved");
+    CHECK(followed.packets.packets[0].fate.into == 2);
 }
 
 TEST_CASE("a packet that GRO appends to another ends in it, unless it goes its own way") {
@@ -190,8 +175,9 @@ TEST_CASE("a packet that GRO appends to another ends in it, unless it goes its o
         REQUIRE(packets[1].edges.size() == 1);
         CHECK(packets[1].edges[0].kind == "gro_merge");
         CHECK(packets[1].edges[0].packet == 1);
-        CHECK(packets[1].fate.kind == "consumed");
+        CHECK(packets[1].fate.kind == "merged");
         CHECK(packets[1].fate.function == "skb_gro_receive");
+        CHECK(packets[1].fate.into == 1);
         CHECK(packets[0].edges.empty());
     }
     SECTION("refused, and delivered by itself") {
@@ -245,6 +231,7 @@ TEST_CASE("fates") {
     }
     SECTION("not delivered, if the socket refused it") {
         story.leaf("__sock_queue_rcv_skb", sight(skb_1, head_a));
+        story.leaf("skb_release_data", last(sight(skb_1, head_a)));
         CHECK(follow(story).packets.packets.at(0).fate.kind == "unknown");
     }
     SECTION("dropped, with the reason and who decided") {
@@ -267,7 +254,7 @@ TEST_CASE("fates") {
         dropped.extra = 3;
         dropped.users = 2;
         story.leaf("sk_skb_reason_drop", dropped);
-        CHECK(follow(story).packets.packets.at(0).fate.kind == "unknown");
+        CHECK(follow(story).packets.packets.at(0).fate.kind == "queued");
     }
     SECTION("consumed") {
         story.leaf("consume_skb", sight(skb_1, head_a));
