@@ -12,6 +12,12 @@ class CannotRun : public std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
+/// A lab is not meant for this kernel: it is skipped, and nothing has failed.
+class NotApplicable : public CannotRun {
+  public:
+    using CannotRun::CannotRun;
+};
+
 /// The user ended the run (Ctrl-C, SIGTERM, SIGHUP).
 class Interrupted : public std::runtime_error {
   public:

@@ -19,20 +19,11 @@
 #include "labs/runner/lab.h"
 #include "labs/runner/phases.h"
 #include "labs/runner/ring_join.h"
+#include "labs/runner/run_options.h"
 #include "labs/runner/watch.h"
 #include "tracer/chain/recording.h"
 
 namespace skbtrail::labs {
-
-struct RunOptions {
-    std::string kernel;                ///< as KernelStore::resolve takes it; empty: the lab's
-    std::string accelerator = "auto";  ///< auto, kvm, tcg
-    std::string uri;                   ///< empty: the embedded driver
-    std::filesystem::path qemu;        ///< empty: from PATH
-    std::filesystem::path output;      ///< empty: default_result_path()
-    std::string append;                ///< added to the guest kernel's command line
-    bool keep_logs = false;            ///< keep QEMU's and libvirt's log of a good run too
-};
 
 struct RunResult {
     std::filesystem::path directory;
@@ -51,7 +42,11 @@ class RunFailed : public CannotRun {
         std::vector<std::string> lines;
     };
 
-    enum class Cause : std::uint8_t { failed, interrupted };
+    enum class Cause : std::uint8_t {
+        failed,
+        interrupted,
+        not_applicable,  ///< the lab is not meant for this kernel
+    };
 
     RunFailed(Cause cause, const std::string& message, std::string phase,
               std::vector<Evidence> evidence, std::filesystem::path directory)

@@ -1,0 +1,53 @@
+#include "labs/runner/aftermath.h"
+
+#include <sstream>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "guest/cache.h"
+#include "labs/runner/domain.h"
+#include "labs/runner/libvirt.h"
+#include "tracer/chain/recording_json.h"
+
+namespace skbtrail::labs {
+namespace {
+
+void add_host_facts(chain::Recording& recording, const HostFacts& facts) {
+    auto& host = recording.observed.host;
+    host["lab"] = facts.lab.name;
+    host["skbtrail"] = SKBTRAIL_VERSION;
+    host["qemu"] = facts.qemu.version();
+    host["libvirt"] = libvirt_version();
+    host["accelerator"] = to_string(facts.accelerator);
+    host["vcpus"] = std::to_string(facts.lab.vcpus);
+    host["memory_mib"] = std::to_string(facts.lab.memory_mib);
+    host["wire"] = facts.lab.wire.kind;
+    if (!facts.kernel.package.empty()) {
+        host["kernel_package"] = fmt::format("{} {} ({})", facts.kernel.package,
+                                             facts.kernel.package_version, facts.kernel.suite);
+    }
+}
+
+}  // namespace
+
+JoinedRecording join_recording(const std::string& sent, const std::filesystem::path& ring_events,
+                               const HostFacts& facts) {
+    JoinedRecording joined;
+    joined.recording = chain::parse_recording(sent);
+    add_host_facts(joined.recording, facts);
+    joined.recording.ring_events = parse_ring_events(guest::read_file(ring_events));
+    joined.ring = join_ring_events(joined.recording);
+    std::ostringstream text;
+    chain::write_json(joined.recording, text);
+    joined.text = std::move(text).str();
+    const RingJoin& ring = joined.ring;
+    joined.summary = ring.note.empty()
+                         ? fmt::format("{} ring events; {} of {} packets found in the ring",
+                                       joined.recording.ring_events.size(), ring.joined,
+                                       ring.transmissions + ring.arrivals)
+                         : ring.note;
+    return joined;
+}
+
+}  // namespace skbtrail::labs

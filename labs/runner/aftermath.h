@@ -1,0 +1,36 @@
+// What is made of a run when its guest has ended.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "guest/kernel_store.h"
+#include "labs/runner/accelerator.h"
+#include "labs/runner/lab.h"
+#include "labs/runner/qemu.h"
+#include "labs/runner/ring_join.h"
+#include "tracer/chain/recording.h"
+
+namespace skbtrail::labs {
+
+/// What the host knows of a run, and the guest does not.
+struct HostFacts {
+    const Lab& lab;
+    const guest::Kernel& kernel;
+    const Qemu& qemu;
+    Accelerator accelerator = Accelerator::tcg;
+};
+
+/// The recording that the guest sent, with what the host knows, joined with the NIC's ring events.
+struct JoinedRecording {
+    chain::Recording recording;
+    RingJoin ring;
+    std::string text;     ///< the recording as JSON
+    std::string summary;  ///< for a person: how many ring events were joined
+};
+
+/// Throws chain::FormatError when `sent` is no recording, or `ring_events` (the NIC's file) none.
+JoinedRecording join_recording(const std::string& sent, const std::filesystem::path& ring_events,
+                               const HostFacts& facts);
+
+}  // namespace skbtrail::labs

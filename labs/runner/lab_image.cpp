@@ -1,0 +1,91 @@
+#include "labs/runner/lab_image.h"
+
+#include <system_error>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "guest/cache.h"
+#include "labs/runner/data_files.h"
+#include "labs/runner/failure.h"
+#include "labs/runner/guest_progress.h"
+#include "labs/runner/programs.h"
+
+namespace skbtrail::labs {
+namespace {
+
+namespace fs = std::filesystem;
+
+void add_lab_files(const Lab& lab, std::vector<guest::GuestFile>& files) {
+    files.push_back({find_data("labs/common.sh"), "/labs/common.sh", 0644U});
+    for (const auto& entry : fs::directory_iterator(lab.folder)) {
+        const auto name = entry.path().filename().string();
+        if (entry.is_regular_file() && name != "lab.json" && name != "expect.json" &&
+            name != "README.md") {
+            const bool program =
+                (entry.status().permissions() & fs::perms::owner_exec) != fs::perms::none;
+            files.push_back({entry.path(), "/lab/" + name, program ? 0755U : 0644U});
+        }
+    }
+}
+
+}  // namespace
+
+fs::path require_program(const std::string& name) {
+    const auto program = find_program(name);
+    if (!program) {
+        throw CannotRun(fmt::format(
+            "{} was found neither beside skbtrail ({}) nor in PATH. Build it (`make build`) or "
+            "install skbtrail again.",
+            name, program_directory().string()));
+    }
+    return *program;
+}
+
+void require_configuration(const Lab& lab, const guest::Kernel& kernel) {
+    if (lab.kernel_needs.empty() || kernel.config.empty()) {
+        return;
+    }
+    const auto missing = missing_needs(lab, guest::read_file(kernel.config));
+    if (!missing.empty()) {
+        throw NotApplicable(fmt::format(
+            "the lab {} needs a kernel with {}, which {} was built without. Choose another one "
+            "with --kernel; `skbtrail kernels list` shows them.",
+            lab.name, fmt::join(missing, ", "), kernel.release));
+    }
+}
+
+guest::InitramfsRequest lab_image(const Lab& lab, const guest::Kernel& kernel) {
+    guest::InitramfsRequest request{.kernel = kernel,
+                                    .modules = lab.modules,
+                                    .init = require_program("skbtrail-init"),
+                                    .collector = require_program("skbtrail-collect"),
+                                    .files = {},
+                                    .job = {}};
+    request.files = guest_programs(lab.programs);
+    add_lab_files(lab, request.files);
+    request.job.sysctls = lab.sysctls;
+    request.job.environment = {{"SKBTRAIL_LAB", lab.name}};
+    return request;
+}
+
+bool add_lab_job(guest::InitramfsRequest& request, const Lab& lab, const fs::path& plan) {
+    for (const auto& step : lab.steps) {
+        request.job.steps.push_back({.name = step.name,
+                                     .command = {"/bin/sh", "/lab/" + step.run},
+                                     .record = step.record,
+                                     .deadline = step.deadline});
+    }
+    std::error_code error;
+    const bool has_plan = !plan.empty() && fs::exists(plan, error);
+    if (has_plan) {
+        request.files.push_back({plan, "/plan", 0644});
+        request.job.collector = {"--plan", "/plan"};
+    }
+    request.job.collector.insert(request.job.collector.end(),
+                                 {"--save-plan", std::string(new_plan_path)});
+    request.job.return_files = {std::string(new_plan_path)};
+    return has_plan;
+}
+
+}  // namespace skbtrail::labs

@@ -1,0 +1,252 @@
+#include "labs/runner/machine.h"
+
+#include <cstdlib>
+#include <system_error>
+#include <utility>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "guest/cache.h"
+#include "labs/runner/data_files.h"
+#include "labs/runner/domain.h"
+#include "labs/runner/embedded_driver.h"
+#include "labs/runner/lab_image.h"
+#include "labs/runner/reaper.h"
+
+namespace skbtrail::labs {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+
+// Deadlines of the phases on the host; guest_progress.cpp has the guest's. They end hangs.
+constexpr auto libvirt_limit = 60s;  // 12 s were seen for a first probe of QEMU, on an idle machine
+constexpr auto accelerator_limit = 40s;
+constexpr auto kernel_limit = 15min;  // a download
+constexpr auto configuration_limit = 10s;
+constexpr auto nic_limit = 15s;
+constexpr auto image_limit = 2min;
+constexpr auto start_limit = 60s;
+
+constexpr auto domain_name = "lab";
+constexpr auto guest_mac = "52:54:00:73:6b:62";
+
+}  // namespace
+
+GuestMachine::GuestMachine(const Lab& lab, const RunOptions& options, Steering& steering,
+                           fs::path directory, fs::path cache)
+    : lab_(lab),
+      options_(options),
+      steering_(steering),
+      directory_(std::move(directory)),
+      cache_(std::move(cache)) {}
+
+const guest::Kernel& GuestMachine::find_parts() {
+    // libvirt logs to a file of the run; it would write warnings to our standard error.
+    ::setenv("LIBVIRT_LOG_OUTPUTS",
+             fmt::format("3:file:{}", (directory_ / "libvirt.log").string()).c_str(), 0);
+    orphans_ = std::make_unique<OrphanReaper>();
+    event_loop_ = std::make_unique<EventLoop>();
+    open_hypervisor();
+    find_machine();
+    find_kernel();
+    kernel_ = steering_.await(finding_kernel_);
+    if (!lab_.kernel_needs.empty()) {
+        steering_.phases().start("configuration", configuration_limit);
+        require_configuration(lab_, kernel_);
+        steering_.phases().finish("configuration",
+                                  fmt::format("{}", fmt::join(lab_.kernel_needs, " ")));
+    }
+    return kernel_;
+}
+
+void GuestMachine::assemble(const ResultDirectory& results,
+                            std::function<guest::InitramfsRequest()> request) {
+    start_nic(results);
+    steering_.background(building_, "image", image_limit,
+                         [this, request = std::move(request)](const auto&, std::string& text) {
+                             const auto image = guest::build_initramfs(request(), cache_);
+                             text = fmt::format("{} MiB", (fs::file_size(image) + (1 << 19)) >> 20);
+                             return image;
+                         });
+    image_ = steering_.await(building_);
+    auto found = steering_.await(finding_machine_);
+    qemu_ = std::move(found.qemu);
+    choice_ = std::move(found.choice);
+    hypervisor_ = std::make_unique<Hypervisor>(steering_.await(opening_));
+    steering_.wait([this] { return nic_ready_; });
+}
+
+void GuestMachine::open_hypervisor() {
+    steering_.background(
+        opening_, "libvirt", libvirt_limit, [this](const auto&, std::string& text) {
+            auto uri = options_.uri;
+            const auto capabilities = cache_ / "libvirt";
+            if (uri.empty()) {
+                prepare_embedded_driver(directory_, capabilities);
+                uri = embedded_driver_uri(directory_);
+            }
+            Hypervisor hypervisor(uri);
+            hypervisor.hypervisor_version();  // probes QEMU, if that was not done before
+            if (options_.uri.empty()) {
+                keep_capabilities(directory_, capabilities);
+            }
+            text = fmt::format("libvirt {}, {}", libvirt_version(),
+                               options_.uri.empty() ? "embedded driver" : uri);
+            return hypervisor;
+        });
+}
+
+void GuestMachine::find_machine() {
+    steering_.background(finding_machine_, "accelerator", accelerator_limit,
+                         [this](std::stop_token stop, std::string& text) {
+                             auto qemu = find_qemu(options_.qemu);
+                             require_new_enough(qemu);
+                             auto choice = choose_accelerator(
+                                 options_.accelerator,
+                                 {.qemu = qemu, .directory = directory_, .stop = std::move(stop)},
+                                 proof_memory());
+                             text = fmt::format("QEMU {}; {}", qemu.version(), choice.why);
+                             return Found{qemu, choice};
+                         });
+}
+
+void GuestMachine::find_kernel() {
+    const auto wanted = options_.kernel.empty() ? lab_.kernel : options_.kernel;
+    steering_.background(finding_kernel_, "kernel", kernel_limit,
+                         [this, wanted](std::stop_token stop, std::string& text) {
+                             auto kernel = guest::KernelStore(cache_).resolve(
+                                 wanted,
+                                 [this](std::string_view line) {
+                                     steering_.phases().note("kernel", std::string(line));
+                                 },
+                                 std::move(stop));
+                             require_configuration(lab_, kernel);
+                             text = kernel.release;
+                             return kernel;
+                         });
+}
+
+void GuestMachine::start_nic(const ResultDirectory& results) {
+    steering_.phases().start("nic", nic_limit);
+    nic_ = std::make_unique<Nic>(NicOptions{.program = require_program("skbtrail-nic"),
+                                            .socket = directory_ / "nic.sock",
+                                            .wire = lab_.wire_argument(),
+                                            .features = lab_.nic_features,
+                                            .latency_ms = lab_.nic_latency_ms,
+                                            .capture = results.capture(),
+                                            .events = results.ring_events(),
+                                            .log = results.nic_log()});
+    auto& watch = steering_.watch();
+    watch.add(nic_->ready_fd(), [this] { nic_says(); });
+    watch.add(nic_->process_fd(), [this] {
+        if (nic_ready_) {
+            throw CannotRun(fmt::format("the NIC, skbtrail-nic, has ended ({}){}",
+                                        nic_->ending().value_or("no reason known"),
+                                        nic_->last_words()));
+        }
+        // The pipe tells the same, and more.
+        steering_.watch().remove(nic_->process_fd());
+    });
+}
+
+void GuestMachine::nic_says() {
+    try {
+        if (nic_->take_ready()) {
+            nic_ready_ = true;
+            steering_.watch().remove(nic_->ready_fd());
+            steering_.phases().finish("nic", lab_.wire.kind);
+        }
+    } catch (const CannotRun& error) {
+        steering_.phases().fail("nic", error.what());
+        throw;
+    }
+}
+
+void GuestMachine::start(const fs::path& console, const std::string& domain_template) {
+    stream_ = std::make_unique<StreamListener>(directory_ / "stream.sock");
+    StreamListener& stream = *stream_;
+    const DomainSpec spec{
+        .name = options_.uri.empty() ? domain_name : directory_.filename().string(),
+        .accelerator = choice_.accelerator,
+        .memory_mib = lab_.memory_mib,
+        .vcpus = lab_.vcpus,
+        .emulator = qemu_.program,
+        .kernel = fs::canonical(kernel_.vmlinux),
+        .initramfs = fs::canonical(image_),
+        .command_line =
+            kernel_command_line(choice_.accelerator == Accelerator::tcg && options_.uri.empty()) +
+            (options_.append.empty() ? "" : " " + options_.append),
+        .mac = guest_mac,
+        .nic_socket = directory_ / "nic.sock",
+        .stream_socket = directory_ / "stream.sock",
+        .console = console,
+        .features = lab_.nic_features};
+    const auto xml = domain_xml(spec, guest::read_file(find_data(domain_template)));
+    steering_.background(starting_, "start", start_limit, [this, xml](const auto&, std::string&) {
+        return hypervisor_->start(xml);
+    });
+    steering_.watch().add(stream.fd(), [this, &stream] {
+        steering_.watch().remove(stream.fd());
+        stream.accept();
+    });
+    domain_ = std::make_unique<Domain>(steering_.await(starting_));
+    steering_.hear_guest(true);
+    steering_.wait([&] { return stream.connected(); });
+}
+
+void GuestMachine::end() {
+    if (options_.uri.empty()) {
+        end_processes_of_run(directory_, RunProcesses::qemu);
+    }
+    if (domain_) {
+        destroying_ = std::make_unique<Task<bool>>(
+            steering_.watch().wake_up(),
+            [domain = std::shared_ptr<Domain>(std::move(domain_))](const auto&) {
+                domain->destroy();
+                return true;
+            });
+    }
+    steering_.hear_guest(false);
+    if (nic_) {
+        steering_.watch().remove(nic_->process_fd());
+        steering_.watch().remove(nic_->ready_fd());
+        nic_->end();
+    }
+}
+
+void GuestMachine::await_end() {
+    if (destroying_) {
+        steering_.await(destroying_);
+    }
+}
+
+void GuestMachine::abandon() {
+    Steering::stop(opening_);
+    Steering::stop(finding_machine_);
+    Steering::stop(finding_kernel_);
+    Steering::stop(building_);
+    // Also one that libvirt is only just starting, or asking what it can.
+    end_processes_of_run(directory_, RunProcesses::qemu);
+    nic_.reset();
+    domain_.reset();
+}
+
+bool GuestMachine::doubt_accelerator() {
+    const bool kvm = choice_.accelerator == Accelerator::kvm;
+    if (kvm) {
+        proof_memory().forget();
+    }
+    return kvm;
+}
+
+fs::path GuestMachine::qemu_log() const {
+    return embedded_driver_log(directory_, domain_name);
+}
+
+fs::path GuestMachine::plan_path() const {
+    return kernel_.build_id.empty() ? fs::path() : guest::KernelStore(cache_).plan_path(kernel_);
+}
+
+}  // namespace skbtrail::labs

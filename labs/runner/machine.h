@@ -1,0 +1,97 @@
+// The machine of a run: libvirt, the accelerator, a kernel, our NIC, an image, and what boots of
+// them. What does not depend on each other is made side by side.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "guest/initramfs.h"
+#include "guest/kernel_store.h"
+#include "labs/runner/accelerator.h"
+#include "labs/runner/lab.h"
+#include "labs/runner/libvirt.h"
+#include "labs/runner/nic.h"
+#include "labs/runner/orphans.h"
+#include "labs/runner/qemu.h"
+#include "labs/runner/result_directory.h"
+#include "labs/runner/run_options.h"
+#include "labs/runner/steering.h"
+#include "labs/runner/stream_listener.h"
+
+namespace skbtrail::labs {
+
+/// How long cleaning up may take.
+inline constexpr std::chrono::seconds clean_up_limit{20};
+
+class GuestMachine {
+  public:
+    /// `directory`: the run's own, which goes with it. Everything has to outlive this.
+    GuestMachine(const Lab& lab, const RunOptions& options, Steering& steering,
+                 std::filesystem::path directory, std::filesystem::path cache);
+
+    /// Opens libvirt, proves the accelerator and finds the kernel; returns when the kernel is
+    /// there. Throws NotApplicable when the lab is not meant for it.
+    const guest::Kernel& find_parts();
+    /// Starts the NIC, builds the image (`request` is called in a thread of its own), and waits
+    /// for everything that find_parts() began.
+    void assemble(const ResultDirectory& results, std::function<guest::InitramfsRequest()> request);
+    /// Starts the guest; returns when its stream is connected.
+    void start(const std::filesystem::path& console, const std::string& domain_template);
+    /// Ends QEMU and the NIC: the guest has said all, QEMU need not be waited for, nor libvirt's
+    /// slow notice of its end. Waits in await_end().
+    void end();
+    void await_end();
+    /// Ends everything, quickly, whatever state it is in. Never throws.
+    void abandon();
+
+    const guest::Kernel& kernel() const { return kernel_; }
+    const Qemu& qemu() const { return qemu_; }
+    Accelerator accelerator() const { return choice_.accelerator; }
+    /// A guest that does not boot under KVM may be KVM's fault after all: its proof is made again.
+    /// Whether that is so.
+    bool doubt_accelerator();
+    StreamListener& stream() { return *stream_; }
+    std::filesystem::path qemu_log() const;
+    /// The collector's lists for this kernel; empty for one without a build id.
+    std::filesystem::path plan_path() const;
+
+  private:
+    struct Found {
+        Qemu qemu;
+        AcceleratorChoice choice;
+    };
+
+    void open_hypervisor();
+    void find_machine();
+    void find_kernel();
+    void start_nic(const ResultDirectory& results);
+    void nic_says();
+    ProofMemory proof_memory() const { return ProofMemory(cache_ / "accelerator.json"); }
+
+    const Lab& lab_;
+    const RunOptions& options_;
+    Steering& steering_;
+    std::filesystem::path directory_;
+    std::filesystem::path cache_;
+    std::unique_ptr<OrphanReaper> orphans_;
+    std::unique_ptr<EventLoop> event_loop_;
+    std::unique_ptr<Hypervisor> hypervisor_;
+    std::unique_ptr<Nic> nic_;
+    bool nic_ready_ = false;
+    std::unique_ptr<StreamListener> stream_;
+    Qemu qemu_;
+    AcceleratorChoice choice_;
+    guest::Kernel kernel_;
+    std::filesystem::path image_;
+    std::unique_ptr<Domain> domain_;
+    std::unique_ptr<Task<Hypervisor>> opening_;
+    std::unique_ptr<Task<Found>> finding_machine_;
+    std::unique_ptr<Task<guest::Kernel>> finding_kernel_;
+    std::unique_ptr<Task<std::filesystem::path>> building_;
+    std::unique_ptr<Task<Domain>> starting_;
+    std::unique_ptr<Task<bool>> destroying_;
+};
+
+}  // namespace skbtrail::labs

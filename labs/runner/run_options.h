@@ -1,0 +1,19 @@
+// What the user may choose about a run.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+namespace skbtrail::labs {
+
+struct RunOptions {
+    std::string kernel;                ///< as KernelStore::resolve takes it; empty: the lab's
+    std::string accelerator = "auto";  ///< auto, kvm, tcg
+    std::string uri;                   ///< empty: the embedded driver
+    std::filesystem::path qemu;        ///< empty: from PATH
+    std::filesystem::path output;      ///< empty: default_result_path()
+    std::string append;                ///< added to the guest kernel's command line
+    bool keep_logs = false;            ///< keep QEMU's and libvirt's log of a good run too
+};
+
+}  // namespace skbtrail::labs
