@@ -33,6 +33,7 @@ using Action = std::function<int()>;
 
 // Each adds its subcommand to `app`; `chosen` is set when the user gave it.
 void add_run_command(CLI::App& app, Action& chosen);
+void add_merge_command(CLI::App& app, Action& chosen);
 void add_list_command(CLI::App& app, Action& chosen);
 void add_check_command(CLI::App& app, Action& chosen);
 void add_diff_command(CLI::App& app, Action& chosen);

@@ -42,11 +42,6 @@ int print_rules(const ShowOptions& options) {
 int compare_recordings(Arguments& arguments) {
     const auto options = show_options(arguments.look);
     if (arguments.list_rules) return print_rules(options);
-    if (arguments.recordings.size() != 2) {
-        throw CannotRun(
-            "two recordings are compared: name two files, or two result directories. `skbtrail "
-            "diff --help` has examples.");
-    }
     arguments.compare.use_rules = !arguments.strict;
     const auto a = chain::load_recording(recording_file(arguments.recordings[0]));
     const auto b = chain::load_recording(recording_file(arguments.recordings[1]));
@@ -127,8 +122,12 @@ void add_diff_command(CLI::App& app, Action& chosen) {
     command->add_flag("-f,--full", arguments->full,
                       "Show also calls that one side cannot show, and what rules explained");
     add_look_options(*command, arguments->look);
-    command->callback(
-        [arguments, &chosen] { chosen = [arguments] { return compare_recordings(*arguments); }; });
+    command->callback([arguments, &chosen] {
+        if (arguments->recordings.size() != 2 && !arguments->list_rules) {
+            throw CLI::RequiredError("A second recording to compare with");
+        }
+        chosen = [arguments] { return compare_recordings(*arguments); };
+    });
 }
 
 }  // namespace skbtrail::labs

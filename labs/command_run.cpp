@@ -7,10 +7,15 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
+#include "guest/cache.h"
+#include "labs/batch/result.h"
 #include "labs/check/expectation_json.h"
 #include "labs/command.h"
+#include "labs/run_arguments.h"
+#include "labs/runner/failure.h"
 #include "labs/runner/lab.h"
 #include "labs/runner/phases.h"
 #include "labs/runner/progress_view.h"
@@ -21,18 +26,7 @@
 namespace skbtrail::labs {
 namespace {
 
-struct Arguments {
-    std::string lab;
-    std::vector<std::string> lab_directories;
-    RunOptions run;
-    std::string expectation;
-    double deadline_scale = 1.0;
-    bool quiet = false;
-    bool verbose = false;
-    LookOptions look;
-};
-
-ProgressView::Style progress_style(const Arguments& arguments) {
+ProgressView::Style progress_style(const RunArguments& arguments) {
     ProgressView::Style style;
     style.quiet = arguments.quiet;
     style.verbose = arguments.verbose;
@@ -90,8 +84,51 @@ void tell_failure(const RunFailed& failure) {
     }
 }
 
-int run(const Arguments& arguments) {
-    const auto lab = load_lab(find_lab(arguments.lab, lab_directories(arguments.lab_directories)));
+/// Leaves what came of the run where programs find it: in the result directory, and where the user
+/// wants it.
+void write_result(const RunArguments& arguments, batch::LabResult result,
+                  const std::filesystem::path& directory, double seconds) {
+    result.lab = arguments.labs.front();
+    result.kernel = arguments.run.kernel;
+    result.seconds = seconds;
+    result.directory = directory.string();
+    if (!directory.empty()) {
+        guest::write_file_atomically(directory / "result.json", to_json(result));
+    }
+    if (!arguments.result_file.empty()) {
+        guest::write_file_atomically(arguments.result_file, to_json(result));
+    }
+}
+
+batch::LabResult result_of(const RunFailed& failure) {
+    batch::LabResult result;
+    result.text = failure.what();
+    switch (failure.cause()) {
+        case RunFailed::Cause::failed:
+            result.outcome = batch::LabOutcome::failed;
+            break;
+        case RunFailed::Cause::interrupted:
+            result.outcome = batch::LabOutcome::interrupted;
+            break;
+        case RunFailed::Cause::not_applicable:
+            result.outcome = batch::LabOutcome::skipped;
+            break;
+    }
+    return result;
+}
+
+/// Ends together with the program that started this one, as one of many runs.
+void end_with_parent() {
+    ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (::getppid() == 1) throw CannotRun("the program that started this run has ended");
+}
+
+int run(RunArguments& arguments) {
+    if (arguments.is_batch()) return run_batch(arguments);
+    if (arguments.exit_with_parent) end_with_parent();
+    if (!arguments.kernels.empty()) arguments.run.kernel = arguments.kernels.front();
+    const auto lab =
+        load_lab(find_lab(arguments.labs.front(), lab_directories(arguments.lab_directories)));
     // Before anything is booted: a typo in an expectation should not cost a boot.
     const auto expectation = load_expectation(
         arguments.expectation.empty() ? lab.expectation().string() : arguments.expectation);
@@ -102,10 +139,12 @@ int run(const Arguments& arguments) {
     ProgressView view(stderr, progress_style(arguments));
     PhaseLog phases([] { return std::chrono::steady_clock::now(); },
                     [&](const PhaseEvent& event) { view.show(event); }, arguments.deadline_scale);
+    const auto seconds = [&] { return std::chrono::duration<double>(phases.elapsed()).count(); };
     try {
         const auto result =
             run_lab(lab, expectation, arguments.run, phases, signals, [&] { view.tick(); });
         view.clear();
+        write_result(arguments, batch::result_of(result.verdict), result.directory, seconds());
         const auto options = show_options(arguments.look);
         show_chains(lab, result, options);
         show_verdict(std::cout, result.verdict, options);
@@ -115,6 +154,11 @@ int run(const Arguments& arguments) {
         return exit_status(result.verdict.outcome);
     } catch (const RunFailed& failure) {
         view.clear();
+        write_result(arguments, result_of(failure), failure.directory(), seconds());
+        if (failure.cause() == RunFailed::Cause::not_applicable) {
+            std::cout << "skipped: " << printable(failure.what()) << "\n";
+            return exit_passed;
+        }
         tell_failure(failure);
         return exit_could_not;
     }
@@ -135,23 +179,48 @@ void add_run_command(CLI::App& app, Action& chosen) {
         "  skbtrail run ping-receive --kernel ./arch/x86/boot/bzImage,modules=./staging\n"
         "                                             with your own build\n"
         "  skbtrail show skbtrail-results/DIRECTORY   look at what was recorded\n"
+        "  skbtrail run --all --kernel 6.1,6.12 --jobs 2 --format junit > results.xml\n"
+        "                                             all labs on two kernels, two guests at once\n"
         "\n"
         "The result directory gets recording.json, verdict.json, console.log (the guest's), "
         "nic.log,\n"
         "capture.pcap (the frames on the wire), ring.jsonl (what the card saw at its rings) and\n"
-        "output.txt (what the lab's scripts wrote).\n"
+        "output.txt (what the lab's scripts wrote), and result.json (what came of it). With "
+        "several\n"
+        "labs or kernels it holds such a directory for each, and run.log in it.\n"
         "\n"
-        "Exit status: 0 passed, 1 the kernel did something else, 2 could not run or judge.");
-    auto arguments = std::make_shared<Arguments>();
+        "Exit status: 0 passed or skipped, 1 the kernel did something else, 2 could not run or "
+        "judge.");
+    auto arguments = std::make_shared<RunArguments>();
     auto& run_options = arguments->run;
-    command->add_option("lab", arguments->lab, "The lab's name; `skbtrail list` shows them")
-        ->required()
-        ->type_name("LAB");
+    auto* labs =
+        command->add_option("labs", arguments->labs, "The labs' names; `skbtrail list` shows them");
+    labs->type_name("LAB");
+    command->add_flag("--all", arguments->all, "Run all labs")->excludes(labs);
     command
-        ->add_option("-k,--kernel", run_options.kernel,
-                     "A version (6.12), an exact release, or the path of your own bzImage or "
-                     "vmlinux[,modules=DIR]; by default the lab's")
-        ->type_name("KERNEL");
+        ->add_option(
+            "-k,--kernel", arguments->kernels,
+            "A version (6.12), an exact release, a name that you gave, or the path of your "
+            "own bzImage or vmlinux[,modules=DIR]; several with commas between; by "
+            "default the lab's")
+        ->type_name("KERNEL,...");
+    command
+        ->add_option("-j,--jobs", arguments->jobs,
+                     "Guests at once, with several labs or kernels: each keeps a processor busy")
+        ->check(CLI::Range(1U, 256U))
+        ->type_name("N")
+        ->capture_default_str();
+    command
+        ->add_option("--shard", arguments->shard,
+                     "Run only the i-th of n parts of all labs on all kernels; `skbtrail merge` "
+                     "puts the results together")
+        ->type_name("i/n");
+    command
+        ->add_option("--format", arguments->format,
+                     "How to tell the results: text, json, junit or ktap")
+        ->check(CLI::IsMember({"text", "json", "junit", "ktap"}))
+        ->type_name("FORMAT")
+        ->capture_default_str();
     command
         ->add_option("-o,--output", run_options.output,
                      "Result directory; by default a new one below ./skbtrail-results")
@@ -161,6 +230,12 @@ void add_run_command(CLI::App& app, Action& chosen) {
                      "Judge by this expectation instead of the lab's")
         ->type_name("FILE")
         ->check(CLI::ExistingFile);
+    command
+        ->add_option("--result", arguments->result_file,
+                     "Write what came of one run as JSON to this file too, whatever came")
+        ->type_name("FILE");
+    // Of a batch's runs; nobody types it.
+    command->add_flag("--exit-with-parent", arguments->exit_with_parent)->group("");
     add_labs_option(*command, arguments->lab_directories);
     command
         ->add_option("--accelerator", run_options.accelerator,
@@ -189,7 +264,12 @@ void add_run_command(CLI::App& app, Action& chosen) {
     command->add_flag("-q,--quiet", arguments->quiet, "Show no phases");
     command->add_flag("-v,--verbose", arguments->verbose, "Show also what the lab's scripts write");
     add_look_options(*command, arguments->look);
-    command->callback([arguments, &chosen] { chosen = [arguments] { return run(*arguments); }; });
+    command->callback([arguments, &chosen] {
+        if (arguments->labs.empty() && !arguments->all) {
+            throw CLI::RequiredError("The name of a lab, or --all,");
+        }
+        chosen = [arguments] { return run(*arguments); };
+    });
 }
 
 }  // namespace skbtrail::labs

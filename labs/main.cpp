@@ -39,6 +39,7 @@ int run(int argc, char** argv) {
     app.get_formatter()->column_width(34);
     Action chosen;
     add_run_command(app, chosen);
+    add_merge_command(app, chosen);
     add_list_command(app, chosen);
     add_check_command(app, chosen);
     add_diff_command(app, chosen);

@@ -24,8 +24,8 @@ ResultDirectory::ResultDirectory(const fs::path& path) {
                         path.string(), error.message()));
     }
     path_ = fs::canonical(path);
-    for (const auto& file : {recording(), verdict(), console(), nic_log(), capture(), ring_events(),
-                             output(), qemu_log()}) {
+    for (const auto& file : {recording(), verdict(), result(), console(), nic_log(), capture(),
+                             ring_events(), output(), qemu_log()}) {
         if (!fs::remove(file, error) && error) {
             throw CannotRun(fmt::format("cannot remove {} of an earlier run: {}", file.string(),
                                         error.message()));

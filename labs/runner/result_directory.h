@@ -2,6 +2,7 @@
 //
 //   recording.json   the recording, joined with the NIC's ring events: whole, or not there
 //   verdict.json     the judgement: whole, or not there
+//   result.json      what came of the run, also of one that failed
 //   console.log      the guest's serial console
 //   nic.log          what skbtrail-nic wrote
 //   capture.pcap     the frames on the wire
@@ -25,6 +26,7 @@ class ResultDirectory {
     const std::filesystem::path& path() const { return path_; }
     std::filesystem::path recording() const { return path_ / "recording.json"; }
     std::filesystem::path verdict() const { return path_ / "verdict.json"; }
+    std::filesystem::path result() const { return path_ / "result.json"; }
     std::filesystem::path console() const { return path_ / "console.log"; }
     std::filesystem::path nic_log() const { return path_ / "nic.log"; }
     std::filesystem::path capture() const { return path_ / "capture.pcap"; }

@@ -1,0 +1,36 @@
+// What `skbtrail run` was asked for: one lab on one kernel, or a batch of them.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "labs/command.h"
+#include "labs/runner/run_options.h"
+
+namespace skbtrail::labs {
+
+struct RunArguments {
+    std::vector<std::string> labs;
+    bool all = false;
+    std::vector<std::string> kernels;  ///< as given: each may be a list
+    std::vector<std::string> lab_directories;
+    RunOptions run;
+    std::string expectation;
+    std::string result_file;
+    double deadline_scale = 1.0;
+    bool quiet = false;
+    bool verbose = false;
+    bool exit_with_parent = false;
+    std::size_t jobs = 1;
+    std::string format = "text";
+    std::string shard;
+    LookOptions look;
+
+    /// Whether it is more than one lab on one kernel, told in text.
+    bool is_batch() const;
+};
+
+/// Runs labs times kernels, each in a process of its own, and reports. Returns the exit status.
+int run_batch(const RunArguments& arguments);
+
+}  // namespace skbtrail::labs

@@ -1,0 +1,2 @@
+target_link_libraries(${target} PRIVATE nlohmann_json::nlohmann_json pugixml::pugixml fmt::fmt)
+find_package(pugixml REQUIRED)
