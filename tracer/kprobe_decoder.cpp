@@ -123,8 +123,12 @@ std::optional<KprobeSighting> KprobeDecoder::decode(std::span<const std::byte> d
     }
     if (form->data != 0) {
         sighting.page_offset = load(data, form->page_offset);
-        if ((probe.cookie & SKBTRAIL_COOKIE_HEADERS_DONE) != 0) {
-            add_bytes(data.subspan(form->data, SKBTRAIL_SNAP), sighting);
+        const auto bytes = data.subspan(form->data, SKBTRAIL_SNAP);
+        if ((probe.cookie & SKBTRAIL_COOKIE_GRO) != 0) {
+            const auto first = read_member(data.subspan(form->words, layout_.size), layout_.cb);
+            if (is_kernel_address(first)) add_first_bytes(bytes, sighting);
+        } else if ((probe.cookie & SKBTRAIL_COOKIE_HEADERS_DONE) != 0) {
+            add_bytes(bytes, sighting);
         }
     }
     return sighting;
@@ -161,6 +165,17 @@ void KprobeDecoder::describe(std::span<const std::byte> skb, std::uint32_t ifind
         event.netns = netns;
     }
     sighting.next = value(layout_.next);
+}
+
+void KprobeDecoder::add_first_bytes(std::span<const std::byte> data, KprobeSighting& sighting) {
+    // The linear buffer ends before the network header, which is at the beginning of the first
+    // page.
+    auto& event = sighting.event;
+    if (event.protocol == 0 || event.network_header != event.tail || event.len == 0) return;
+    const auto size = std::min<std::size_t>(data.size(), event.len);
+    std::memcpy(sighting.bytes.data(), data.data(), size);
+    event.bytes_used = static_cast<skbtrail_u8>(size);
+    event.flags |= SKBTRAIL_EVENT_BYTES | SKBTRAIL_EVENT_DONE;
 }
 
 void KprobeDecoder::add_bytes(std::span<const std::byte> data, KprobeSighting& sighting) {

@@ -59,6 +59,8 @@ class KprobeDecoder {
     static Form form_of(const EventFormat& format, const SkbLayout& layout, bool with_bytes);
     void describe(std::span<const std::byte> skb, std::uint32_t ifindex, std::uint32_t netns,
                   KprobeSighting& sighting) const;
+    /// Of a packet that has nothing but its link layer's header in the linear buffer.
+    static void add_first_bytes(std::span<const std::byte> data, KprobeSighting& sighting);
     static void add_bytes(std::span<const std::byte> data, KprobeSighting& sighting);
 
     Form plain_;

@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::uint16_t ethertype_ipv4 = 0x0800;
 constexpr std::uint16_t ethertype_arp = 0x0806;
+constexpr std::uint16_t ethertype_vlan = 0x8100;
 constexpr std::uint16_t ethertype_ipv6 = 0x86dd;
 
 using Bytes = std::span<const std::uint8_t>;
@@ -213,6 +214,13 @@ struct Decoder {
         transport(bytes[6], bytes.subspan(40), source, destination, true);
     }
 
+    /// 802.1Q: the tag and the ethertype behind it
+    void vlan(Bytes bytes) {
+        if (bytes.size() < 4) return;
+        set("vlan.id", std::to_string(be16(bytes, 0) & 0xfffU));
+        result.summary = fmt::format("VLAN {}", be16(bytes, 0) & 0xfffU);
+    }
+
     /// RFC 826, for IPv4 over Ethernet
     void arp(Bytes bytes) {
         result.summary = "ARP";
@@ -239,6 +247,7 @@ PacketHeaders decode_headers(std::uint16_t protocol, std::span<const std::uint8_
     if (protocol == ethertype_ipv4) decoder.ipv4(bytes);
     if (protocol == ethertype_ipv6) decoder.ipv6(bytes);
     if (protocol == ethertype_arp) decoder.arp(bytes);
+    if (protocol == ethertype_vlan) decoder.vlan(bytes);
     return std::move(decoder.result);
 }
 

@@ -39,6 +39,11 @@ struct Skb {
     PacketId expanding = no_packet;  ///< pskb_expand_head is moving this packet
 };
 
+/// An ethertype that says that a VLAN's tag follows (802.1Q, 802.1ad).
+bool is_vlan(std::uint16_t ethertype) {
+    return ethertype == 0x8100 || ethertype == 0x88a8;
+}
+
 /// Could these be the fields of an sk_buff? Guards against pointers that were none.
 bool plausible(const skbtrail_event& event) {
     constexpr std::uint32_t largest = 1U << 24U;
@@ -208,13 +213,20 @@ class Follower {
 
     void read_headers(const skbtrail_event& event, PacketId id) {
         if ((event.flags & SKBTRAIL_EVENT_BYTES) == 0) return;
-        // A second copy comes from a place where the headers are complete.
-        if ((event.flags & SKBTRAIL_EVENT_DONE) != 0 && !complete_.insert(id).second) return;
+        // A second copy comes from a place where the headers are complete, unless a tag comes
+        // first.
+        const auto protocol = ntohs(event.protocol);
+        const bool done = (event.flags & SKBTRAIL_EVENT_DONE) != 0 && !is_vlan(protocol);
+        if (done && !complete_.insert(id).second) return;
         auto& target = packet(id);
-        auto decoded = decode_headers(ntohs(event.protocol), capture_.bytes_of(event));
+        auto decoded = decode_headers(protocol, capture_.bytes_of(event));
+        // The tag is taken off on the way.
+        auto tag = target.headers.extract("vlan.id");
         target.headers = std::move(decoded.fields);
         if (event.vlan_protocol != 0) {
             target.headers["vlan.id"] = std::to_string(event.vlan_tag & 0xfffU);
+        } else if (!tag.empty()) {
+            target.headers.insert(std::move(tag));
         }
         target.summary = std::move(decoded.summary);
     }

@@ -151,11 +151,22 @@ constexpr std::array unset_functions{
     Unset{"kmalloc_reserve", SKBTRAIL_NO_ARGUMENT},
 };
 
+// Where GRO has found the network header and looks behind it.
+constexpr std::array gro_functions{
+    std::string_view("inet_gro_receive"),
+    std::string_view("ipv6_gro_receive"),
+};
+
 // Where every packet that gets there has its headers, on the way in and on the way out.
 constexpr std::array headers_done_functions{
     std::string_view("__dev_queue_xmit"),
     std::string_view("dev_hard_start_xmit"),
     std::string_view("__netif_receive_skb_core"),
+    // what GRO merges gets no further
+    std::string_view("tcp4_gro_receive"),
+    std::string_view("tcp6_gro_receive"),
+    std::string_view("udp4_gro_receive"),
+    std::string_view("udp6_gro_receive"),
     std::string_view("ip_rcv_core"),
     std::string_view("ip6_rcv_core"),
     std::string_view("arp_rcv"),
@@ -402,6 +413,7 @@ std::optional<std::uint32_t> cookie_of(std::string_view name, const Signature* s
             if (extra != SKBTRAIL_NO_ARGUMENT) flags |= SKBTRAIL_COOKIE_SOCKET;
         }
         if (contains(headers_done_functions, base)) flags |= SKBTRAIL_COOKIE_HEADERS_DONE;
+        if (contains(gro_functions, base)) flags |= SKBTRAIL_COOKIE_GRO;
         if (is_building(base)) flags |= SKBTRAIL_COOKIE_HEADERS_OPEN;
         if (base == "skb_release_data") flags |= SKBTRAIL_COOKIE_RELEASES;
     }

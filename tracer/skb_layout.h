@@ -9,7 +9,7 @@
 
 namespace skbtrail::tracer {
 
-/// A member of a structure, which may be a bit field.
+/// A member of a structure, which may be a bit field; of a larger one the first word.
 struct Member {
     std::uint32_t offset = 0;  ///< in bits
     std::uint32_t size = 0;    ///< in bits, 64 at most; 0: there is no such member
@@ -19,9 +19,9 @@ struct Member {
 /// The members that are read. A test gives those of another kernel.
 struct SkbLayout {
     std::uint32_t size = 0;  ///< of struct sk_buff in bytes; 0: not known
-    Member next, dev, sk, len, data_len, queue_mapping, cloned, ip_summed, hash, mark, vlan_proto,
-        vlan_tci, protocol, transport_header, network_header, mac_header, tail, end, head, data,
-        users;
+    Member next, dev, sk, cb, len, data_len, queue_mapping, cloned, ip_summed, hash, mark,
+        vlan_proto, vlan_tci, protocol, transport_header, network_header, mac_header, tail, end,
+        head, data, users;
     Member dev_ifindex;   ///< net_device.ifindex
     Member dev_net;       ///< net_device.nd_net.net
     Member net_inum;      ///< net.ns.inum
@@ -43,6 +43,8 @@ inline constexpr std::array layout_entries{
     LayoutEntry{"sk_buff", "next", &SkbLayout::next, true},
     LayoutEntry{"sk_buff", "dev", &SkbLayout::dev, true},
     LayoutEntry{"sk_buff", "sk", &SkbLayout::sk, false},
+    // its first word: in GRO's use of it (struct napi_gro_cb) that is frag0
+    LayoutEntry{"sk_buff", "cb", &SkbLayout::cb, false},
     LayoutEntry{"sk_buff", "len", &SkbLayout::len, true},
     LayoutEntry{"sk_buff", "data_len", &SkbLayout::data_len, true},
     LayoutEntry{"sk_buff", "queue_mapping", &SkbLayout::queue_mapping, false},

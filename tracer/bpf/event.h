@@ -57,6 +57,9 @@ typedef unsigned char skbtrail_u8;
 #define SKBTRAIL_COOKIE_SOCKET (1u << 21)
 /* The plain value is a struct napi_struct *: wanted is its id. */
 #define SKBTRAIL_COOKIE_NAPI (1u << 22)
+/* GRO is at work: if no header is in the linear buffer, NAPI_GRO_CB(skb)->frag0 points to the
+ * network header. For kprobe events, which cannot find a page otherwise. */
+#define SKBTRAIL_COOKIE_GRO (1u << 23)
 
 /* Flags of an event. */
 #define SKBTRAIL_EVENT_CONTEXT (1u << 0) /* the bytes are the thread's name */

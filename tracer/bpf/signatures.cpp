@@ -132,7 +132,7 @@ Member find_member(const btf* types, const btf_type* structure, std::string_view
             found.size = btf_member_bitfield_size(structure, i);
             if (found.size == 0) {
                 const auto size = btf__resolve_size(types, members[i].type);
-                if (size > 0 && size <= 8) found.size = static_cast<std::uint32_t>(size) * 8;
+                if (size > 0) found.size = static_cast<std::uint32_t>(std::min<long>(size, 8)) * 8;
             }
         }
         if (found.size == 0) continue;

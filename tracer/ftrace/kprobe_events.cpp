@@ -107,12 +107,14 @@ std::vector<KprobeText> kprobe_texts(std::uint32_t cookie, const SkbLayout& layo
             point, socket.empty() ? base : socket, skb, value,
             follow(layout.dev_ifindex.offset, device), follow(layout.net_inum.offset, net),
             follow(0, skb), layout.size / 8);
-        if ((cookie & SKBTRAIL_COOKIE_HEADERS_DONE) != 0) {
+        const bool gro = (cookie & SKBTRAIL_COOKIE_GRO) != 0 && layout.cb.size != 0;
+        if (gro || (cookie & SKBTRAIL_COOKIE_HEADERS_DONE) != 0) {
+            const auto& begin = gro ? layout.cb : layout.data;
             text.with_bytes = true;
             text.arguments += fmt::format(
                 " page_offset={}:x64 data={}:x64[{}]",
                 page_offset_address == 0 ? "\\0" : fmt::format("@{:#x}", page_offset_address),
-                follow(0, follow(layout.data.offset, skb)), kprobe_data_words);
+                follow(0, follow(begin.offset, skb)), kprobe_data_words);
         }
         texts.push_back(std::move(text));
     };
