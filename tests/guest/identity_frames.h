@@ -15,8 +15,13 @@ enum class Errand : std::uint8_t {
     nobody,     ///< UDP to a port without a socket
     filtered,   ///< UDP to a port that netfilter drops
     spoilt,     ///< UDP with a wrong checksum
+    tagged,     ///< UDP with a VLAN's tag, which nobody there is in
     forwarded,  ///< UDP to another network, by source NAT
-    sent,       ///< UDP from the guest
+    fragment,   ///< a fragment of a datagram for the socket that listens
+    segment,  ///< one of a burst of TCP segments, which GRO may merge, for a port without a socket
+    sent,     ///< UDP from the guest
+    cut,      ///< a segment of what the guest sent for the kernel to cut (UDP_SEGMENT)
+    piece,    ///< a fragment of a datagram from the guest
 };
 
 const char* name_of(Errand errand);
@@ -24,6 +29,9 @@ const char* name_of(Errand errand);
 struct SerialFrame {
     std::uint32_t serial = 0;
     Errand errand = Errand::delivered;
+    /// The serial number of the first one of its datagram, burst or message; its own if it is
+    /// alone.
+    std::uint32_t first = 0;
 };
 
 /// Writes about `count` frames to a capture file that the wire plays, the errands well mixed: the

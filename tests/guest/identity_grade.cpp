@@ -89,6 +89,59 @@ std::size_t count_reads(const History& history, std::uint64_t inode) {
     });
 }
 
+/// A whole recording, by packet and by serial number.
+struct Known {
+    std::map<PacketId, const Packet*> packets;
+    std::map<std::uint32_t, History> histories;
+};
+
+/// The packets that have the data of this history in the end.
+History last_of(const Known& known, const History& history) {
+    History last;
+    for (const auto* packet : history.packets) {
+        // Nothing goes into itself, so no way is longer than there are packets.
+        for (std::size_t i = 0; i < known.packets.size() && packet->fate.into; ++i) {
+            packet = known.packets.at(*packet->fate.into);
+        }
+        if (std::find(last.packets.begin(), last.packets.end(), packet) == last.packets.end()) {
+            last.packets.push_back(packet);
+        }
+    }
+    return last;
+}
+
+bool has_edge(const History& history, std::string_view kind, const History& other) {
+    for (const auto* packet : history.packets) {
+        for (const auto& edge : packet->edges) {
+            if (edge.kind != kind) continue;
+            if (std::any_of(other.packets.begin(), other.packets.end(),
+                            [&](const Packet* one) { return one->id == edge.packet; })) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/// What is wrong with how it belongs to the first of its datagram, burst or message; empty:
+/// nothing.
+std::string wrong_edges(const SerialFrame& frame, const History& history, const Known& known) {
+    const auto found = known.histories.find(frame.first);
+    if (found == known.histories.end()) return "the first of its message is missing";
+    const auto& first = found->second;
+    if (frame.serial == frame.first) return {};
+    switch (frame.errand) {
+        case Errand::cut:
+            return has_edge(history, "segment", first) ? "" : "no edge to what it was cut from";
+        case Errand::piece:
+            return has_edge(history, "fragment", first) ? "" : "no edge to what it is a piece of";
+        case Errand::fragment:
+            return has_edge(history, "reassemble", first) ? "" : "no edge to what it became";
+        default:
+            return {};
+    }
+}
+
 bool dropped_for(const History& history, std::string_view reason) {
     return count_fates(history, [&](const chain::Fate& fate) {
                return fate.kind == "dropped" && fate.reason == reason;
@@ -96,15 +149,20 @@ bool dropped_for(const History& history, std::string_view reason) {
 }
 
 /// What is wrong with the fate that the recording tells; empty: nothing.
-std::string wrong_fate(const SerialFrame& frame, const History& history, const Truth& truth) {
+std::string wrong_fate(const SerialFrame& frame, const History& history, const Known& known,
+                       const Truth& truth) {
     const auto expect = [](bool right, const char* what) { return std::string(right ? "" : what); };
     const auto& udp = truth.sockets.at("udp");
     const auto& packet = truth.sockets.at("packet");
     const bool read = udp.serials.contains(frame.serial);
-    if (count_reads(history, packet.inode) != packet.serials.count(frame.serial)) {
+    // GRO merges before a packet socket is shown anything.
+    const auto last = last_of(known, history);
+    const auto shown = count_reads(frame.errand == Errand::segment ? last : history, packet.inode);
+    if (shown != packet.serials.count(frame.serial)) {
         return fmt::format("the packet socket had it {} times, the recording says {}",
-                           packet.serials.count(frame.serial), count_reads(history, packet.inode));
+                           packet.serials.count(frame.serial), shown);
     }
+    if (auto wrong = wrong_edges(frame, history, known); !wrong.empty()) return wrong;
     switch (frame.errand) {
         case Errand::delivered:
             if (!read) return "the program did not read it";
@@ -115,8 +173,20 @@ std::string wrong_fate(const SerialFrame& frame, const History& history, const T
             return expect(dropped_for(history, "NETFILTER_DROP"), "not dropped for NETFILTER_DROP");
         case Errand::spoilt:
             return expect(dropped_for(history, "UDP_CSUM"), "not dropped for UDP_CSUM");
+        case Errand::tagged:
+            if (history.packets.front()->headers.count("vlan.id") == 0) return "no VLAN";
+            return expect(dropped_for(history, "OTHERHOST"), "not dropped for OTHERHOST");
+        case Errand::fragment:
+            if (!read) return "the program did not read it";
+            return expect(last.packets.size() == 1 && count_reads(last, udp.inode) == 1,
+                          "what it became was not delivered to that socket");
+        case Errand::segment:
+            return expect(last.packets.size() == 1 && dropped_for(last, "NO_SOCKET"),
+                          "not dropped for NO_SOCKET, alone or merged");
         case Errand::forwarded:
         case Errand::sent:
+        case Errand::cut:
+        case Errand::piece:
             return expect(
                 count_fates(history, [](const auto& fate) { return fate.kind == "transmitted"; }) ==
                     1,
@@ -127,8 +197,9 @@ std::string wrong_fate(const SerialFrame& frame, const History& history, const T
 
 /// What the NIC counted that the recording cannot change: did each frame come and go as it should?
 std::string wrong_count(const SerialFrame& frame, std::size_t in, std::size_t out) {
-    const std::size_t wanted_in = frame.errand == Errand::sent ? 0 : 1;
-    const bool leaves = frame.errand == Errand::sent || frame.errand == Errand::forwarded;
+    const bool comes = frame.errand < Errand::sent;
+    const std::size_t wanted_in = comes ? 1 : 0;
+    const bool leaves = !comes || frame.errand == Errand::forwarded;
     if (in == wanted_in && out == (leaves ? 1U : 0U)) return {};
     return fmt::format("the NIC counted it {} in and {} out", in, out);
 }
@@ -169,7 +240,9 @@ Grade grade(const chain::Recording& recording, const Truth& truth) {
             ++(frame.from_guest ? counted[serial].second : counted[serial].first);
         }
     }
-    const auto histories = histories_of(recording);
+    Known known{{}, histories_of(recording)};
+    for (const auto& packet : recording.packets) known.packets[packet.id] = &packet;
+    const auto& histories = known.histories;
     for (const auto& [serial, history] : histories) result.packets += history.packets.size();
     for (const auto& frame : truth.frames) {
         ++result.serials;
@@ -181,15 +254,15 @@ Grade grade(const chain::Recording& recording, const Truth& truth) {
             problem = fmt::format("{} packets carry it, and edges do not join them",
                                   history->second.packets.size());
         }
-        if (problem.empty()) problem = wrong_fate(frame, history->second, truth);
+        if (problem.empty()) problem = wrong_fate(frame, history->second, known, truth);
         if (problem.empty()) {
             ++result.found;
             result.right += history->second.packets.size();
         } else if (result.problems.size() < problems_told) {
             if (history != histories.end()) {
                 for (const auto* packet : history->second.packets) {
-                    problem += fmt::format("; #{} {} {}", packet->id, packet->fate.kind,
-                                           packet->fate.function);
+                    problem += fmt::format("; #{} {} {} {}", packet->id, packet->fate.kind,
+                                           packet->fate.function, packet->fate.reason);
                 }
             }
             result.problems.push_back(

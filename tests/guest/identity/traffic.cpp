@@ -3,14 +3,14 @@
 //
 // A payload is the word "skbt" and a serial number (32 bits, network order), and zeros behind.
 //
-//   traffic receive PORT            reads UDP datagrams at PORT, and all frames with a packet
-//   socket,
-//                                   until a datagram with the last serial number comes; prints a
-//                                   line for each socket: its inode, and the serial numbers it got
-//   traffic send FROM COUNT SIZE ADDRESS PORT [SEGMENT]
-//                                   sends COUNT datagrams of SIZE bytes, numbered from FROM on.
-//                                   With SEGMENT each is cut by the kernel (UDP_SEGMENT), and every
-//                                   segment has a number of its own.
+// traffic receive PORT READY
+//     reads UDP datagrams at PORT, and all frames with a packet socket, until a datagram with the
+//     last serial number comes; prints a line for each socket: its inode, and the serial numbers it
+//     got. Makes the file READY when both sockets are there.
+// traffic send FROM COUNT SIZE ADDRESS PORT [SEGMENT]
+//     sends COUNT datagrams of SIZE bytes, numbered from FROM on. With SEGMENT each is cut by the
+//     kernel (UDP_SEGMENT), and every segment has a number of its own; so has every fragment of one
+//     that is larger than an Ethernet frame.
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -151,9 +151,15 @@ int send(std::span<char*> arguments) {
         const int value = static_cast<int>(segment);
         checked(::setsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &value, sizeof value), "UDP_SEGMENT");
     }
+    // The first fragment carries the UDP header, too.
+    constexpr std::size_t first_fragment = 1500 - 20 - 8;
+    const auto next = [segment, size](std::size_t at) {
+        if (segment < size) return at + segment;
+        return at + (at == 0 ? first_fragment : first_fragment + 8);
+    };
     for (std::uint32_t i = 0; i < count; ++i) {
         std::string payload(size, '\0');
-        for (std::size_t at = 0; at + 8 <= size; at += segment) {
+        for (std::size_t at = 0; at + 8 <= size; at = next(at)) {
             const auto wire = htonl(serial++);
             payload.replace(at, word.size(), word);
             std::memcpy(payload.data() + at + word.size(), &wire, sizeof wire);
