@@ -10,6 +10,12 @@
 
 namespace skbtrail::bench {
 
+/// How long a cache line takes between the two processors and back: see distance.h.
+struct Distance {
+    double before_ns = 0;
+    double after_ns = 0;
+};
+
 /// What one turn of one contender gave.
 struct Sample {
     /// In the cell's unit. Without a meaning when `missing` says something.
@@ -18,6 +24,8 @@ struct Sample {
     std::string missing;
     /// Others on the machine took so much of the processors that the value says little.
     bool disturbed = false;
+    /// Before the turn, and after it.
+    Distance distance;
     /// More of the same turn, by name: percentiles, counts.
     std::map<std::string, double> details;
 };

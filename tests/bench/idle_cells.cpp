@@ -7,11 +7,11 @@
 #include <vector>
 
 #include <poll.h>
-#include <sched.h>
 #include <sys/eventfd.h>
 
 #include "tests/bench/back_end.h"
 #include "tests/bench/pair.h"
+#include "tests/bench/pinned.h"
 #include "tests/bench/precedence.h"
 #include "tests/bench/sleeping_front_end.h"
 #include "tests/bench/suites.h"
@@ -36,24 +36,6 @@ BackEndJob reflecting() {
             .burst = 32,
             .nic_arguments = {}};
 }
-
-/// This thread on one processor, and where it was before.
-class Pinned {
-  public:
-    explicit Pinned(int cpu) {
-        ::sched_getaffinity(0, sizeof before_, &before_);
-        cpu_set_t one;
-        CPU_ZERO(&one);
-        CPU_SET(static_cast<std::size_t>(cpu), &one);
-        ::sched_setaffinity(0, sizeof one, &one);
-    }
-    ~Pinned() { ::sched_setaffinity(0, sizeof before_, &before_); }
-    Pinned(const Pinned&) = delete;
-    Pinned& operator=(const Pinned&) = delete;
-
-  private:
-    cpu_set_t before_{};
-};
 
 /// Processor time that a back end takes while its front end is connected and asleep.
 Sample measure_idleness(const Conditions& conditions, const StartBackEnd& start) {

@@ -16,6 +16,7 @@
 
 #include "tests/bench/machine.h"
 #include "tests/bench/options.h"
+#include "tests/bench/placement.h"
 #include "tests/bench/plot.h"
 #include "tests/bench/report.h"
 #include "tests/bench/results.h"
@@ -64,7 +65,8 @@ void write_json(const Options& options, const nlohmann::json& machine,
     file << nlohmann::json{{"machine", machine},
                            {"rounds", options.rounds},
                            {"window_ms", options.conditions.window.count()},
-                           {"cells", json_of(results)}}
+                           {"cells", json_of(results)},
+                           {"by_placement", json_of(by_placement(results))}}
                 .dump(2)
          << '\n';
     if (!file.flush()) {
@@ -100,7 +102,7 @@ int run(Options options) {
                       fmt::print(stderr, "{:>4}/{} {} {}: {}\n", ++done, turns, cell.name,
                                  contender.name, describe(sample, cell.unit));
                   });
-    fmt::print("{}", table_of(results));
+    fmt::print("{}{}", table_of(by_placement(results)), describe(placements_of(results)));
     fmt::print("{} processors ({}), kernel {}, load {} before and {} after\n",
                machine["processors"].dump(), machine["processor"].get<std::string>(),
                machine["kernel"].get<std::string>(), machine["load"][0].dump(),
@@ -109,7 +111,7 @@ int run(Options options) {
         write_json(options, machine, results);
     }
     if (!options.results.empty()) {
-        plot_costs(results, options.results);
+        plot_costs(by_placement(results), options.results);
     }
     return 0;
 }

@@ -85,7 +85,8 @@ nlohmann::json optional_number(std::optional<double> value) {
 }
 
 nlohmann::json json_of(const Sample& sample) {
-    nlohmann::json json{{"disturbed", sample.disturbed}};
+    nlohmann::json json{{"disturbed", sample.disturbed},
+                        {"round_trip_ns", {sample.distance.before_ns, sample.distance.after_ns}}};
     if (sample.missing.empty()) {
         json["value"] = sample.value;
     } else {
@@ -152,12 +153,23 @@ nlohmann::json json_of(const std::vector<CellResult>& results) {
     return cells;
 }
 
+std::string describe(const Placements& placements) {
+    if (!placements.two) {
+        return {};
+    }
+    return fmt::format(
+        "The two processors were now near each other, now far: a cache line was there and back in "
+        "less than {:.0f} ns, or in more. Turns during which they moved are not in the table.\n",
+        placements.limit_ns);
+}
+
 std::string describe(const Sample& sample, const std::string& unit) {
     if (!sample.missing.empty()) {
         return sample.missing;
     }
-    return fmt::format("{} {}{}", number(sample.value), unit,
-                       sample.disturbed ? ", disturbed" : "");
+    return fmt::format("{} {}{} (round trip {:.0f}, {:.0f} ns)", number(sample.value), unit,
+                       sample.disturbed ? ", disturbed" : "", sample.distance.before_ns,
+                       sample.distance.after_ns);
 }
 
 }  // namespace skbtrail::bench

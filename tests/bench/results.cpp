@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <exception>
 
+#include "tests/bench/distance.h"
+
 namespace skbtrail::bench {
 namespace {
 
@@ -15,7 +17,7 @@ std::optional<double> ratio(std::optional<double> ours, std::optional<double> th
 }
 
 /// A contender that fails is a result of this turn, not the end of the benchmark.
-Sample turn(const Contender& contender, const Conditions& conditions) {
+Sample run_contender(const Contender& contender, const Conditions& conditions) {
     try {
         return contender.run(conditions);
     } catch (const std::exception& error) {
@@ -23,6 +25,13 @@ Sample turn(const Contender& contender, const Conditions& conditions) {
         failed.missing = error.what();
         return failed;
     }
+}
+
+Sample turn(const Contender& contender, const Conditions& conditions) {
+    const double before = round_trip_ns(conditions.front_cpu, conditions.back_cpu);
+    Sample sample = run_contender(contender, conditions);
+    sample.distance = {before, round_trip_ns(conditions.front_cpu, conditions.back_cpu)};
+    return sample;
 }
 
 }  // namespace
