@@ -18,6 +18,16 @@ bool says_nothing(const FrameOffload& offload) noexcept {
     return !offload.needs_checksum && !offload.data_valid && offload.gso_type == gso_none;
 }
 
+/// Writes a header of 10 or 12 bytes where there is not the same one.
+void put_if_other(std::byte* to, const NetHeaderBytes& header, std::size_t header_bytes) noexcept {
+    constexpr std::size_t shorter = net_header_bytes(0);
+    if (std::memcmp(to, header.data(), shorter) != 0 ||
+        (header_bytes > shorter &&
+         std::memcmp(to + shorter, header.data() + shorter, max_net_header_bytes - shorter) != 0)) {
+        std::memcpy(to, header.data(), header_bytes);
+    }
+}
+
 }  // namespace
 
 ReceiveQueue::ReceiveQueue(EventLoop& loop, unsigned index, RingEventLog* events, FrameTap tap,
@@ -173,10 +183,11 @@ bool ReceiveQueue::write_plain(const Frame& frame, std::size_t header_bytes) {
     if (tap_) {
         tap_({FrameDirection::to_guest, frame.bytes, index(), std::span(&chain, 1)});
     }
-    // num_buffers is 1, and where the header ends before it the frame comes over it.
     static const NetHeaderBytes header = make_receive_header({}, 1);
     std::byte* const to = pieces.front().data();
-    std::memcpy(to, header.data(), header.size());  // shorter than any frame with its header
+    // Where a driver's buffers come round again, this header is mostly there already. Written over,
+    // its line would have to go from the driver's cache to ours and back.
+    put_if_other(to, header, header_bytes);
     std::memcpy(to + header_bytes, frame.bytes.data(), frame.bytes.size());
     note_taken(chain);
     complete(std::move(chain), static_cast<std::uint32_t>(total),

@@ -35,6 +35,9 @@ inline constexpr std::uint32_t max_ring_size = 32768;
 /// burst costs nothing a chain, few enough that their first lines stay in the nearest cache.
 inline constexpr std::size_t max_burst = 64;
 
+/// Of most processors; only speed depends on it.
+inline constexpr std::size_t cache_line_bytes = 64;
+
 /// Sizes and alignments of the three parts (2.7): with EVENT_IDX there is one field more at the
 /// end of two of them, and its place is always reserved.
 struct RingParts {
@@ -45,6 +48,8 @@ struct RingParts {
     static constexpr std::uint64_t descriptor_bytes(std::uint64_t size) { return 16 * size; }
     static constexpr std::uint64_t available_bytes(std::uint64_t size) { return 6 + 2 * size; }
     static constexpr std::uint64_t used_bytes(std::uint64_t size) { return 6 + 8 * size; }
+
+    static constexpr std::size_t used_element_bytes = 8;
 
     // Offsets inside struct virtq_avail.
     static constexpr std::size_t available_flags = 0;

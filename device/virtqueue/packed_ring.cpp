@@ -94,27 +94,54 @@ tl::expected<std::size_t, RingFault> PackedRing::take_burst(std::span<Chain> to)
         if (!packed_is_available(flags, next_.wrap)) {
             break;
         }
+        if (taken == 0) {
+            prefetch_descriptors();
+        }
         ChainStorage& storage = pool_.take();
         std::uint16_t id = 0;
-        auto places = walk(flags, storage, id);
-        if (!places) {
-            pool_.give(storage);
-            if (taken > 0) {
-                break;  // those are good; the next call finds this one again
+        std::uint16_t places = 1;
+        if (!walk_single(flags, storage, id)) {
+            auto walked = walk(flags, storage, id);
+            if (!walked) {
+                pool_.give(storage);
+                if (taken > 0) {
+                    break;  // those are good; the next call finds this one again
+                }
+                walked.error().message =
+                    fmt::format("chain at descriptor {}: {}", next_.index, walked.error().message);
+                return tl::make_unexpected(std::move(walked.error()));
             }
-            places.error().message =
-                fmt::format("chain at descriptor {}: {}", next_.index, places.error().message);
-            return tl::make_unexpected(std::move(places.error()));
+            places = *walked;
         }
-        const std::byte* const bytes = storage.segments.values().front().data();
-        __builtin_prefetch(bytes);
-        __builtin_prefetch(bytes + 64);
-        to[taken] = Chain(id, next_.encode(), *places, &storage);
-        next_.advance(*places, size_);
-        outstanding_ += *places;
-        seen_ahead_ -= std::min<std::uint32_t>(seen_ahead_, *places);
+        prefetch_buffer(storage);
+        to[taken] = Chain(id, next_.encode(), places, &storage);
+        next_.advance(places, size_);
+        outstanding_ += places;
+        seen_ahead_ -= std::min<std::uint32_t>(seen_ahead_, places);
+    }
+    if (taken > 0) {
+        likely_ = taken;
     }
     return taken;
+}
+
+void PackedRing::prefetch_descriptors() const noexcept {
+    PackedPlace place = next_;
+    constexpr std::uint32_t in_a_line = cache_line_bytes / sizeof(PackedDescriptor);
+    for (std::uint32_t i = 0; i < likely_ && i < size_; i += in_a_line) {
+        // For writing: they will be returned in their place.
+        __builtin_prefetch(descriptor_at(place.index), 1);
+        place.advance(in_a_line, size_);
+    }
+}
+
+bool PackedRing::walk_single(std::uint16_t flags, ChainStorage& chain, std::uint16_t& id) noexcept {
+    if ((flags & (descriptor_next | descriptor_indirect)) != 0 || outstanding_ == size_) {
+        return false;
+    }
+    const PackedDescriptor descriptor = load_descriptor(descriptor_at(next_.index), flags);
+    id = descriptor.id;
+    return buffers_.append_plain(as_buffer(descriptor), chain);
 }
 
 tl::expected<std::uint16_t, RingFault> PackedRing::walk(std::uint16_t first_flags,

@@ -70,6 +70,11 @@ class PackedRing {
     PackedRing(std::shared_ptr<const GuestMemory> memory, std::uint32_t size, RingFeatures features)
         : size_(size), features_(features), buffers_(std::move(memory), size) {}
 
+    /// Has the cache fetch as many descriptors as the last burst had, from next_ on. More would be
+    /// taken away from the driver, which writes there next.
+    void prefetch_descriptors() const noexcept;
+    /// A chain of one plain buffer. False: it is another, and nothing was done.
+    bool walk_single(std::uint16_t flags, ChainStorage& chain, std::uint16_t& id) noexcept;
     /// Reads the chain at next_, whose first descriptor has these flags. Into `id` its buffer ID;
     /// returns how many descriptors of the ring it has.
     tl::expected<std::uint16_t, RingFault> walk(std::uint16_t first_flags, ChainStorage& chain,
@@ -93,6 +98,7 @@ class PackedRing {
     PackedPlace next_used_;          ///< of the next used descriptor
     std::uint32_t outstanding_ = 0;  ///< places between the two
     std::uint32_t seen_ahead_ = 0;   ///< places from next_ on that were taken once and put back
+    std::size_t likely_ = 0;         ///< chains in the last burst that had any
     PackedPlace decided_used_;       ///< next_used_ at the last decide_call()
     std::uint32_t undecided_ = 0;    ///< places used since
     bool decided_once_ = false;

@@ -89,6 +89,10 @@ tl::expected<std::size_t, RingFault> SplitRing::take_burst(std::span<Chain> to) 
         // A head that is past the table is not gone to, but prefetching one harms nobody.
         __builtin_prefetch(descriptor_at(heads[i]));
     }
+    // Where they will be returned, if in order: ours for writing by then.
+    for (std::size_t i = 0; i < wanted; i += cache_line_bytes / RingParts::used_element_bytes) {
+        __builtin_prefetch(used_element(static_cast<std::uint16_t>(next_available_ + i)), 1);
+    }
     for (std::size_t i = 0; i < wanted; ++i) {
         const std::uint16_t head = heads[i];
         ChainStorage& storage = pool_.take();
@@ -112,10 +116,7 @@ tl::expected<std::size_t, RingFault> SplitRing::take_burst(std::span<Chain> to) 
             }
             return tl::make_unexpected(std::move(walked.error()));
         }
-        // A header ends where the frame's first line begins, where drivers align frames.
-        const std::byte* const bytes = storage.segments.values().front().data();
-        __builtin_prefetch(bytes);
-        __builtin_prefetch(bytes + 64);
+        prefetch_buffer(storage);
         to[i] = Chain(head, next_available_++, 1, &storage);
     }
     return wanted;

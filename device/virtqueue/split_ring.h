@@ -79,9 +79,11 @@ class SplitRing {
     const std::byte* descriptor_at(std::uint16_t index) const noexcept {
         return descriptors_ + std::size_t{16} * index;
     }
+    std::byte* used_element(std::uint16_t index) const noexcept {
+        return used_ + RingParts::used_ring + RingParts::used_element_bytes * (index & (size_ - 1));
+    }
     void write_used(std::uint16_t index, std::uint16_t head, std::uint32_t written) noexcept {
-        std::byte* const element =
-            used_ + RingParts::used_ring + std::size_t{8} * (index & (size_ - 1));
+        std::byte* const element = used_element(index);
         store_field<std::uint32_t>(element, head);
         store_field<std::uint32_t>(element + 4, written);
     }

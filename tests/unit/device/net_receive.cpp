@@ -66,6 +66,29 @@ TEST_CASE("receive: a frame arrives in one buffer", "[device][net]") {
                                            offered.pieces[0].address.value));
 }
 
+TEST_CASE("receive: no byte of what a buffer held stays in the header", "[device][net]") {
+    NetBench bench;
+    std::vector<std::byte> header(12);
+    header[10] = std::byte{1};
+    std::vector<FakeDriver::Offered> offered;
+    for (std::size_t wrong = 0; wrong < header.size(); ++wrong) {
+        offered.push_back(bench.receive.chain().writable(200).offer());
+        std::vector<std::byte> held = header;
+        held[wrong] ^= std::byte{0x80};
+        bench.ram.put(offered.back().pieces[0].address, held);
+    }
+    for (unsigned i = 0; i < offered.size(); ++i) {
+        REQUIRE(bench.wire.deliver(pattern(60, i)));
+    }
+    bench.settle();
+    for (unsigned i = 0; i < offered.size(); ++i) {
+        INFO("byte " << i);
+        const Received received = reassemble(bench, {offered[i]});
+        CHECK(received.header == header);
+        CHECK(received.frame == pattern(60, i));
+    }
+}
+
 TEST_CASE("receive: the frames of a turn share one call", "[device][net]") {
     NetBench bench;
     for (int i = 0; i < 10; ++i) {
