@@ -176,6 +176,38 @@ TEST_CASE("packet data is taken from the network header on") {
     CHECK((it.decode(record.bytes)->event.flags & SKBTRAIL_EVENT_BYTES) == 0);
 }
 
+TEST_CASE("where GRO works, the first page has what the linear buffer lacks") {
+    auto with_cb = layout();
+    with_cb.cb = {0, 64};  // the word where this test's sk_buff has `next`
+    const KprobeDecoder it(format(false), format(true), with_cb,
+                           {plain_point(0xff00 | SKBTRAIL_COOKIE_GRO)});
+    auto record = Record(901).point(0).skb(0xffff888003000000, 0xffff888004000000);
+    for (std::size_t i = 0; i < 96; ++i) record.put(132 + i, static_cast<std::uint8_t>(i));
+    SECTION("the linear buffer ends where the network header begins") {
+        record.put(92, std::uint32_t{78});
+        const auto sighting = it.decode(record.bytes);
+        REQUIRE(sighting);
+        CHECK((sighting->event.flags & SKBTRAIL_EVENT_BYTES) != 0);
+        CHECK(sighting->event.bytes_used == 84);  // len
+        CHECK(sighting->bytes[1] == 1);
+    }
+    SECTION("the linear buffer has it") {
+        CHECK((it.decode(record.bytes)->event.flags & SKBTRAIL_EVENT_BYTES) == 0);
+    }
+    SECTION("GRO has no pointer to a page") {
+        record.put(92, std::uint32_t{78}).put(52, std::uint64_t{0});
+        CHECK((it.decode(record.bytes)->event.flags & SKBTRAIL_EVENT_BYTES) == 0);
+    }
+}
+
+TEST_CASE("a socket that no process has is not believed") {
+    const auto it = decoder({plain_point(0xff00 | SKBTRAIL_COOKIE_SOCKET)});
+    auto record = Record(900).point(0).skb(0xffff888003000000);
+    CHECK(it.decode(record.base(0xffff888005000000).bytes)->event.extra == 5);
+    CHECK(it.decode(record.base(0xffff888005000000).bytes)->base == 0);
+    CHECK(it.decode(record.base(0).bytes)->event.extra == 0);
+}
+
 TEST_CASE("a buffer that was never cloned has one owner, who gives it back") {
     const auto it = decoder({plain_point(0xff00 | SKBTRAIL_COOKIE_RELEASES)});
     auto record = Record(900).point(0).skb(0xffff888003000000);
@@ -262,6 +294,16 @@ TEST_CASE("definitions fetch what the cookie says") {
     const auto data = kprobe_texts(0xff00 | SKBTRAIL_COOKIE_HEADERS_DONE, layout(), 0xabc, 0);
     CHECK(data[0].with_bytes);
     CHECK(data[0].arguments.ends_with(" page_offset=@0xabc:x64 data=+0(+24(%di)):x64[12]"));
+
+    auto more = layout();
+    more.cb = {320, 64};
+    more.sock_socket = {640, 64};
+    more.socket_inode = {960, 64};
+    const auto gro = kprobe_texts(0xff00 | SKBTRAIL_COOKIE_GRO, more, 0, 0);
+    CHECK(gro[0].arguments.ends_with(" data=+0(+40(%di)):x64[12]"));
+    const auto socket = kprobe_texts(0x0f01 | SKBTRAIL_COOKIE_SOCKET, more, 0, 0);
+    CHECK(socket[0].arguments.find("base=+80(%di):x64 skb=%si:x64 extra=+120(+80(%di)):x64") !=
+          std::string::npos);
 
     CHECK(texts(0xff0f | SKBTRAIL_COOKIE_CONTEXT).empty());
 }

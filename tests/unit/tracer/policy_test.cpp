@@ -127,3 +127,29 @@ TEST_CASE("the core is what most packets pass, and the driver") {
     CHECK_FALSE(is_core("xfrm_input", false));
     CHECK_FALSE(is_core("dccp_v4_rcv", false));
 }
+
+TEST_CASE("who delivers, wakes or reads tells the socket") {
+    CHECK(cookie_for("__udp_enqueue_schedule_skb", {sock, skb}) ==
+          cookie(1, SKBTRAIL_SHAPE_SKB, none, 0, SKBTRAIL_COOKIE_SOCKET));
+    CHECK(cookie_for("sock_def_readable", {sock}) ==
+          cookie(none, SKBTRAIL_SHAPE_SKB, none, 0, SKBTRAIL_COOKIE_SOCKET));
+    CHECK(cookie_for("skb_consume_udp", {sock, skb, other}) ==
+          cookie(1, SKBTRAIL_SHAPE_SKB, none, 0, SKBTRAIL_COOKIE_SOCKET));
+    const Signature queueing{{sock, skb}, false};
+    CHECK((roles_of("__udp_enqueue_schedule_skb", &queueing) & role::has_socket) != 0);
+    // Others have one that matters to nobody, and a place that is no number of an argument.
+    CHECK(cookie_for("udp_rcv", {sock, skb}) == cookie(1, SKBTRAIL_SHAPE_SKB, none, none));
+    CHECK_FALSE(cookie_for("sock_def_readable", {wide, sock}));
+    CHECK_FALSE(cookie_for("sock_wfree", {sock}));
+}
+
+TEST_CASE("what else matters beside an sk_buff") {
+    CHECK(cookie_for("kfree_skb_partial", {skb, other}) == cookie(0, SKBTRAIL_SHAPE_SKB, none, 1));
+    CHECK(cookie_for("inet_frag_queue_insert", {other, skb, other, other}) ==
+          cookie(1, SKBTRAIL_SHAPE_SKB, none, 0));
+    CHECK(cookie_for("inet_gro_receive", {list, skb}) ==
+          cookie(1, SKBTRAIL_SHAPE_SKB, none, none, SKBTRAIL_COOKIE_GRO));
+    CHECK(
+        cookie_for("__napi_poll", {napi, other}) ==
+        cookie(none, SKBTRAIL_SHAPE_SKB, none, 0, SKBTRAIL_COOKIE_CONTEXT | SKBTRAIL_COOKIE_NAPI));
+}
