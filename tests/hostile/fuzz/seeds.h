@@ -17,5 +17,6 @@ Seeds ring_seeds();
 Seeds frame_seeds();
 Seeds script_seeds();
 Seeds control_seeds();
+Seeds recording_seeds();
 
 }  // namespace skbtrail::hostile
