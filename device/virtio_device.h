@@ -14,6 +14,7 @@
 #include "device/memory/guest_memory.h"
 #include "device/result.h"
 #include "device/unique_fd.h"
+#include "device/virtqueue/inflight_area.h"
 #include "device/virtqueue/notifier.h"
 #include "device/virtqueue/ring_memory.h"
 
@@ -39,6 +40,10 @@ class VirtioDevice {
     virtual void set_log(std::shared_ptr<DirtyLog> log) = 0;
     /// Told, after a while, that there are new marks.
     virtual void set_log_notice(CallTarget target) = 0;
+
+    /// Where to note the chains that are out, for the device that comes after this one if it is
+    /// killed; nullptr: nowhere. Refused while a queue runs.
+    virtual Result<> set_inflight(std::shared_ptr<const InflightArea> area) = 0;
 
     virtual Result<> set_ring_size(unsigned queue, std::uint32_t size) = 0;
     virtual Result<> set_ring_addresses(unsigned queue, const RingAddresses& addresses) = 0;

@@ -107,6 +107,11 @@ Result<> NetDevice::set_features(std::uint64_t features) {
                                          .in_order = (features & feature_in_order) != 0});
     }
     apply_log();
+    if (changed) {
+        if (auto applied = apply_inflight(); !applied) {
+            return applied;
+        }
+    }
     spdlog::info("negotiated: {}", describe_features(features));
     return {};
 }
@@ -126,6 +131,33 @@ void NetDevice::set_log(std::shared_ptr<DirtyLog> log) {
 
 void NetDevice::set_log_notice(CallTarget target) {
     log_notice_ = std::move(target);
+}
+
+Result<> NetDevice::set_inflight(std::shared_ptr<const InflightArea> area) {
+    if (any_in_state(Virtqueue::State::running)) {
+        return failure("where chains in flight are noted cannot change while a queue runs");
+    }
+    inflight_ = std::move(area);
+    return apply_inflight();
+}
+
+Result<> NetDevice::apply_inflight() {
+    const auto all = queues();
+    for (unsigned index = 0; index < all.size(); ++index) {
+        const unsigned number = all[index] == control_.get() ? control_number() : index;
+        const bool noted = inflight_ && number < inflight_->queues();
+        if (auto set = all[index]->virtqueue().set_inflight(noted ? inflight_ : nullptr, number);
+            !set) {
+            return set;
+        }
+    }
+    return {};
+}
+
+void NetDevice::forget_inflight() const {
+    if (inflight_) {
+        inflight_->forget((negotiated_ & feature_ring_packed) != 0);
+    }
 }
 
 void NetDevice::apply_log() {
@@ -210,6 +242,7 @@ void NetDevice::set_status(std::uint8_t status) {
             settle(*queue);
             queue->virtqueue().stop();
         }
+        forget_inflight();
     }
 }
 
@@ -250,6 +283,7 @@ void NetDevice::reset() {
     forget_driver();
     log_ = nullptr;
     log_notice_ = CallTarget();
+    inflight_ = nullptr;
     features_accepted_ = false;
     memory_ = std::make_shared<GuestMemory>();
     status_ = 0;
@@ -324,12 +358,13 @@ Result<NetQueue*> NetDevice::find_queue(unsigned index) {
         return failure(
             fmt::format("there is no queue {}: this device has {}", index, queue_count()));
     }
+    return control_ && index == control_number() ? control_.get() : queues()[index];
+}
+
+unsigned NetDevice::control_number() const {
     // A driver that does not know several pairs has its control queue behind the first (5.1.2).
     constexpr Features both = feature_ctrl_vq | feature_mq;
-    if (control_ && index == 2 && (negotiated_ & both) == feature_ctrl_vq) {
-        return control_.get();
-    }
-    return queues()[index];
+    return (negotiated_ & both) == feature_ctrl_vq ? 2 : 2 * options_.queue_pairs;
 }
 
 std::vector<NetQueue*> NetDevice::queues() const {

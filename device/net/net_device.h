@@ -67,6 +67,7 @@ class NetDevice final : public VirtioDevice, public NetworkControl, private Cont
     void set_memory(std::shared_ptr<const GuestMemory> memory) override;
     void set_log(std::shared_ptr<DirtyLog> log) override;
     void set_log_notice(CallTarget target) override;
+    Result<> set_inflight(std::shared_ptr<const InflightArea> area) override;
     Result<> set_ring_size(unsigned queue, std::uint32_t size) override;
     Result<> set_ring_addresses(unsigned queue, const RingAddresses& addresses) override;
     Result<> set_ring_base(unsigned queue, std::uint32_t next_available) override;
@@ -119,9 +120,15 @@ class NetDevice final : public VirtioDevice, public NetworkControl, private Cont
     /// What a driver has chosen by commands is as at first; what was negotiated is in force.
     void forget_driver();
     Result<NetQueue*> find_queue(unsigned index);
+    /// The control queue's number for this driver.
+    unsigned control_number() const;
     /// Hands the log to the queues, or takes it away, as negotiated.
     void apply_log();
+    /// Tells the queues where chains in flight are noted.
+    Result<> apply_inflight();
     std::vector<NetQueue*> queues() const;
+    /// A driver that was reset waits for none of its chains.
+    void forget_inflight() const;
     bool any_in_state(Virtqueue::State state) const;
     /// How many pairs, from the first on, can receive: at least 1.
     unsigned receiving_pairs() const;
@@ -148,6 +155,7 @@ class NetDevice final : public VirtioDevice, public NetworkControl, private Cont
     std::function<bool()> config_changed_;
     std::shared_ptr<DirtyLog> log_;
     CallTarget log_notice_;
+    std::shared_ptr<const InflightArea> inflight_;
     Steering steering_;
     std::vector<std::unique_ptr<Pair>> pairs_;
     unsigned active_pairs_ = 1;  ///< that the driver uses, from the first on

@@ -122,9 +122,12 @@ void NetQueue::show_completed() {
         return;
     }
     batch_sizes_.add(batch);
-    if (ring->memory().lost()) {
+    if (ring->memory().lost() || ring->tracking_lost()) {
         virtqueue_.fault({RingFaultKind::memory_lost,
-                          "the file behind the guest's memory was cut short by the front end"});
+                          ring->memory().lost()
+                              ? "the file behind the guest's memory was cut short by the front end"
+                              : "the file behind its chains in flight was cut short by the front "
+                                "end"});
         return;
     }
     ring->publish();

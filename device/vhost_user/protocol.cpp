@@ -105,6 +105,21 @@ Result<std::vector<MemoryRegion>> parse_memory_table(std::span<const std::byte> 
     return regions;
 }
 
+InflightDescription parse_inflight(std::span<const std::byte> payload) {
+    return {read_payload<std::uint64_t>(payload), read_payload<std::uint64_t>(payload.subspan(8)),
+            read_payload<std::uint16_t>(payload.subspan(16)),
+            read_payload<std::uint16_t>(payload.subspan(18))};
+}
+
+std::vector<std::byte> to_payload(const InflightDescription& description, std::size_t size) {
+    std::vector<std::byte> payload(size);
+    std::memcpy(payload.data(), &description.size, 8);
+    std::memcpy(payload.data() + 8, &description.offset, 8);
+    std::memcpy(payload.data() + 16, &description.queues, 2);
+    std::memcpy(payload.data() + 18, &description.queue_size, 2);
+    return payload;
+}
+
 Result<ConfigHeader> parse_config(std::span<const std::byte> payload) {
     const auto header = read_payload<ConfigHeader>(payload);
     if (header.size != payload.size() - sizeof header) {

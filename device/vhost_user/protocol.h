@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "device/result.h"
+#include "device/virtqueue/inflight_area.h"
 
 namespace skbtrail::device::vhost_user {
 
@@ -176,6 +177,14 @@ struct LogDescription {
     std::uint64_t offset;
 };
 static_assert(sizeof(LogDescription) == 16);
+
+/// "Inflight description". The structure has 24 bytes where its compiler pads it, as with most
+/// front ends, else 20.
+inline constexpr std::uint32_t least_inflight = 20;
+inline constexpr std::uint32_t most_inflight = 24;
+InflightDescription parse_inflight(std::span<const std::byte> payload);
+/// Of `size` bytes, least_inflight or more.
+std::vector<std::byte> to_payload(const InflightDescription& description, std::size_t size);
 
 /// "Virtio device config space": this header, then `size` bytes.
 struct ConfigHeader {

@@ -9,6 +9,8 @@ namespace {
 
 /// VHOST_F_LOG_ALL.
 constexpr std::uint64_t log_all_bit = std::uint64_t{1} << 26;
+/// VIRTIO_F_RING_PACKED.
+constexpr std::uint64_t packed_bit = std::uint64_t{1} << 34;
 
 }  // namespace
 
@@ -35,7 +37,7 @@ Session::Handled Session::answer(std::uint64_t value) {
 std::uint64_t Session::offered_protocol_features() const noexcept {
     return protocol_mq | protocol_rarp | protocol_reply_ack | protocol_mtu | protocol_backend_req |
            protocol_reset_device | protocol_inband_notifications | protocol_configure_mem_slots |
-           protocol_status |
+           protocol_status | protocol_inflight_shmfd |
            ((device_.offered_features() & log_all_bit) != 0 ? protocol_log_shmfd : 0) |
            (options_.serve_config ? protocol_config : 0);
 }
@@ -143,6 +145,10 @@ Session::Handled Session::dispatch(Request request, Message& message) {
             return get_config(message);
         case Request::set_config:
             return set_config(message);
+        case Request::get_inflight_fd:
+            return get_inflight_fd(message);
+        case Request::set_inflight_fd:
+            return set_inflight_fd(message);
         case Request::reset_device:
             return reset_device();
         case Request::vring_kick:
@@ -173,6 +179,7 @@ Session::Handled Session::set_features(std::uint64_t features) {
         return silently(std::move(accepted));
     }
     logging_ = logging;
+    packed_ = (features & packed_bit) != 0;
     if ((features & protocol_features_bit) == 0) {
         // "If VHOST_USER_F_PROTOCOL_FEATURES has not been negotiated, the ring starts directly in
         // the enabled state."

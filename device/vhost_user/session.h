@@ -102,6 +102,10 @@ class Session {
     /// and starts rings before it gives their descriptors again.
     void notify_in_band();
 
+    // Chains in flight.
+    Handled get_inflight_fd(const Message& message) const;
+    Handled set_inflight_fd(Message& message);
+
     // The device as a whole.
     Handled set_status(std::uint64_t status);
     Handled get_config(const Message& message);
@@ -116,8 +120,10 @@ class Session {
     SessionOptions options_;
     std::uint64_t protocol_features_ = 0;
     bool logging_ = false;  ///< VHOST_F_LOG_ALL was negotiated
+    bool packed_ = false;   ///< VIRTIO_F_RING_PACKED was
     std::shared_ptr<const GuestMemory> memory_ = std::make_shared<GuestMemory>();
     std::shared_ptr<DirtyLog> log_;
+    std::shared_ptr<const InflightArea> inflight_;
     std::shared_ptr<BackEndChannel> channel_;
     std::bitset<256> had_call_;  ///< rings with a SET_VRING_CALL on this connection
     /// A handler has found that the connection cannot go on: why.

@@ -46,11 +46,18 @@ Session::Handled Session::set_config(const Message& message) {
 }
 
 Session::Handled Session::reset_device() {
+    if (inflight_) {
+        inflight_->forget(packed_);  // with the driver that waited for them
+    }
     device_.reset();
     logging_ = false;
-    // Memory, log and channel are the front end's, and stay.
+    packed_ = false;
+    // Memory, log, notes and channel are the front end's, and stay.
     device_.set_memory(memory_);
     device_.set_log(log_);
+    if (auto set = device_.set_inflight(inflight_); !set) {
+        return silently(std::move(set));
+    }
     notify_in_band();
     return Reply();
 }

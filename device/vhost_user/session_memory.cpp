@@ -1,4 +1,5 @@
-// Messages about the guest's memory, and about the log of what is written there.
+// Messages about the guest's memory, about the log of what is written there, and about the memory
+// in which chains in flight are noted.
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
@@ -99,6 +100,27 @@ Session::Handled Session::set_log_base(Message& message) {
     log_ = std::move(*log);
     spdlog::debug("dirty log of {:#x} bytes", description.size);
     device_.set_log(log_);
+    return Reply();
+}
+
+Session::Handled Session::get_inflight_fd(const Message& message) const {
+    const InflightDescription asked = parse_inflight(message.payload);
+    auto made = InflightArea::create(asked.queues, asked.queue_size, packed_);
+    if (!made) {
+        return tl::make_unexpected(made.error());
+    }
+    return Reply{to_payload(made->second, message.payload.size()), std::move(made->first)};
+}
+
+Session::Handled Session::set_inflight_fd(Message& message) {
+    auto area = InflightArea::map(message.fds.front(), parse_inflight(message.payload));
+    if (!area) {
+        return tl::make_unexpected(area.error());
+    }
+    if (auto set = device_.set_inflight(*area); !set) {
+        return silently(std::move(set));
+    }
+    inflight_ = std::move(*area);
     return Reply();
 }
 

@@ -56,7 +56,8 @@ class Chain {
     /// descriptor in a split ring's table, the buffer ID in a packed ring.
     std::uint16_t head() const noexcept { return head_; }
     /// Where it was offered. Split: free-running index of the entry in the available ring. Packed:
-    /// place of its first descriptor, and the driver's wrap counter in bit 15.
+    /// place of its first descriptor, and the driver's wrap counter in bit 15. Of a chain that was
+    /// in flight when the device before this one was killed: where this one goes on.
     std::uint16_t available_index() const noexcept { return available_index_; }
     std::span<const ChainDescriptor> descriptors() const noexcept {
         return storage_->descriptors.values();
@@ -77,13 +78,21 @@ class Chain {
     friend class PackedRing;
 
     Chain(std::uint16_t head, std::uint16_t available_index, std::uint16_t places,
-          ChainStorage* storage) noexcept
-        : storage_(storage), head_(head), available_index_(available_index), places_(places) {}
+          ChainStorage* storage, std::uint16_t noted = 0) noexcept
+        : storage_(storage),
+          head_(head),
+          available_index_(available_index),
+          places_(places),
+          noted_(noted) {}
+
+    /// In `noted`: the chain was in flight before, and its ring's place is past it already.
+    static constexpr std::uint16_t again = 0x8000;
 
     ChainStorage* storage_ = nullptr;
     std::uint16_t head_ = 0;
     std::uint16_t available_index_ = 0;
     std::uint16_t places_ = 0;  ///< descriptors of a packed ring that it takes up
+    std::uint16_t noted_ = 0;   ///< `again`; packed: its entry in PackedInflight
 };
 
 /// A ring's chain storages: as many as were ever out at the same time, last returned, first taken,

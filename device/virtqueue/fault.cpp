@@ -48,6 +48,8 @@ const char* to_string(RingFaultKind kind) {
             return "chain_too_short";
         case RingFaultKind::bad_header:
             return "bad_header";
+        case RingFaultKind::bad_inflight:
+            return "bad_inflight";
         case RingFaultKind::memory_lost:
             return "memory_lost";
     }

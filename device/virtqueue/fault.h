@@ -31,6 +31,7 @@ enum class RingFaultKind : std::uint8_t {
     wrong_direction,          ///< writable in a transmit queue, readable in a receive queue
     chain_too_short,          ///< no room for the virtio-net header
     bad_header,               ///< a virtio-net header that lies or asks for what was not negotiated
+    bad_inflight,             ///< what is noted of chains in flight cannot be about this ring
     memory_lost,              ///< the file behind the guest's memory was cut short
 };
 

@@ -84,7 +84,62 @@ tl::expected<std::uint16_t, RingFault> PackedRing::waiting() {
     return chains;
 }
 
+tl::expected<std::size_t, RingFault> PackedRing::track(std::shared_ptr<const InflightArea> area,
+                                                       unsigned queue) {
+    auto inflight = PackedInflight::open(std::move(area), queue, descriptors_, size_, next_used_);
+    if (!inflight) {
+        return tl::make_unexpected(std::move(inflight.error()));
+    }
+    if (inflight->resumed()) {
+        outstanding_ = inflight->places_left();
+        next_used_ = inflight->next_used();
+        decided_used_ = next_used_;
+        next_ = next_used_;
+        next_.advance(outstanding_, size_);
+    }
+    inflight_ = std::make_unique<PackedInflight>(std::move(*inflight));
+    return inflight_->left().size();
+}
+
+tl::expected<std::size_t, RingFault> PackedRing::take_again(std::span<Chain> to) {
+    std::size_t taken = 0;
+    while (taken < std::min(to.size(), max_burst) && !inflight_->left().empty()) {
+        const PackedInflight::Left& left = inflight_->left().front();
+        ChainStorage& storage = pool_.take();
+        for (const PackedDescriptor& descriptor : left.descriptors) {
+            auto more = append(descriptor, next_.index, storage);
+            if (!more) {
+                pool_.give(storage);
+                if (taken > 0) {
+                    return taken;  // those are good; the next call finds this one again
+                }
+                more.error().message = fmt::format("chain in flight at entry {}: {}", left.entry,
+                                                   more.error().message);
+                return tl::make_unexpected(std::move(more.error()));
+            }
+        }
+        to[taken++] = Chain(left.descriptors.back().id, next_.encode(),
+                            static_cast<std::uint16_t>(left.descriptors.size()), &storage,
+                            static_cast<std::uint16_t>(left.entry | Chain::again));
+        inflight_->take_again();
+    }
+    return taken;
+}
+
+bool PackedRing::note_put_back(const Chain& chain) noexcept {
+    const bool again = (chain.noted_ & Chain::again) != 0;
+    if (again) {
+        inflight_->put_back_again();
+    } else {
+        inflight_->put_back(chain.noted_);
+    }
+    return again;
+}
+
 tl::expected<std::size_t, RingFault> PackedRing::take_burst(std::span<Chain> to) {
+    if (inflight_ && !inflight_->left().empty()) [[unlikely]] {
+        return take_again(to);
+    }
     const std::size_t wanted = std::min(to.size(), max_burst);
     std::size_t taken = 0;
     for (; taken < wanted; ++taken) {
@@ -102,6 +157,10 @@ tl::expected<std::size_t, RingFault> PackedRing::take_burst(std::span<Chain> to)
         std::uint16_t places = 1;
         if (!walk_single(flags, storage, id)) {
             auto walked = walk(flags, storage, id);
+            if (walked && inflight_ && !inflight_->has_room(*walked)) [[unlikely]] {
+                walked = ring_fault(RingFaultKind::ring_overrun,
+                                    "the driver cannot have seen yet that its places are free");
+            }
             if (!walked) {
                 pool_.give(storage);
                 if (taken > 0) {
@@ -115,6 +174,9 @@ tl::expected<std::size_t, RingFault> PackedRing::take_burst(std::span<Chain> to)
         }
         prefetch_buffer(storage);
         to[taken] = Chain(id, next_.encode(), places, &storage);
+        if (inflight_) [[unlikely]] {
+            to[taken].noted_ = inflight_->taken(next_, places);
+        }
         next_.advance(places, size_);
         outstanding_ += places;
         seen_ahead_ -= std::min<std::uint32_t>(seen_ahead_, places);
@@ -136,12 +198,39 @@ void PackedRing::prefetch_descriptors() const noexcept {
 }
 
 bool PackedRing::walk_single(std::uint16_t flags, ChainStorage& chain, std::uint16_t& id) noexcept {
-    if ((flags & (descriptor_next | descriptor_indirect)) != 0 || outstanding_ == size_) {
+    if ((flags & (descriptor_next | descriptor_indirect)) != 0 || outstanding_ == size_ ||
+        (inflight_ && !inflight_->has_room(1))) {
         return false;
     }
     const PackedDescriptor descriptor = load_descriptor(descriptor_at(next_.index), flags);
     id = descriptor.id;
     return buffers_.append_plain(as_buffer(descriptor), chain);
+}
+
+tl::expected<bool, RingFault> PackedRing::append(const PackedDescriptor& descriptor, unsigned place,
+                                                 ChainStorage& chain) {
+    const std::uint16_t flags = descriptor.flags;
+    if ((flags & descriptor_indirect) != 0) {
+        if (!features_.indirect) {
+            return ring_fault(
+                RingFaultKind::indirect_not_negotiated,
+                fmt::format("descriptor {} is indirect, which was not negotiated", place));
+        }
+        if ((flags & descriptor_next) != 0) {
+            return ring_fault(RingFaultKind::indirect_with_next,
+                              fmt::format("descriptor {} is indirect and has a next", place));
+        }
+        if (auto walked = walk_table(descriptor, chain); !walked) {
+            return tl::make_unexpected(std::move(walked.error()));
+        }
+        return false;
+    }
+    if (!buffers_.append_plain(as_buffer(descriptor), chain)) {
+        if (auto added = buffers_.append(as_buffer(descriptor), chain); !added) {
+            return tl::make_unexpected(std::move(added.error()));
+        }
+    }
+    return (flags & descriptor_next) != 0;
 }
 
 tl::expected<std::uint16_t, RingFault> PackedRing::walk(std::uint16_t first_flags,
@@ -153,28 +242,11 @@ tl::expected<std::uint16_t, RingFault> PackedRing::walk(std::uint16_t first_flag
     for (std::uint16_t places = 1; places <= free; ++places) {
         const PackedDescriptor descriptor = load_descriptor(descriptor_at(place.index), flags);
         id = descriptor.id;  // that of the last counts
-        if ((flags & descriptor_indirect) != 0) {
-            if (!features_.indirect) {
-                return ring_fault(RingFaultKind::indirect_not_negotiated,
-                                  fmt::format("descriptor {} is indirect, which was not negotiated",
-                                              place.index));
-            }
-            if ((flags & descriptor_next) != 0) {
-                return ring_fault(
-                    RingFaultKind::indirect_with_next,
-                    fmt::format("descriptor {} is indirect and has a next", place.index));
-            }
-            if (auto walked = walk_table(descriptor, chain); !walked) {
-                return tl::make_unexpected(std::move(walked.error()));
-            }
-            return places;
+        const auto more = append(descriptor, place.index, chain);
+        if (!more) {
+            return tl::make_unexpected(more.error());
         }
-        if (!buffers_.append_plain(as_buffer(descriptor), chain)) {
-            if (auto added = buffers_.append(as_buffer(descriptor), chain); !added) {
-                return tl::make_unexpected(std::move(added.error()));
-            }
-        }
-        if ((flags & descriptor_next) == 0) {
+        if (!*more) {
             return places;
         }
         place.advance(1, size_);
@@ -235,6 +307,9 @@ void PackedRing::put_used(Chain&& chain, std::uint32_t written) noexcept {
     } else {
         write_used(at, tail);
     }
+    if (inflight_) [[unlikely]] {
+        inflight_->used(chain.noted_ & static_cast<std::uint16_t>(~Chain::again));
+    }
     next_used_.advance(chain.places_, size_);
     outstanding_ -= chain.places_;
     undecided_ += chain.places_;
@@ -259,10 +334,16 @@ void PackedRing::close_batch() noexcept {
 
 void PackedRing::publish() noexcept {
     close_batch();
+    if (inflight_) [[unlikely]] {
+        inflight_->publishing(next_used_);
+    }
     if (first_used_) {
         // Release: the other used descriptors, and the bytes in the buffers, are seen before it.
         store_field<std::uint64_t>(first_used_->at, first_used_->tail, std::memory_order_release);
         first_used_.reset();
+    }
+    if (inflight_) [[unlikely]] {
+        inflight_->published();
     }
 }
 

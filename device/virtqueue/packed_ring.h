@@ -20,6 +20,8 @@
 #include "device/virtqueue/call_decision.h"
 #include "device/virtqueue/chain.h"
 #include "device/virtqueue/fault.h"
+#include "device/virtqueue/inflight_area.h"
+#include "device/virtqueue/packed_inflight.h"
 #include "device/virtqueue/packed_layout.h"
 #include "device/virtqueue/ring_features.h"
 #include "device/virtqueue/ring_memory.h"
@@ -40,7 +42,21 @@ class PackedRing {
                                                     std::uint32_t size, RingFeatures features,
                                                     std::uint32_t base);
 
+    /// See Ring::track() and Ring::follow().
+    tl::expected<std::size_t, RingFault> track(std::shared_ptr<const InflightArea> area,
+                                               unsigned queue);
+    void follow(PackedRing& before) noexcept {
+        inflight_ = std::move(before.inflight_);
+        if (inflight_) {
+            inflight_->ring_moved(descriptors_);
+        }
+    }
+    bool tracking_lost() const noexcept { return inflight_ && inflight_->lost(); }
+
     bool looks_empty() const noexcept {
+        if (inflight_ && !inflight_->left().empty()) [[unlikely]] {
+            return false;
+        }
         const auto flags =
             load_field<std::uint16_t>(descriptor_at(next_.index) + PackedParts::flags);
         return !packed_is_available(flags, next_.wrap);
@@ -48,9 +64,11 @@ class PackedRing {
     tl::expected<std::uint16_t, RingFault> waiting();
     tl::expected<std::size_t, RingFault> take_burst(std::span<Chain> to);
     void put_back(Chain&& chain) noexcept {
-        next_.retreat(chain.places_, size_);
-        outstanding_ -= chain.places_;
-        seen_ahead_ += chain.places_;
+        if (!inflight_ || !note_put_back(chain)) {
+            next_.retreat(chain.places_, size_);
+            outstanding_ -= chain.places_;
+            seen_ahead_ += chain.places_;
+        }
         pool_.give(*chain.storage_);
     }
     void put_used(Chain&& chain, std::uint32_t written) noexcept;
@@ -75,6 +93,14 @@ class PackedRing {
     void prefetch_descriptors() const noexcept;
     /// A chain of one plain buffer. False: it is another, and nothing was done.
     bool walk_single(std::uint16_t flags, ChainStorage& chain, std::uint16_t& id) noexcept;
+    /// Chains that were in flight before.
+    tl::expected<std::size_t, RingFault> take_again(std::span<Chain> to);
+    /// Whether the chain was in flight before, so that no places go back for it.
+    bool note_put_back(const Chain& chain) noexcept;
+    /// Adds what one descriptor of the ring says, or said, to a chain. Returns whether the chain
+    /// goes on after it.
+    tl::expected<bool, RingFault> append(const PackedDescriptor& descriptor, unsigned place,
+                                         ChainStorage& chain);
     /// Reads the chain at next_, whose first descriptor has these flags. Into `id` its buffer ID;
     /// returns how many descriptors of the ring it has.
     tl::expected<std::uint16_t, RingFault> walk(std::uint16_t first_flags, ChainStorage& chain,
@@ -120,6 +146,7 @@ class PackedRing {
 
     BufferList buffers_;
     ChainPool pool_;
+    std::unique_ptr<PackedInflight> inflight_;  ///< nullptr: nobody wants to know
 };
 
 }  // namespace skbtrail::device

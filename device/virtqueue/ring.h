@@ -30,6 +30,7 @@
 #include "device/virtqueue/call_decision.h"
 #include "device/virtqueue/chain.h"
 #include "device/virtqueue/fault.h"
+#include "device/virtqueue/inflight_area.h"
 #include "device/virtqueue/packed_ring.h"
 #include "device/virtqueue/ring_features.h"
 #include "device/virtqueue/ring_memory.h"
@@ -63,6 +64,27 @@ class Ring {
     static tl::expected<Ring, RingFault> open(std::shared_ptr<const GuestMemory> memory,
                                               const RingAddresses& addresses, std::uint32_t size,
                                               RingFeatures features, std::uint32_t base);
+
+    /// From here on notes in `area`, as queue `queue`, which chains are out; nothing was taken yet.
+    /// Where the area is in use already, it says where the ring stands, whatever open() was told,
+    /// and chains that were in flight are taken again before any others, in their order. Returns
+    /// how many those are. After a fault the ring is as useless as after any other.
+    tl::expected<std::size_t, RingFault> track(std::shared_ptr<const InflightArea> area,
+                                               unsigned queue) {
+        return with([&](auto& ring) { return ring.track(std::move(area), queue); });
+    }
+    /// Goes on with the notes of the same ring, opened before in other memory.
+    void follow(Ring& before) noexcept {
+        if (SplitRing* const ring = std::get_if<SplitRing>(&ring_)) {
+            ring->follow(std::get<SplitRing>(before.ring_));
+        } else {
+            std::get<PackedRing>(ring_).follow(std::get<PackedRing>(before.ring_));
+        }
+    }
+    /// Whether the notes reach nobody any more: their file was cut short.
+    bool tracking_lost() const noexcept {
+        return with([](const auto& ring) { return ring.tracking_lost(); });
+    }
 
     /// Whether there is nothing to take: a glance, for who looks again and again.
     bool looks_empty() const noexcept {

@@ -70,7 +70,60 @@ tl::expected<std::uint16_t, RingFault> SplitRing::waiting() {
     return count;
 }
 
+tl::expected<std::size_t, RingFault> SplitRing::track(std::shared_ptr<const InflightArea> area,
+                                                      unsigned queue) {
+    auto inflight = SplitInflight::open(std::move(area), queue, size_, next_used_);
+    if (!inflight) {
+        return tl::make_unexpected(std::move(inflight.error()));
+    }
+    const std::size_t left = inflight->left().size();
+    if (inflight->resumed()) {
+        next_available_ = static_cast<std::uint16_t>(next_used_ + left);
+        seen_available_ = next_available_;
+    }
+    inflight_ = std::make_unique<SplitInflight>(std::move(*inflight));
+    return left;
+}
+
+tl::expected<std::size_t, RingFault> SplitRing::take_again(std::span<Chain> to) {
+    std::size_t taken = 0;
+    while (taken < std::min(to.size(), max_burst) && !inflight_->left().empty()) {
+        const std::uint16_t head = inflight_->left().front();
+        ChainStorage& storage = pool_.take();
+        if (auto read = read_chain(head, storage); !read) {
+            pool_.give(storage);
+            if (taken > 0) {
+                break;  // those are good; the next call finds this one again
+            }
+            return tl::make_unexpected(std::move(read.error()));
+        }
+        inflight_->take_again();
+        to[taken++] = Chain(head, next_available_, 1, &storage, Chain::again);
+    }
+    return taken;
+}
+
+bool SplitRing::note_put_back(const Chain& chain) noexcept {
+    const bool again = (chain.noted_ & Chain::again) != 0;
+    if (again) {
+        inflight_->put_back_again();
+    } else {
+        inflight_->put_back(chain.head());
+    }
+    return again;
+}
+
+tl::expected<void, RingFault> SplitRing::read_chain(std::uint16_t head, ChainStorage& storage) {
+    return walk(head, storage).map_error([&](RingFault fault) {
+        fault.message = fmt::format("chain at head {}: {}", head, fault.message);
+        return fault;
+    });
+}
+
 tl::expected<std::size_t, RingFault> SplitRing::take_burst(std::span<Chain> to) {
+    if (inflight_ && !inflight_->left().empty()) [[unlikely]] {
+        return take_again(to);
+    }
     std::size_t there = static_cast<std::uint16_t>(seen_available_ - next_available_);
     if (there < to.size()) {
         const auto count = waiting();
@@ -104,10 +157,7 @@ tl::expected<std::size_t, RingFault> SplitRing::take_burst(std::span<Chain> to) 
                                 fmt::format("available entry {} names descriptor {} of {}",
                                             next_available_, head, size_));
         } else {
-            walked = walk(head, storage).map_error([&](RingFault fault) {
-                fault.message = fmt::format("chain at head {}: {}", head, fault.message);
-                return fault;
-            });
+            walked = read_chain(head, storage);
         }
         if (!walked) {
             pool_.give(storage);
@@ -118,6 +168,9 @@ tl::expected<std::size_t, RingFault> SplitRing::take_burst(std::span<Chain> to) 
         }
         prefetch_buffer(storage);
         to[i] = Chain(head, next_available_++, 1, &storage);
+        if (inflight_) [[unlikely]] {
+            inflight_->taken(head);
+        }
     }
     return wanted;
 }
@@ -127,6 +180,9 @@ void SplitRing::publish() noexcept {
     // Release: the elements, and the bytes in the buffers, are seen before the index.
     store_field<std::uint16_t>(used_ + RingParts::used_index, next_used_,
                                std::memory_order_release);
+    if (inflight_) [[unlikely]] {
+        inflight_->published(next_used_);
+    }
 }
 
 CallDecision SplitRing::decide_call() noexcept {

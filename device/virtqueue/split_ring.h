@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <utility>
 
 #include <tl/expected.hpp>
 
@@ -20,9 +21,11 @@
 #include "device/virtqueue/call_decision.h"
 #include "device/virtqueue/chain.h"
 #include "device/virtqueue/fault.h"
+#include "device/virtqueue/inflight_area.h"
 #include "device/virtqueue/layout.h"
 #include "device/virtqueue/ring_features.h"
 #include "device/virtqueue/ring_memory.h"
+#include "device/virtqueue/split_inflight.h"
 
 namespace skbtrail::device {
 
@@ -36,14 +39,23 @@ class SplitRing {
                                                    std::uint32_t size, RingFeatures features,
                                                    std::uint16_t next_available);
 
+    /// See Ring::track() and Ring::follow().
+    tl::expected<std::size_t, RingFault> track(std::shared_ptr<const InflightArea> area,
+                                               unsigned queue);
+    void follow(SplitRing& before) noexcept { inflight_ = std::move(before.inflight_); }
+    bool tracking_lost() const noexcept { return inflight_ && inflight_->lost(); }
+
     bool looks_empty() const noexcept {
         return load_field<std::uint16_t>(available_ + RingParts::available_index) ==
-               next_available_;
+                   next_available_ &&
+               !(inflight_ && !inflight_->left().empty());
     }
     tl::expected<std::uint16_t, RingFault> waiting();
     tl::expected<std::size_t, RingFault> take_burst(std::span<Chain> to);
     void put_back(Chain&& chain) noexcept {
-        --next_available_;
+        if (!inflight_ || !note_put_back(chain)) {
+            --next_available_;
+        }
         pool_.give(*chain.storage_);
     }
     void put_used(Chain&& chain, std::uint32_t written) noexcept {
@@ -56,6 +68,9 @@ class SplitRing {
             write_used(next_used_, chain.head(), written);
         }
         ++next_used_;
+        if (inflight_) [[unlikely]] {
+            inflight_->used(chain.head());
+        }
         pool_.give(*chain.storage_);
     }
     void publish() noexcept;
@@ -72,6 +87,12 @@ class SplitRing {
     SplitRing(std::shared_ptr<const GuestMemory> memory, std::uint32_t size, RingFeatures features)
         : size_(size), features_(features), buffers_(std::move(memory), size) {}
 
+    /// Chains that were in flight before.
+    tl::expected<std::size_t, RingFault> take_again(std::span<Chain> to);
+    /// Any chain of the table into `storage`.
+    tl::expected<void, RingFault> read_chain(std::uint16_t head, ChainStorage& storage);
+    /// Whether the chain was in flight before, so that no place goes back for it.
+    bool note_put_back(const Chain& chain) noexcept;
     /// A chain of one plain buffer. False: it is another, and nothing was done.
     bool walk_single(std::uint16_t head, ChainStorage& chain) noexcept;
     tl::expected<void, RingFault> walk(std::uint16_t head, ChainStorage& chain);
@@ -116,6 +137,7 @@ class SplitRing {
     std::optional<Batch> batch_;
     BufferList buffers_;
     ChainPool pool_;
+    std::unique_ptr<SplitInflight> inflight_;  ///< nullptr: nobody wants to know
 };
 
 }  // namespace skbtrail::device

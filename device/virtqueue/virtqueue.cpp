@@ -127,7 +127,17 @@ void Virtqueue::set_memory(std::shared_ptr<const GuestMemory> memory) {
         fault(std::move(moved.error()));
         return;
     }
+    moved->follow(*ring_);
     ring_.emplace(std::move(*moved));
+}
+
+Result<> Virtqueue::set_inflight(std::shared_ptr<const InflightArea> area, unsigned queue) {
+    if (state_ == State::running) {
+        return failure(name_ + ": where its chains are noted cannot change while it runs");
+    }
+    inflight_ = std::move(area);
+    inflight_queue_ = queue;
+    return {};
 }
 
 void Virtqueue::set_in_band(CallTarget call, CallTarget error) {
@@ -187,6 +197,7 @@ void Virtqueue::reset() {
     features_ = {};
     memory_ = std::make_shared<GuestMemory>();
     log_ = nullptr;
+    inflight_ = nullptr;
     call_ = CallTarget();
     error_ = CallTarget();
 }
@@ -200,16 +211,16 @@ void Virtqueue::fault(RingFault fault) {
     error_.signal();
 }
 
-void Virtqueue::try_start() {
-    if (!size_ || !addresses_ || memory_->regions().empty()) {
-        return;
-    }
+tl::expected<Ring, RingFault> Virtqueue::open_ring() const {
     const auto open = [&](std::uint32_t base) {
         return Ring::open(memory_, *addresses_, *size_, features_, base);
     };
     auto ring = open(base());
+    if (!ring || (inflight_ && inflight_->in_use(inflight_queue_, features_.packed))) {
+        return ring;  // what is noted knows better than any base
+    }
     // Of a packed ring the base says both places.
-    if (ring && !ring->packed() && ring->next_used() != base() && left_at_ != base()) {
+    if (!ring->packed() && ring->next_used() != base() && left_at_ != base()) {
         // A back end that completes in order, as network devices do, stands where its used index
         // does. A front end whose last back end died knows less than the ring does, and chains
         // between the two would never be returned. Where this queue stood itself when it was
@@ -220,6 +231,14 @@ void Virtqueue::try_start() {
             name_, base(), ring->next_used(), ring->next_used());
         ring = open(ring->next_used());
     }
+    return ring;
+}
+
+void Virtqueue::try_start() {
+    if (!size_ || !addresses_ || memory_->regions().empty()) {
+        return;
+    }
+    auto ring = open_ring();
     if (!ring) {
         fault(std::move(ring.error()));
         return;
@@ -228,6 +247,16 @@ void Virtqueue::try_start() {
     state_ = State::running;
     spdlog::debug("{}: started, {} entries, at index {:#x}{}", name_, *size_, ring_->base(),
                   enabled_ ? "" : ", disabled");
+    if (inflight_) {
+        const auto left = ring_->track(inflight_, inflight_queue_);
+        if (!left) {
+            fault(left.error());
+            return;
+        }
+        if (*left > 0) {
+            spdlog::info("{}: {} chains were in flight and are taken again", name_, *left);
+        }
+    }
     // Chains may be waiting that the driver will not kick for again: it did so before the front
     // end came to us.
     on_wake_(Wake::start);

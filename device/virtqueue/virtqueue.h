@@ -55,6 +55,9 @@ class Virtqueue {
     /// A descriptor of -1: the driver polls.
     Result<> set_call(UniqueFd fd);
     Result<> set_error(UniqueFd fd);
+    /// Where to note which chains are out, and as which queue; nullptr: nowhere. A ring that starts
+    /// takes those again that are noted there.
+    Result<> set_inflight(std::shared_ptr<const InflightArea> area, unsigned queue);
     /// Call and error without descriptors.
     void set_in_band(CallTarget call, CallTarget error);
 
@@ -104,6 +107,8 @@ class Virtqueue {
 
   private:
     void try_start();
+    /// The ring, at the place where it goes on.
+    tl::expected<Ring, RingFault> open_ring() const;
     void kicked();
 
     EventLoop& loop_;
@@ -119,6 +124,8 @@ class Virtqueue {
     RingFeatures features_;
     std::shared_ptr<const GuestMemory> memory_ = std::make_shared<GuestMemory>();
     std::shared_ptr<DirtyLog> log_;
+    std::shared_ptr<const InflightArea> inflight_;
+    unsigned inflight_queue_ = 0;  ///< its number there
     KickSource kick_;
     CallTarget call_;
     CallTarget error_;

@@ -26,6 +26,7 @@
 #include "device/options.h"
 #include "device/vhost_user/listener.h"
 #include "tests/unit/device/guest_ram.h"
+#include "tests/unit/device/nic_child.h"
 #include "tests/unit/device/temporary_directory.h"
 
 using namespace skbtrail::device;
@@ -49,66 +50,6 @@ std::string refused(const std::vector<const char*>& words) {
 
 bool contains(const std::string& text, const std::string& part) {
     return text.find(part) != std::string::npos;
-}
-
-/// skbtrail-nic as a child process.
-class Program {
-  public:
-    explicit Program(std::vector<std::string> arguments, const std::string& log) {
-        std::array<int, 2> ends{};
-        if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
-            throw std::runtime_error("pipe2");
-        }
-        ready_.reset(ends[0]);
-        UniqueFd announce(ends[1]);
-        arguments.insert(arguments.begin(), SKBTRAIL_NIC);
-        arguments.insert(arguments.end(), {"--ready-fd", "9"});
-        std::vector<char*> words;
-        for (std::string& argument : arguments) {
-            words.push_back(argument.data());
-        }
-        words.push_back(nullptr);
-        pid_ = ::fork();
-        if (pid_ == 0) {
-            const int out = ::open(log.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0644);
-            ::dup2(out, 2);
-            ::dup2(announce.get(), 9);
-            ::execv(SKBTRAIL_NIC, words.data());
-            ::_exit(127);
-        }
-    }
-    Program(const Program&) = delete;
-    Program& operator=(const Program&) = delete;
-    ~Program() {
-        if (pid_ > 0) {
-            ::kill(pid_, SIGKILL);
-            ::waitpid(pid_, nullptr, 0);
-        }
-    }
-
-    pid_t pid() const { return pid_; }
-    /// Waits until front ends can connect. False when the program ended before.
-    bool ready() {
-        std::array<char, 6> line{};
-        return ::read(ready_.get(), line.data(), line.size()) == 6;
-    }
-    void signal(int number) const { ::kill(pid_, number); }
-    /// Waits for the end; the exit status, or -signal.
-    int wait() {
-        int status = 0;
-        ::waitpid(pid_, &status, 0);
-        pid_ = -1;
-        return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-    }
-
-  private:
-    UniqueFd ready_;
-    pid_t pid_ = -1;
-};
-
-std::string content(const std::string& path) {
-    std::ifstream file(path);
-    return {std::istreambuf_iterator<char>(file), {}};
 }
 
 bool can_connect(const std::string& path) {
