@@ -19,12 +19,28 @@ constexpr std::byte answer_error{1};  // VIRTIO_NET_ERR
 ControlQueue::ControlQueue(EventLoop& loop, unsigned index, RingEventLog* events,
                            ReceiveFilter& filter, ControlTarget& target)
     : NetQueue(
-          loop, index, "control", events, [this] { woken(); }, [] { return false; }),
+          loop, index, "control", events, [this] { woken(); }, [this] { return look(); }),
       filter_(filter),
       target_(target),
       command_(max_control_bytes) {}
 
+bool ControlQueue::look() {
+    const Ring* const ring = virtqueue().ring();
+    if (ring == nullptr || !virtqueue().polled()) {
+        poll().sleep();
+        return false;
+    }
+    if (ring->looks_empty()) {
+        return false;
+    }
+    woken();
+    return true;
+}
+
 void ControlQueue::woken() {
+    if (virtqueue().polled()) {
+        poll().wake();
+    }
     while (Ring* const ring = virtqueue().ring()) {
         auto next = ring->take();
         if (next && next->has_value()) {

@@ -23,6 +23,8 @@ class ControlQueue final : public NetQueue {
 
   private:
     void woken();
+    /// Without a kick: for a ring that is polled. True if there was something.
+    bool look();
     /// A chain without room for an answer ends the queue; everything else has one.
     tl::expected<void, RingFault> handle(const Chain& chain);
 

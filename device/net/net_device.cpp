@@ -447,13 +447,22 @@ void NetDevice::settle(NetQueue& queue) {
     }
 }
 
+unsigned NetDevice::choose_pair(const Frame& frame) const {
+    if (pairs_.size() == 1) {
+        return 0;
+    }
+    const unsigned receiving = receiving_pairs();
+    // A wire with queues of its own keeps flows apart like we do, and knows more about them.
+    return frame.queue_pair < receiving ? frame.queue_pair
+                                        : steering_.choose(frame.bytes, receiving);
+}
+
 bool NetDevice::deliver(const Frame& frame) {
     if (filtering_ && frame.bytes.size() >= min_frame_bytes && !filter_.accepts(frame.bytes)) {
         ++filtered_;
         return true;
     }
-    const unsigned pair = pairs_.size() == 1 ? 0 : steering_.choose(frame.bytes, receiving_pairs());
-    const auto outcome = pairs_[pair]->receive.deliver(frame);
+    const auto outcome = pairs_[choose_pair(frame)]->receive.deliver(frame);
     if (outcome == ReceiveQueue::Outcome::not_ready) {
         wire_.on_receive_stopped();
     }

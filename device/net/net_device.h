@@ -134,6 +134,8 @@ class NetDevice final : public VirtioDevice, public NetworkControl, private Cont
     unsigned receiving_pairs() const;
     /// Before a queue stops: what is done is shown, what waits for it is dropped.
     void settle(NetQueue& queue);
+    /// The pair that a frame is to arrive on.
+    unsigned choose_pair(const Frame& frame) const;
     bool deliver(const Frame& frame);
 
     struct Pair {

@@ -22,6 +22,8 @@ NetQueue::NetQueue(EventLoop& loop, unsigned index, const char* role, RingEventL
               if (gate_ != nullptr) {
                   gate_->on_kick(index_);
               }
+          } else {
+              busy_.set_always(always_poll_ || virtqueue_.polled());
           }
           wake_();
       }) {}

@@ -90,7 +90,10 @@ class NetQueue {
     void reset_counters() noexcept;
     void set_negotiated(Features negotiated) noexcept { negotiated_ = negotiated; }
     /// Looks at the ring all the time, whatever the rate, and never asks for kicks.
-    void set_always_poll(bool always) noexcept { busy_.set_always(always); }
+    void set_always_poll(bool always) noexcept {
+        always_poll_ = always;
+        busy_.set_always(always);
+    }
 
     /// Without a link frames are dropped: what the guest sends is used up, and it gets nothing.
     void set_link(bool up) noexcept { link_up_ = up; }
@@ -188,6 +191,7 @@ class NetQueue {
     RingEventLog* events_;
     QueueGate* gate_ = nullptr;
     bool link_up_ = true;
+    bool always_poll_ = false;
     std::function<void()> wake_;
     EventLoop::Poll poll_;
     Features negotiated_ = 0;

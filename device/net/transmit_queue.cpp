@@ -45,12 +45,17 @@ bool TransmitQueue::look() {
             poll().sleep();  // if it is held: whoever does it pokes
             return true;
         }
-        handled += taken;
+        handled += taken + std::exchange(segments_beyond_, 0);
         if (taken > 0) {
             continue;  // fewer than a burst may be those before one that is broken
         }
         if (handled > 0) {
             busy().found(handled);
+        }
+        if (latency_.count() != 0 && virtqueue().polled()) {
+            poll().sleep();
+            late_.arm(EventLoop::Clock::now() + latency_);
+            return handled > 0;
         }
         if (latency_.count() == 0 && busy().look_again()) {
             poll().wake();
@@ -186,6 +191,7 @@ void TransmitQueue::send(const Chain& chain, std::span<std::byte> frame,
         wire_.transmit(sent);
         return;
     }
+    segments_beyond_ += segmenter_.left() - 1;
     for (; !segmenter_.done(); segmenter_.pop()) {
         wire_.transmit(segmenter_.front());
     }

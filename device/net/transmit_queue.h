@@ -23,7 +23,8 @@ class TransmitQueue final : public NetQueue {
   private:
     /// Chains per batch: one publication and one decision to call for all of them.
     static constexpr std::size_t burst = 32;
-    /// Chains per turn of the loop, so that a busy driver does not keep the wire from answering.
+    /// Frames on the wire per turn of the loop, give or take a burst: a busy driver does not keep
+    /// the wire from answering. A chain that is cut counts as what becomes of it.
     static constexpr std::size_t turn_budget = 256;
 
     /// What a chain asks for.
@@ -53,7 +54,8 @@ class TransmitQueue final : public NetQueue {
     std::array<Chain, burst> chains_;
     std::vector<std::byte> frame_;  ///< the guest's bytes, copied before they are looked at
     Segmenter segmenter_;
-    EventLoop::Timer late_;  ///< after the latency
+    std::size_t segments_beyond_ = 0;  ///< of chains that were cut: segments but the first
+    EventLoop::Timer late_;            ///< after the latency
 };
 
 }  // namespace skbtrail::device

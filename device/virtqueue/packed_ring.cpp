@@ -54,6 +54,9 @@ tl::expected<PackedRing, RingFault> PackedRing::open(std::shared_ptr<const Guest
     ring.driver_event_ = *driver_event;
     ring.device_event_ = *device_event;
 
+    if (base == 0 && ring.is_untouched()) {
+        base = initial_base;
+    }
     const auto high = static_cast<std::uint16_t>(base >> 16);
     ring.next_ = PackedPlace::decode(static_cast<std::uint16_t>(base));
     ring.next_used_ = high == 0 ? ring.next_ : PackedPlace::decode(high);
@@ -67,6 +70,20 @@ tl::expected<PackedRing, RingFault> PackedRing::open(std::shared_ptr<const Guest
     ring.outstanding_ = ring.next_used_.distance_to(ring.next_, size);
     ring.decided_used_ = ring.next_used_;
     return ring;
+}
+
+bool PackedRing::is_untouched() const noexcept {
+    bool offered = true;
+    for (std::uint32_t index = 0; index < size_; ++index) {
+        const std::byte* const at = descriptor_at(static_cast<std::uint16_t>(index));
+        const auto flags = load_field<std::uint16_t>(at + PackedParts::flags);
+        offered = offered && packed_is_available(flags, true);
+        if (!offered && (load_field<std::uint64_t>(at) != 0 ||
+                         load_field<std::uint64_t>(at + PackedParts::length) != 0)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 tl::expected<std::uint16_t, RingFault> PackedRing::waiting() {

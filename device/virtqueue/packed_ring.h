@@ -36,7 +36,9 @@ class PackedRing {
 
     /// Goes on at `base`: the place of the next descriptor to take in the low half, that of the
     /// next used in the high half (vhost-user, SET_VRING_BASE). A high half of 0 is what front
-    /// ends send that know nothing about it: both are the same then.
+    /// ends send that know nothing about it: both are the same then. A base of 0 is the start of
+    /// the second lap, and also what front ends send that know nothing of wrap counters (UML) when
+    /// a ring is new; a ring that looks as no ring can that has been used is new.
     static tl::expected<PackedRing, RingFault> open(std::shared_ptr<const GuestMemory> memory,
                                                     const RingAddresses& addresses,
                                                     std::uint32_t size, RingFeatures features,
@@ -93,6 +95,9 @@ class PackedRing {
     void prefetch_descriptors() const noexcept;
     /// A chain of one plain buffer. False: it is another, and nothing was done.
     bool walk_single(std::uint16_t flags, ChainStorage& chain, std::uint16_t& id) noexcept;
+    /// Whether no descriptor was ever used: offered ones, in their first lap, and after them
+    /// nothing but zeros. After a lap there is a used one, or what it was offered again as.
+    bool is_untouched() const noexcept;
     /// Chains that were in flight before.
     tl::expected<std::size_t, RingFault> take_again(std::span<Chain> to);
     /// Whether the chain was in flight before, so that no places go back for it.

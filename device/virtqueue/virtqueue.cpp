@@ -68,16 +68,17 @@ Result<> Virtqueue::set_base(std::uint32_t base) {
 }
 
 Result<> Virtqueue::set_kick(UniqueFd fd) {
-    if (!fd) {
-        return failure(name_ +
-                       ": a ring without a kick descriptor has to be polled, and this NIC "
-                       "does not: it sleeps when there is nothing to do");
+    if (fd) {
+        auto kick = KickSource::watch(std::move(fd), loop_, [this] { kicked(); });
+        if (!kick) {
+            return failure(fmt::format("{}: kick: {}", name_, kick.error().message));
+        }
+        kick_ = std::move(*kick);
+        polled_ = false;
+    } else {
+        kick_ = KickSource();
+        polled_ = true;
     }
-    auto kick = KickSource::watch(std::move(fd), loop_, [this] { kicked(); });
-    if (!kick) {
-        return failure(fmt::format("{}: kick: {}", name_, kick.error().message));
-    }
-    kick_ = std::move(*kick);
     if (state_ == State::stopped) {
         try_start();
     } else if (state_ == State::running) {
@@ -119,6 +120,10 @@ Result<> Virtqueue::set_error(UniqueFd fd) {
 
 void Virtqueue::set_memory(std::shared_ptr<const GuestMemory> memory) {
     memory_ = std::move(memory);
+    if (polled_ && state_ == State::stopped) {
+        try_start();
+        return;
+    }
     if (state_ != State::running || !ring_ || !size_ || !addresses_) {
         return;
     }
@@ -168,6 +173,13 @@ void Virtqueue::mark_ring() {
     }
 }
 
+void Virtqueue::set_enabled(bool enabled) {
+    enabled_ = enabled;
+    if (enabled && polled_ && state_ == State::stopped) {
+        try_start();
+    }
+}
+
 std::uint32_t Virtqueue::stop() {
     if (ring_) {
         mark_ring();
@@ -183,6 +195,7 @@ std::uint32_t Virtqueue::stop() {
     ring_.reset();
     fault_.reset();
     kick_ = KickSource();
+    polled_ = false;
     state_ = State::stopped;
     return base();
 }
@@ -208,6 +221,7 @@ void Virtqueue::fault(RingFault fault) {
     fault_ = std::move(fault);
     // Kept watched, a driver that goes on kicking would only keep us awake.
     kick_ = KickSource();
+    polled_ = false;
     error_.signal();
 }
 

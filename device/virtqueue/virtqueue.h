@@ -50,7 +50,8 @@ class Virtqueue {
     /// The place to go on at; of a split ring refused above 65535.
     Result<> set_base(std::uint32_t base);
     /// Starts the queue if everything else is there, else it starts with the first kick that
-    /// finds it complete. A descriptor of -1 asks for polling, which is refused.
+    /// finds it complete. A descriptor of -1: there are no kicks, the ring is to be polled; it
+    /// starts here, or when it is enabled or gets its memory.
     Result<> set_kick(UniqueFd fd);
     /// A descriptor of -1: the driver polls.
     Result<> set_call(UniqueFd fd);
@@ -73,7 +74,9 @@ class Virtqueue {
     /// them, because they are few pages. Call it after writing there, before the front end can
     /// take the log for complete.
     void mark_ring();
-    void set_enabled(bool enabled) noexcept { enabled_ = enabled; }
+    void set_enabled(bool enabled);
+    /// Whether nobody kicks: the ring is to be looked at all the time while it runs.
+    bool polled() const noexcept { return polled_; }
 
     /// As if the kick descriptor had been written to.
     void kick() { kicked(); }
@@ -126,6 +129,7 @@ class Virtqueue {
     std::shared_ptr<DirtyLog> log_;
     std::shared_ptr<const InflightArea> inflight_;
     unsigned inflight_queue_ = 0;  ///< its number there
+    bool polled_ = false;
     KickSource kick_;
     CallTarget call_;
     CallTarget error_;

@@ -30,6 +30,9 @@ constexpr std::chrono::nanoseconds shortest_tick = std::chrono::microseconds(50)
 /// Beyond any guest.
 constexpr std::uint64_t highest_rate = 1'000'000'000;
 
+/// So many flows in a row are refused by a guest before all are taken to be.
+constexpr unsigned most_refused = 8;
+
 constexpr std::size_t largest_frame = 65535 + 14;
 /// The simple IMIX: 7 small, 4 medium and 1 large, mixed, without FCS.
 constexpr std::array<std::size_t, 12> imix{64, 590, 64, 64, 590, 64, 1514, 64, 590, 64, 64, 590};
@@ -102,6 +105,7 @@ GenerateWire::GenerateWire(const WireOptions& options, EventLoop& loop,
     : frames_(make_frames(options, traffic)),
       learns_destination_(!options.text("mac")),
       guest_(traffic.destination),
+      patience_(std::min(traffic.flows, most_refused)),
       most_(options.number("count", 1, std::numeric_limits<std::uint64_t>::max())),
       continue_(loop.add_timer([this] { work(); })) {
     const auto rate = options.number("rate", 1, highest_rate);
@@ -162,6 +166,7 @@ void GenerateWire::on_receive_ready() {
 
 void GenerateWire::on_receive_stopped() {
     running_ = false;
+    refused_ = 0;
     start_ticking();
 }
 
@@ -225,7 +230,7 @@ void GenerateWire::work() {
         spdlog::info("generate: all {} frames are made, {} of them lost for want of buffers", made_,
                      to_guest_.dropped);
         on_receive_stopped();
-    } else if (sent && waiting > turn_budget) {
+    } else if (sent && (waiting > turn_budget || rate_ == 0)) {
         continue_.arm(Clock::now());
     }
 }
@@ -234,12 +239,25 @@ bool GenerateWire::deliver_burst(std::uint64_t frames) {
     for (; frames > 0; --frames) {
         const std::span<const std::byte> bytes = frames_.front();
         if (!deliver_(Frame{bytes, {}})) {
-            starved_ = true;
-            return false;
+            // Another flow may go to a queue of the guest that has buffers.
+            if (++refused_ == patience_) {
+                frames_.retreat(std::exchange(refused_, 0) - 1);  // none has had its turn
+                starved_ = true;
+                return false;
+            }
+            frames_.advance();
+            continue;
         }
         if (!running_) {
             return false;
         }
+        if (rate_ != 0) {
+            // Those that were refused while others were not had their time, and their queue.
+            to_guest_.dropped += refused_;
+            scheduled_ += refused_;
+            made_ += refused_;
+        }
+        refused_ = 0;
         frames_.advance();
         ++made_;
         ++scheduled_;

@@ -2,9 +2,10 @@
 // the guest takes them or at a rate. What the guest sends is counted and is gone.
 //
 // As fast as possible means as fast as the guest gives buffers: nothing is ever dropped, and
-// without buffers the wire sleeps until there are some. At a rate it behaves like a link: frames
-// whose time has come go out, and when the guest has no buffers for more than a moment they are
-// lost, and counted.
+// without buffers the wire sleeps until there are some. A guest with several queues may have
+// buffers in some: flows that go there go on, and the others pass their turn. At a rate it behaves
+// like a link: frames whose time has come go out, and when the guest has no buffers for more than a
+// moment they are lost, and counted.
 #pragma once
 
 #include <chrono>
@@ -57,6 +58,8 @@ class GenerateWire final : public Wire {
     std::string description_;
     bool learns_destination_;
     MacAddress guest_;                   ///< where frames_ go to
+    unsigned patience_;                  ///< frames refused in a row before we wait
+    unsigned refused_ = 0;               ///< so far
     std::optional<std::uint64_t> most_;  ///< frames altogether
     double rate_ = 0;                    ///< frames a second; 0: as fast as possible
     Deliver deliver_;

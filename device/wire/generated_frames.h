@@ -50,6 +50,10 @@ class GeneratedFrames {
     }
     /// The next frame's turn.
     void advance() noexcept { at_ = at_ + 1 == places_.size() ? 0 : at_ + 1; }
+    /// The turn of the frame `count` before, at most a cycle.
+    void retreat(std::size_t count) noexcept {
+        at_ = at_ >= count ? at_ - count : at_ + places_.size() - count;
+    }
     std::size_t cycle() const noexcept { return places_.size(); }
     /// Sends all of them to another station from now on.
     void set_destination(const MacAddress& destination);

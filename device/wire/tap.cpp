@@ -140,7 +140,7 @@ void TapWire::pass_on(unsigned index) {
     }
     if (queue.kept_offload) {
         const FrameOffload offload = *queue.kept_offload;
-        if (!deliver(index, Frame{queue.kept, offload, index, queue.kept})) {
+        if (!deliver(index, Frame{queue.kept, offload, pair_of(index), queue.kept})) {
             return;
         }
         queue.kept_offload.reset();
@@ -150,7 +150,7 @@ void TapWire::pass_on(unsigned index) {
         if (!frame) {
             break;
         }
-        frame->queue_pair = index;
+        frame->queue_pair = pair_of(index);
         if (!deliver(index, *frame)) {
             queue.kept.assign(frame->bytes.begin(), frame->bytes.end());
             queue.kept_offload = frame->offload;
@@ -159,6 +159,10 @@ void TapWire::pass_on(unsigned index) {
     }
     // Level-triggered: what is left brings us here again in the next turn.
     watch(queue, running_);
+}
+
+unsigned TapWire::pair_of(unsigned index) const {
+    return queues_.size() > 1 ? index : Frame::any_pair;
 }
 
 bool TapWire::deliver(unsigned index, const Frame& frame) {

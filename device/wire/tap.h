@@ -56,6 +56,9 @@ class TapWire final : public Wire {
     /// Frames from a queue of the kernel to the guest, as far as it takes them and the turn's
     /// budget lasts.
     void pass_on(unsigned index);
+    /// Where frames of this queue of the kernel are to arrive: with several, where it last saw the
+    /// guest send of the same flow.
+    unsigned pair_of(unsigned index) const;
     bool deliver(unsigned index, const Frame& frame);
     void watch(Queue& queue, bool on);
     /// What came for a guest that is no more.

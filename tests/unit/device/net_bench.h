@@ -49,6 +49,11 @@ class BenchWire : public Wire {
         return deliver_(Frame{bytes, offload});
     }
 
+    /// With a hint where it should arrive.
+    bool deliver_to(unsigned pair, const std::vector<std::byte>& bytes) {
+        return deliver_(Frame{bytes, {}, pair});
+    }
+
     std::vector<Sent> sent;
     std::function<void(const Frame&)> on_transmit;
     int receive_ready = 0;

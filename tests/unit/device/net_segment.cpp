@@ -444,6 +444,30 @@ TEST_CASE("transmit: what the wire does not take whole is cut", "[device][net][s
     CHECK(bench.transmit.take_used());
 }
 
+TEST_CASE("transmit: a chain that is cut counts as what becomes of it", "[device][net][segment]") {
+    test::NetBench bench(test::bench_features | feature_host_tso4);
+    const LargeSegment large;
+    test::FakeDriver driver(bench.ram, 512);
+    test::must(bench.device->stop_ring(1));
+    bench.start(1, driver);
+    for (int i = 0; i < 512; ++i) {
+        Bytes whole;
+        const NetHeaderBytes header = make_receive_header(large.offload, 0);
+        whole.insert(whole.end(), header.begin(), header.end());
+        whole.insert(whole.end(), large.frame.begin(), large.frame.end());
+        driver.chain().readable(whole).offer();
+    }
+    std::size_t in_a_turn = 0;
+    std::size_t most = 0;
+    bench.wire.on_transmit = [&](const Frame&) { most = std::max(most, ++in_a_turn); };
+    const auto hook = bench.loop.before_wait([&] { in_a_turn = 0; });
+    bench.kick(1);
+    CHECK(bench.wire.sent.size() == 3 * 512);
+    // For a kick and for looking again: 256 each, and the rest of a burst.
+    CHECK(most >= 256);
+    CHECK(most <= 2 * (256 + 3 * 32));
+}
+
 TEST_CASE("receive: what the driver does not take whole is cut", "[device][net][segment]") {
     test::NetBench bench;
     const LargeSegment large;

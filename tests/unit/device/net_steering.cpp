@@ -213,6 +213,15 @@ TEST_CASE("multi-queue: a device with four pairs, of which a driver uses two",
     send(3, ipv4(1, 2, 1000, 80));  // the conversation moves to another processor
     CHECK(received_on(ipv4(2, 1, 80, 1000)) == 2);
     CHECK(received_on(Bytes(60)) == 0);
+    // A wire that has queues of its own knows better, as long as there is such a pair.
+    const auto arrives_on = [&](const Bytes& frame, unsigned pair) -> unsigned {
+        REQUIRE(back_end.wire.deliver_to(pair, frame));
+        front_end.settle();
+        return drivers[2]->take_used() ? 2 : (drivers[0]->take_used() ? 0 : 99);
+    };
+    CHECK(arrives_on(ipv4(2, 1, 80, 1000), 0) == 0);
+    CHECK(arrives_on(ipv4(2, 1, 80, 1000), 1) == 2);
+    CHECK(arrives_on(ipv4(2, 1, 80, 1000), 3) == 2);
     // The driver goes back to one pair.
     front_end.send_value(Request::set_vring_enable, VringState{2, 0});
     CHECK(received_on(ipv4(2, 1, 80, 1000)) == 0);

@@ -375,3 +375,50 @@ TEST_CASE("packed ring: a buffer that touches two regions", "[device][ring][pack
     CHECK(scatter(chain->writable(), 0, pattern(10)) == 10);
     CHECK(ram.bytes(seam, 6) == pattern(6));
 }
+
+TEST_CASE("packed ring: a base of 0 is the second lap, or a front end that knows no wrap counters",
+          "[device][ring][packed]") {
+    GuestRam ram;
+    const auto open = [&](const FakePackedDriver& driver, std::uint32_t size) {
+        return must(Ring::open(ram.mapped(), driver.addresses(), size, {.packed = true}, 0));
+    };
+    SECTION("nothing was offered yet") {
+        FakePackedDriver driver(ram, 4);
+        Ring ring = open(driver, 4);
+        CHECK(ring.base() == PackedRing::initial_base);
+        const auto offered = driver.chain().readable(pattern(10)).offer();
+        CHECK(must(ring.take())->head() == offered.head);
+    }
+    SECTION("some, or all, was offered") {
+        FakePackedDriver driver(ram, 4);
+        const auto first = driver.chain().readable(pattern(10)).readable(pattern(10)).offer();
+        CHECK(open(driver, 4).base() == PackedRing::initial_base);
+        driver.chain().readable(pattern(10)).readable(pattern(10)).offer();
+        Ring ring = open(driver, 4);
+        CHECK(must(ring.take())->head() == first.head);
+    }
+    SECTION("after a lap it is what it says") {
+        FakePackedDriver driver(ram, 4);
+        Ring ring = open(driver, 4);
+        for (int i = 0; i < 4; ++i) {
+            driver.chain().readable(pattern(10)).offer();
+            ring.put_used(std::move(*must(ring.take())), 0);
+            ring.publish();
+            REQUIRE(driver.take_used());
+        }
+        CHECK(ring.base() == 0);
+        CHECK(open(driver, 4).base() == 0);
+        const auto offered = driver.chain().readable(pattern(10)).offer();
+        Ring second = open(driver, 4);
+        CHECK(second.base() == 0);
+        CHECK(must(second.take())->head() == offered.head);
+    }
+    SECTION("also of a ring of one descriptor") {
+        FakePackedDriver driver(ram, 1);
+        Ring ring = open(driver, 1);
+        driver.chain().readable(pattern(10)).offer();
+        ring.put_used(std::move(*must(ring.take())), 0);
+        ring.publish();
+        CHECK(open(driver, 1).base() == 0);
+    }
+}

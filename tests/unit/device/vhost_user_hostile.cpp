@@ -39,8 +39,6 @@ TEST_CASE("server: failures that nothing else could tell end the connection",
          [](auto& f) { f.send_value(Request::set_vring_num, VringState{2, 16}); }},
         {"the base of a queue that is not there",
          [](auto& f) { f.send_value(Request::get_vring_base, VringState{7, 0}); }},
-        {"a ring without a kick descriptor",
-         [](auto& f) { f.send_value(Request::set_vring_kick, std::uint64_t{0x100}); }},
         {"a descriptor that was not announced",
          [](auto& f) { f.send_value(Request::set_vring_call, std::uint64_t{0x100}, {0}); }},
         {"an announced descriptor that is missing",
@@ -182,7 +180,7 @@ TEST_CASE("server: descriptors of the wrong kind", "[device][vhost_user][hostile
     }
     CHECK(front_end.acknowledge(Request::set_vring_call, std::uint64_t{0x100}) == 0);
     CHECK(front_end.acknowledge(Request::set_vring_err, std::uint64_t{0x101}) == 0);
-    CHECK(front_end.acknowledge(Request::set_vring_kick, std::uint64_t{0x100}) != 0);
+    CHECK(front_end.acknowledge(Request::set_vring_kick, std::uint64_t{0x100}) == 0);
 }
 
 TEST_CASE("server: a saturated call descriptor does not block", "[device][vhost_user][hostile]") {

@@ -20,7 +20,7 @@ TEST_CASE("server: what is offered", "[device][vhost_user]") {
     CHECK((features.u64() & bench_features) == bench_features);
     CHECK((features.u64() & feature_mac) == 0);
     CHECK((front_end.ask(Request::get_protocol_features).u64() & ~protocol_log_shmfd) ==
-          (usual_protocol | protocol_inband_notifications));
+          (usual_protocol | protocol_inband_notifications | protocol_inflight_shmfd));
     front_end.send_value(Request::set_protocol_features, usual_protocol);
     CHECK(front_end.ask(Request::get_queue_num).u64() == 1);
     CHECK(front_end.ask(Request::get_max_mem_slots).u64() >= 32);

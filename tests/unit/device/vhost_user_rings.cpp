@@ -99,3 +99,82 @@ TEST_CASE("server: a running ring is not changed under its driver", "[device][vh
           0);
     CHECK(back_end.state(1) == Virtqueue::State::running);
 }
+
+TEST_CASE("server: rings without descriptors are polled, and call nobody", "[device][vhost_user]") {
+    BackEnd back_end({.serve_config = true});
+    Guest guest;
+    FakeDriver control(guest.ram, 16);
+    constexpr std::uint64_t no_fd = 0x100;
+    FakeFrontEnd front_end = back_end.connect();
+    negotiate(front_end, usual_protocol,
+              bench_features | feature_ctrl_vq | feature_ctrl_rx | protocol_features_bit);
+    front_end.send(Request::set_mem_table, memory_table(guest.ram), {guest.ram.fd().get()});
+    const auto prepare = [&](std::uint32_t index, const FakeDriver& driver) {
+        front_end.send_value(Request::set_vring_num, VringState{index, driver.size()});
+        front_end.send_value(Request::set_vring_base, VringState{index, 0});
+        front_end.send_value(Request::set_vring_addr, ring_address(index, driver.addresses()));
+        front_end.send_value(Request::set_vring_call, index | no_fd);
+        front_end.send_value(Request::set_vring_enable, VringState{index, 1});
+        front_end.send_value(Request::set_vring_kick, index | no_fd);
+        CHECK(back_end.state(index) == Virtqueue::State::running);
+    };
+    prepare(0, guest.receive);
+    prepare(1, guest.transmit);
+    prepare(2, control);
+    back_end.wire.on_transmit = [&](const Frame& frame) {
+        back_end.wire.deliver({frame.bytes.begin(), frame.bytes.end()});
+    };
+    for (unsigned i = 0; i < 3; ++i) {
+        guest.receive.chain().writable(2000).offer();
+        guest.transmit.chain().readable(NetHeaderBytes{}).readable(pattern(60, i)).offer();
+        // VIRTIO_NET_CTRL_RX, PROMISC, on.
+        constexpr std::array on{std::byte{0}, std::byte{0}, std::byte{1}};
+        control.chain().readable(on).writable(1).offer();
+        front_end.settle();
+        CHECK(guest.transmit.take_used());
+        CHECK(guest.receive.take_used());
+        CHECK(control.take_used());
+        CHECK(back_end.wire.sent.size() == i + 1);
+    }
+    // The driver is told that it need not kick.
+    CHECK(guest.transmit.available_event() == 0);
+
+    // Stopped, it costs nothing more; started with a descriptor, it sleeps until it is kicked.
+    front_end.ask_value(Request::get_vring_base, VringState{0, 0});
+    front_end.ask_value(Request::get_vring_base, VringState{2, 0});
+    const auto base = read_payload<VringState>(
+        front_end.ask_value(Request::get_vring_base, VringState{1, 0}).payload);
+    front_end.settle();
+    CHECK_FALSE(back_end.loop.turn(std::chrono::milliseconds(0)));
+    front_end.send_value(Request::set_vring_base, base);
+    front_end.send_value(Request::set_vring_kick, std::uint64_t{1}, {guest.transmit_fds.kick.fd()});
+    front_end.settle();
+    guest.transmit.chain().readable(NetHeaderBytes{}).readable(pattern(60, 9)).offer();
+    front_end.settle();
+    CHECK_FALSE(guest.transmit.take_used());
+    guest.transmit_fds.kick.signal();
+    front_end.settle();
+    CHECK(guest.transmit.take_used());
+}
+
+TEST_CASE("server: a polled ring starts as soon as it is complete", "[device][vhost_user]") {
+    BackEnd back_end;
+    Guest guest;
+    FakeFrontEnd front_end = back_end.connect();
+    negotiate(front_end);
+    front_end.send_value(Request::set_vring_num, VringState{1, guest.transmit.size()});
+    front_end.send_value(Request::set_vring_kick, std::uint64_t{0x101});
+    CHECK(back_end.state(1) == Virtqueue::State::stopped);
+    front_end.send_value(Request::set_vring_addr, ring_address(1, guest.transmit.addresses()));
+    SECTION("with its memory") {
+        front_end.send_value(Request::set_vring_enable, VringState{1, 1});
+        CHECK(back_end.state(1) == Virtqueue::State::stopped);
+        front_end.send(Request::set_mem_table, memory_table(guest.ram), {guest.ram.fd().get()});
+        CHECK(back_end.state(1) == Virtqueue::State::running);
+    }
+    SECTION("when it is enabled") {
+        front_end.send_value(Request::set_vring_enable, VringState{1, 0});
+        front_end.send(Request::set_mem_table, memory_table(guest.ram), {guest.ram.fd().get()});
+        CHECK(back_end.state(1) == Virtqueue::State::running);
+    }
+}

@@ -194,4 +194,44 @@ TEST_CASE("generated frames go to the guest's address as soon as it is known", "
     CHECK(wire->counters().from_guest.frames == 3);
 }
 
+namespace {
+
+/// A guest with one queue for even ports and one for odd ports, of which the first has no buffers.
+struct HalfStarved {
+    explicit HalfStarved(Wire& wire) {
+        wire.attach([this](const Frame& frame) {
+            const bool odd = (std::to_integer<unsigned>(frame.bytes[35]) & 1) != 0;
+            ++(odd ? delivered : refused);
+            return odd;
+        });
+        wire.on_receive_ready();
+    }
+    std::uint64_t delivered = 0;
+    std::uint64_t refused = 0;
+};
+
+}  // namespace
+
+TEST_CASE("a queue without buffers does not hold up generate on the others", "[wire][generate]") {
+    EventLoop loop;
+    SECTION("as fast as possible: the others go on, and nothing is lost") {
+        const auto wire = make_wire("generate,flows=4,count=1000", loop);
+        HalfStarved guest(*wire);
+        REQUIRE(run_until(loop, [&] { return guest.delivered == 1000; }));
+        CHECK(guest.refused > 0);
+        CHECK(wire->counters().to_guest.frames == 1000);
+        CHECK(wire->counters().to_guest.dropped == 0);
+    }
+    SECTION("at a rate: each has its share, and the others' is lost") {
+        const auto wire = make_wire("generate,flows=4,rate=20000,count=1000", loop);
+        HalfStarved guest(*wire);
+        REQUIRE(run_until(loop, [&] {
+            return wire->counters().to_guest.frames + wire->counters().to_guest.dropped >= 999;
+        }));
+        CHECK(guest.delivered >= 490);
+        CHECK(guest.delivered <= 510);
+        CHECK(wire->counters().to_guest.frames == guest.delivered);
+    }
+}
+
 }  // namespace skbtrail::device
