@@ -83,6 +83,7 @@ tl::expected<void, RingFault> ControlQueue::handle(const Chain& chain) {
         gather(chain.readable(), 0, std::span(command_).first(length));
         done = execute_control(std::span(command_).first(length), negotiated(), filter_, target_);
     }
+    ++commands_;
     if (!done) {
         ++refused_;
         spdlog::warn("{}: refused a command: {}", virtqueue().name(), done.error().message);

@@ -18,6 +18,8 @@ class ControlQueue final : public NetQueue {
     ControlQueue(EventLoop& loop, unsigned index, RingEventLog* events, ReceiveFilter& filter,
                  ControlTarget& target);
 
+    /// Commands that were answered, those refused among them.
+    std::uint64_t commands() const noexcept { return commands_; }
     /// Commands that were answered VIRTIO_NET_ERR.
     std::uint64_t refused() const noexcept { return refused_; }
 
@@ -31,6 +33,7 @@ class ControlQueue final : public NetQueue {
     ReceiveFilter& filter_;
     ControlTarget& target_;
     std::vector<std::byte> command_;
+    std::uint64_t commands_ = 0;
     std::uint64_t refused_ = 0;
 };
 

@@ -347,8 +347,9 @@ std::vector<std::string> NetDevice::describe_counters() const {
                         counters.kicks, counters.calls, counters.calls_suppressed));
     }
     if (control_) {
-        lines.push_back(fmt::format("{}: {} commands refused; {} frames not wanted by the driver",
-                                    control_->virtqueue().name(), control_->refused(), filtered_));
+        lines.push_back(fmt::format(
+            "{}: {} commands, {} refused; {} frames not wanted by the driver",
+            control_->virtqueue().name(), control_->commands(), control_->refused(), filtered_));
     }
     return lines;
 }

@@ -4,10 +4,13 @@
 
 #include <filesystem>
 #include <map>
+#include <regex>
 #include <sstream>
 #include <string>
+#include <vector>
 
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
 
 #include "tests/guest/nic.h"
@@ -65,17 +68,26 @@ std::map<std::string, std::string> values(const std::string& output) {
     return found;
 }
 
+/// Commands that came through the control queue, as the NIC says at the end.
+unsigned long commands_done(const std::string& log) {
+    std::smatch match;
+    static const std::regex line(R"(\(control\): (\d+) commands)");
+    return std::regex_search(log, match, line) ? std::stoul(match[1]) : 0;
+}
+
 }  // namespace
 
 TEST_CASE("UML: configuration and in-band notifications, without QEMU") {
     const Scratch scratch;
     const fs::path socket = scratch.path() / "nic";
     const fs::path root = make_root(scratch);
-    // Without packed rings: UML of Linux 6.1 accepts them and then sends 0 as their base, which
-    // says that both wrap counters are 0 where its own driver starts with 1.
-    Nic nic(scratch, socket,
-            {"--wire", "nat", "--serve-config", "--mac", "52:54:00:12:34:56",
-             "--features=-ring_packed", "--log-level", "debug"});
+    const bool packed = GENERATE(true, false);
+    std::vector<std::string> options{
+        "--wire", "nat", "--serve-config", "--mac", "52:54:00:12:34:56", "--log-level", "debug"};
+    if (!packed) {
+        options.emplace_back("--features=-ring_packed");
+    }
+    Nic nic(scratch, socket, options);
     Program uml(scratch, {"/usr/bin/setpriv", "--pdeathsig", "KILL", "/usr/bin/linux.uml",
                           "mem=96M", "root=/dev/root", "rootfstype=hostfs",
                           "rootflags=" + root.string(), "rw", "init=/init", "con=null",
@@ -96,6 +108,13 @@ TEST_CASE("UML: configuration and in-band notifications, without QEMU") {
     REQUIRE(said["end"] == "0");
     REQUIRE_FALSE(nic.negotiations().empty());
     CHECK_THAT(nic.negotiations().back(), ContainsSubstring("version_1"));
+    // Without QEMU in between, the driver's commands reach the NIC: receive modes, the address.
+    CHECK_THAT(nic.negotiations().back(), ContainsSubstring("ctrl_vq") &&
+                                              ContainsSubstring("ctrl_rx") &&
+                                              ContainsSubstring("ctrl_mac_addr"));
+    CHECK((nic.negotiations().back().find("ring_packed") != std::string::npos) == packed);
+    CHECK(commands_done(nic.log()) >= 3);
+    CHECK_THAT(nic.log(), ContainsSubstring(" commands, 0 refused"));
     CHECK_THAT(nic.log(),
                ContainsSubstring("inband_notifications") && ContainsSubstring("VRING_KICK"));
     CHECK(nic.received().frames == std::stoull(said["rx_packets"]));

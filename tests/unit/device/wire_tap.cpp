@@ -49,7 +49,11 @@ void start_again_as_own_root() {
     if (std::getenv(started_again) != nullptr) {
         FAIL("not even root of a user namespace has a network namespace");
     }
-    const std::string name = Catch::getResultCapture().getCurrentTestName();
+    std::string name;
+    for (const char letter : Catch::getResultCapture().getCurrentTestName()) {
+        name += letter == ',' ? "\\" : "";  // else it stands between two names
+        name += letter;
+    }
     const std::string user = fmt::format("0 {} 1", ::geteuid());
     const std::string group = fmt::format("0 {} 1", ::getegid());
     constexpr int not_allowed = 77;
