@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <fmt/format.h>
 
+#include "tracer/filter/select.h"
 #include "tracer/packets.h"
 #include "tracer/policy.h"
 #include "tracer/tree.h"
@@ -210,10 +211,14 @@ void add_losses(const Capture& capture, const std::map<unsigned, CpuMatch>& matc
             losses.push_back({kind, number, count, detail});
         };
         const auto& match = matches.at(cpu);
-        add("call_without_event", match.calls_without_event,
+        // Of some calls nothing was told since their packet is not wanted.
+        add("call_without_event",
+            match.calls_without_event - std::min(match.calls_without_event, one.filtered),
             "calls in the tree whose sk_buff was not seen: the probe was hidden or refused");
         add("event_without_call", match.events_without_call,
             "sk_buffs seen at a call that the tree lacks");
+        add("list_truncated", one.lists_truncated,
+            "lists of sk_buffs of which only the first members were recorded");
         add("page_after_loss", one.pages_after_loss,
             "pages of the trace buffer that the kernel marked as following a loss");
         add("page_damaged", one.damaged_pages, "pages of the trace buffer that could not be read");
@@ -248,7 +253,7 @@ std::vector<std::uint32_t> threads_of(const Capture& capture) {
 
 Assembled assemble(const Capture& capture, const FunctionTable& functions, const Window& window,
                    const std::vector<std::string>& drop_reasons,
-                   const std::map<std::uint32_t, std::string>& names) {
+                   const std::map<std::uint32_t, std::string>& names, const Selection& selection) {
     std::map<unsigned, CpuMatch> matches;
     for (const auto& [cpu, one] : capture.cpus()) {
         matches.emplace(cpu, match_cpu(one, functions, window));
@@ -297,7 +302,14 @@ Assembled assemble(const Capture& capture, const FunctionTable& functions, const
         name_reader(packet.fate);
         for (auto& fate : packet.fates) name_reader(fate);
     }
+    std::vector<bool> wanted;
+    if (selection.filter.active()) {
+        wanted = wanted_packets(capture, matches, packets, selection.filter, selection.marked);
+    }
     result.packets = std::move(packets.packets);
+    if (selection.filter.active()) {
+        keep_wanted(wanted, functions, result.packets, result.chains);
+    }
     return result;
 }
 

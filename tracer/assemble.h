@@ -7,6 +7,7 @@
 
 #include "tracer/capture.h"
 #include "tracer/chain/recording.h"
+#include "tracer/filter/packet_filter.h"
 #include "tracer/function_table.h"
 #include "tracer/merge.h"
 
@@ -20,13 +21,20 @@ struct Assembled {
     std::vector<chain::Loss> losses;
 };
 
+/// Which packets an assembly keeps.
+struct Selection {
+    PacketFilter filter;
+    bool marked = false;  ///< a program in the kernel judged them and marked their events
+};
+
 /// Assembles. `names` are threads' names by id where the events do not tell them.
 ///
 /// A tree becomes a chain when it begins at a root (a poll of a NAPI instance, a socket's system
 /// call), was cut out of a chain, or carried a packet.
 Assembled assemble(const Capture& capture, const FunctionTable& functions, const Window& window,
                    const std::vector<std::string>& drop_reasons,
-                   const std::map<std::uint32_t, std::string>& names);
+                   const std::map<std::uint32_t, std::string>& names,
+                   const Selection& selection = {});
 
 /// The threads that a capture needs names of.
 std::vector<std::uint32_t> threads_of(const Capture& capture);

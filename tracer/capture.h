@@ -51,7 +51,8 @@ struct CpuCapture {
     std::uint64_t damaged_pages = 0;
     std::uint64_t foreign_records = 0;     ///< of other events, or of a form not understood
     std::uint64_t calls_seen = 0;          ///< with kprobe events: the sequence of the next one
-    std::uint64_t lists_truncated = 0;     ///< lists of sk_buffs longer than there are probes for
+    std::uint64_t lists_truncated = 0;     ///< lists of sk_buffs longer than is recorded of one
+    std::uint64_t filtered = 0;            ///< calls not told of, their packet not being wanted
     std::uint64_t records_over_limit = 0;  ///< not kept: the memory limit was reached
     std::uint64_t events_over_limit = 0;
 };

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstring>
 #include <fstream>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -26,6 +27,8 @@
 #include "tracer/command.h"
 #include "tracer/failure.h"
 #include "tracer/files.h"
+#include "tracer/filter/narrow.h"
+#include "tracer/filter/packet_filter.h"
 #include "tracer/ftrace/functions.h"
 #include "tracer/ftrace/kprobe_events.h"
 #include "tracer/ftrace/saved_state.h"
@@ -176,6 +179,7 @@ void attach(Identity& identity, const Plan& plan, FunctionTable& functions,
 
 struct Circumstance {
     const Options& options;
+    const PacketFilter& filter;
     const std::string& tracefs;
     std::uint64_t page_offset_address = 0;
     std::uint64_t vmemmap_address = 0;
@@ -196,6 +200,8 @@ std::unique_ptr<Identity> make_identity(const Circumstance& here, Plan& plan,
             prober_options.ring_kib = here.options.buffer_kib;
             prober_options.page_offset_address = here.page_offset_address;
             prober_options.vmemmap_address = here.vmemmap_address;
+            prober_options.snaplen = here.options.snaplen;
+            prober_options.filter = here.filter;
             auto prober = std::make_unique<Prober>(prober_options);
             attach(*prober, plan, functions, unavailable);
             return prober;
@@ -212,6 +218,17 @@ std::unique_ptr<Identity> make_identity(const Circumstance& here, Plan& plan,
             fmt::format("BPF on many functions (kprobe.multi) does not work "
                         "here, so kprobe events are used: {}",
                         plan.no_bpf));
+    }
+    if (here.filter.cgroup != 0 || here.filter.process != 0 ||
+        (here.filter.expression && !here.filter.expression->packet)) {
+        throw Failure(fmt::format(
+            "This kernel tells too little of packets to choose them by {}: {}",
+            here.filter.cgroup != 0    ? "control group"
+            : here.filter.process != 0 ? "process"
+                                       : "their link header",
+            plan.no_bpf.empty() ? "--identity kprobe-events knows their headers from the network "
+                                  "header on, interface and namespace only."
+                                : plan.no_bpf));
     }
     auto events = std::make_unique<KprobeEvents>(here.tracefs, here.buffer.directory(), plan.layout,
                                                  here.page_offset_address, here.saved);
@@ -283,6 +300,15 @@ void save_functions(const FunctionTable& functions, const std::string& directory
     write_whole(directory + "/functions", text);
 }
 
+/// Tells when as many packets came as were asked for, and had a second to come to their end.
+std::function<bool()> until_complete(const Identity& identity, const Options& options) {
+    return
+        [&identity, wanted = options.filter.packets, since = std::optional<Stopwatch>()]() mutable {
+            if (!since && identity.packets_wanted() >= wanted) since.emplace();
+            return since && since->seconds() > 1;
+        };
+}
+
 }  // namespace
 
 void collect(const Options& options, StatusWriter& status) {
@@ -293,6 +319,8 @@ void collect(const Options& options, StatusWriter& status) {
             "skbtrail-collect …");
     }
     const SignalGuard signals;
+    Selection selection;
+    selection.filter = resolve_filter(options.filter);
     OutputFile output(options.output);
     const auto tracefs = find_tracefs();
     check_tracer(tracefs);
@@ -308,6 +336,9 @@ void collect(const Options& options, StatusWriter& status) {
             "The kernel hides the address of its text (_stext) from /proc/kallsyms. Allow root to "
             "see it: sysctl kernel.kptr_restrict=1");
     }
+    Plan whole_plan;
+    if (computed && !options.save_plan.empty()) whole_plan = plan;
+    narrow_functions(plan, options.functions, options.roots);
     auto functions = place_functions(plan, text_start, modules);
     const auto decoder = make_decoder(tracefs);
     SavedState saved;
@@ -332,12 +363,19 @@ void collect(const Options& options, StatusWriter& status) {
     const auto variable = [text_start](const std::optional<std::int64_t>& offset) {
         return offset ? text_start + static_cast<std::uint64_t>(*offset) : 0;
     };
-    const Circumstance here{
-        options, tracefs, variable(plan.page_offset_base), variable(plan.vmemmap_base),
-        buffer,  saved};
+    const Circumstance here{options,
+                            selection.filter,
+                            tracefs,
+                            variable(plan.page_offset_base),
+                            variable(plan.vmemmap_base),
+                            buffer,
+                            saved};
     const auto identity =
         make_identity(here, plan, functions, observed.unavailable, observed.calibration);
-    if (computed && !options.save_plan.empty()) write_whole(options.save_plan, to_text(plan));
+    if (computed && !options.save_plan.empty()) {
+        whole_plan.no_bpf = plan.no_bpf;
+        write_whole(options.save_plan, to_text(whole_plan));
+    }
     buffer.enable();
     describe_functions(functions, observed);
     if (!options.save_raw.empty()) save_functions(functions, options.save_raw);
@@ -354,8 +392,14 @@ void collect(const Options& options, StatusWriter& status) {
         identity->switch_on();
         window.begin = now_ns();
         status.command_started();
-        observed.exit_status = run_command(options.command);
-        status.command_ended(*observed.exit_status);
+        Limits limits{options.duration, {}};
+        if (options.command.empty()) {
+            if (options.filter.packets != 0) limits.enough = until_complete(*identity, options);
+            wait_for_end(limits);
+        } else {
+            observed.exit_status = run_command(options.command, limits);
+        }
+        status.command_ended(observed.exit_status.value_or(0));
         window.end = now_ns();
         identity->switch_off();
         buffer.switch_off();
@@ -378,8 +422,15 @@ void collect(const Options& options, StatusWriter& status) {
     capture.decode(decoder, identity->decoder());
     observed.page_offset = identity->page_offset();
     if (!observed.page_offset) observed.page_offset = capture.page_offset();
+    for (auto& [cpu, one] : capture.cpus()) {
+        const auto counts = identity->counts(cpu);
+        one.filtered = counts.filtered;
+        one.lists_truncated += counts.lists_truncated;
+    }
+    selection.marked = identity->filters();
     auto assembled = assemble(capture, functions, window, plan.drop_reasons,
-                              thread_names(tracefs, threads_of(capture)));
+                              thread_names(tracefs, threads_of(capture)), selection);
+    begin_at(assembled.chains, options.roots);
     recording.chains = std::move(assembled.chains);
     recording.packets = std::move(assembled.packets);
     add_kernel_losses(buffers, *identity, recording.losses);

@@ -1,8 +1,11 @@
 #include "tracer/command.h"
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <cstring>
+#include <optional>
 
 #include <fmt/format.h>
 #include <poll.h>
@@ -19,6 +22,7 @@ namespace skbtrail::tracer {
 namespace {
 
 constexpr int grace_ms = 10'000;
+constexpr int look_ms = 100;
 
 sigset_t watched_signals() {
     sigset_t set;
@@ -40,6 +44,38 @@ sigset_t watched_signals() {
     std::fprintf(stderr, "skbtrail-collect: cannot run %s: %s\n", arguments[0],
                  std::strerror(error));
     ::_exit(error == ENOENT ? 127 : 126);
+}
+
+/// What is left of a recording's time.
+class Deadline {
+  public:
+    explicit Deadline(double seconds) {
+        if (seconds > 0)
+            end_ = Clock::now() + std::chrono::duration_cast<Clock::duration>(
+                                      std::chrono::duration<double>(seconds));
+    }
+
+    [[nodiscard]] bool passed() const { return end_ && Clock::now() >= *end_; }
+
+    /// For poll(): milliseconds, `longest` at most; -1 when neither limits it.
+    [[nodiscard]] int poll_ms(int longest) const {
+        if (!end_) return longest;
+        const auto left =
+            std::chrono::ceil<std::chrono::milliseconds>(*end_ - Clock::now()).count();
+        const auto most = longest < 0 ? std::int64_t{3'600'000} : std::int64_t{longest};
+        return static_cast<int>(std::clamp<std::int64_t>(left, 0, most));
+    }
+
+  private:
+    using Clock = std::chrono::steady_clock;
+    std::optional<Clock::time_point> end_;
+};
+
+Fd open_signals() {
+    const auto set = watched_signals();
+    Fd signals(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+    if (!signals) throw Failure(fmt::format("Cannot wait for signals: {}.", std::strerror(errno)));
+    return signals;
 }
 
 int exit_status(int status) {
@@ -70,10 +106,9 @@ bool SignalGuard::end_requested() const {
            sigismember(&pending, SIGHUP) == 1;
 }
 
-int run_command(const std::vector<std::string>& words) {
-    const auto set = watched_signals();
-    const Fd signals(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
-    if (!signals) throw Failure(fmt::format("Cannot wait for signals: {}.", std::strerror(errno)));
+int run_command(const std::vector<std::string>& words, const Limits& limits) {
+    const auto signals = open_signals();
+    const Deadline deadline(limits.seconds);
     const pid_t child = ::fork();
     if (child < 0) {
         throw Failure(fmt::format("Cannot start {}: {}.", words.front(), std::strerror(errno)));
@@ -83,8 +118,13 @@ int run_command(const std::vector<std::string>& words) {
     bool ending = false;
     for (;;) {
         pollfd poll{signals.get(), POLLIN, 0};
-        const int ready = ::poll(&poll, 1, ending ? grace_ms : -1);
-        if (ready == 0) ::kill(child, SIGKILL);
+        const int ready = ::poll(&poll, 1, ending ? grace_ms : deadline.poll_ms(-1));
+        if (ready == 0 && ending) {
+            ::kill(child, SIGKILL);
+        } else if (deadline.passed() && !ending) {
+            ::kill(child, SIGTERM);
+            ending = true;
+        }
         signalfd_siginfo info{};
         while (::read(signals.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
             const auto number = static_cast<int>(info.ssi_signo);
@@ -99,6 +139,20 @@ int run_command(const std::vector<std::string>& words) {
             throw Failure(
                 fmt::format("Cannot wait for {}: {}.", words.front(), std::strerror(errno)));
         }
+    }
+}
+
+void wait_for_end(const Limits& limits) {
+    const auto signals = open_signals();
+    const Deadline deadline(limits.seconds);
+    while (!deadline.passed()) {
+        pollfd poll{signals.get(), POLLIN, 0};
+        ::poll(&poll, 1, deadline.poll_ms(limits.enough ? look_ms : -1));
+        signalfd_siginfo info{};
+        while (::read(signals.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
+            if (info.ssi_signo != SIGCHLD) return;
+        }
+        if (limits.enough && limits.enough()) return;
     }
 }
 

@@ -30,6 +30,7 @@ FunctionTable place_functions(const Plan& plan, std::uint64_t text_start,
         function.symbol = function.site - planned.shift;
         function.roles = planned.roles;
         function.probed = planned.cookie.has_value();
+        function.takes_skb = planned.cookie && (*planned.cookie & 0xfU) != SKBTRAIL_NO_ARGUMENT;
         table.add(std::move(function));
     }
     return table;

@@ -22,6 +22,7 @@ struct Function {
     std::uint64_t symbol = 0;  ///< start: BPF events
     std::uint32_t roles = 0;   ///< role::…
     bool probed = false;
+    bool takes_skb = false;  ///< its probe looks for sk_buffs; else it tells other things
 };
 
 class FunctionTable {

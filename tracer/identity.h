@@ -31,6 +31,12 @@ struct Refused {
     std::string reason;  ///< for a person; empty: it needs no probe in this way
 };
 
+/// What was not told on one CPU.
+struct CpuCounts {
+    std::uint64_t filtered = 0;         ///< calls whose packet is not wanted
+    std::uint64_t lists_truncated = 0;  ///< lists of sk_buffs longer than is told of one
+};
+
 class Identity {
   public:
     Identity() = default;
@@ -66,6 +72,13 @@ class Identity {
 
     /// Start of the kernel's direct map, where this way can tell it and has seen an event.
     [[nodiscard]] virtual std::optional<std::uint64_t> page_offset() const { return std::nullopt; }
+
+    /// True when it tells of wanted packets only, and marks them (SKBTRAIL_EVENT_WANTED).
+    [[nodiscard]] virtual bool filters() const { return false; }
+    /// Packets that the filter wanted so far; 0 where it does not filter.
+    [[nodiscard]] virtual std::uint32_t packets_wanted() const { return 0; }
+    /// What was counted on a CPU instead of being told.
+    [[nodiscard]] virtual CpuCounts counts(unsigned /*cpu*/) const { return {}; }
 
     /// Leaves the probes set when this object goes: the machine is about to power off.
     virtual void keep() = 0;

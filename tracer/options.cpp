@@ -1,8 +1,13 @@
 #include "tracer/options.h"
 
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
 #include <CLI/CLI.hpp>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 namespace skbtrail::tracer {
 
@@ -14,12 +19,17 @@ constexpr const char* description =
     "Each chain of calls that handles packets, from the poll of a NAPI instance or a\n"
     "socket's system call down to the leaves, is recorded with its times, and at every\n"
     "call that takes an sk_buff where its head, data, tail and end stand. What could not\n"
-    "be seen is counted in the recording.\n";
+    "be seen is counted in the recording.\n"
+    "\n"
+    "With EXPRESSION (pcap-filter(7): \"icmp and host 192.0.2.1\") only packets that it\n"
+    "accepts when they are first seen are recorded, and those are followed to their end,\n"
+    "whatever becomes of their headers.\n";
 
 constexpr const char* footer =
     "\n"
-    "Example:\n"
+    "Examples:\n"
     "  skbtrail-collect --output ping.json -- ping -c 1 192.0.2.1\n"
+    "  skbtrail-collect --output ping.json -i eth0 icmp -- ping -c 1 192.0.2.1\n"
     "then look at it with: skbtrail show ping.json\n"
     "\n"
     "The first start on a kernel reads its symbols and types for a second or two. Keep\n"
@@ -34,10 +44,61 @@ constexpr const char* footer =
     "Exit status: 0 recorded, whatever the command's status was (the recording has it);\n"
     "2 could not record; 64 wrong usage.\n";
 
+void add_filter_options(CLI::App& app, Options& options) {
+    auto* group = app.add_option_group("Which packets", "All that is given must be so:");
+    group->add_option("-i,--interface", options.filter.interface, "Packets that pass it")
+        ->type_name("NAME");
+    group
+        ->add_option("--netns", options.filter.netns,
+                     "Packets in a network namespace: a name, a path, or a process's number")
+        ->type_name("NETNS");
+    group
+        ->add_option("--cgroup", options.filter.cgroup,
+                     "Packets of sockets in a control group (version 2) and those below it")
+        ->type_name("PATH");
+    group->add_option("--process", options.filter.process, "Packets that a process sends or takes")
+        ->type_name("PID")
+        ->check(CLI::Range(1U, 1U << 22U));
+    group
+        ->add_option("--max-packets", options.filter.packets,
+                     "The first N packets, each to its end, and no more")
+        ->type_name("N")
+        ->check(CLI::Range(1U, 1U << 30U));
+    group
+        ->add_option("--snaplen", options.snaplen,
+                     "Look at N bytes of a packet for its headers, from the network header on")
+        ->type_name("N")
+        ->capture_default_str()
+        ->check(CLI::Range(20U, 96U));
+    auto* calls = app.add_option_group("Which calls, and for how long");
+    calls
+        ->add_option(
+            "--functions", options.functions,
+            "Show these functions only, by globs (\"tcp_*,ip_*\"); those that tell packets "
+            "apart are always recorded")
+        ->delimiter(',')
+        ->allow_extra_args(false)
+        ->take_all()
+        ->type_name("GLOB,…");
+    calls
+        ->add_option("--roots", options.roots,
+                     "Begin chains at these functions instead of polls and system calls")
+        ->delimiter(',')
+        ->allow_extra_args(false)
+        ->take_all()
+        ->type_name("GLOB,…");
+    calls
+        ->add_option("--duration", options.duration,
+                     "Record for so many seconds; a command that still runs then is ended")
+        ->type_name("SECONDS")
+        ->check(CLI::PositiveNumber);
+}
+
 }  // namespace
 
 std::variant<Options, Exit> parse_options(int argc, const char* const* argv) {
     Options options;
+    std::vector<std::string> expression;
     CLI::App app(description, "skbtrail-collect");
     app.footer(footer);
     app.set_version_flag("--version", std::string("skbtrail-collect ") + SKBTRAIL_VERSION);
@@ -76,13 +137,23 @@ std::variant<Options, Exit> parse_options(int argc, const char* const* argv) {
                    "Also keep the kernel's raw pages and events in DIRECTORY, for tests")
         ->type_name("DIRECTORY")
         ->check(CLI::ExistingDirectory);
-    app.add_option("command", options.command, "The command to watch, and its arguments")
-        ->required()
-        ->type_name("COMMAND…");
-    app.positionals_at_end();
+    app.add_option("expression", expression, "A filter, as tcpdump takes it")
+        ->take_all()
+        ->type_name("EXPRESSION");
+    add_filter_options(app, options);
 
+    // What stands behind "--" is the command's, whatever it looks like.
+    const std::vector<std::string> words(argv + 1, argv + argc);
+    const auto end = std::find(words.begin(), words.end(), "--");
+    if (end != words.end()) options.command.assign(end + 1, words.end());
     try {
-        app.parse(argc, argv);
+        // CLI11 takes its arguments from the back.
+        std::vector<std::string> own(std::make_reverse_iterator(end), words.rend());
+        app.parse(std::move(own));
+        options.filter.expression = fmt::to_string(fmt::join(expression, " "));
+        if (end != words.end() && options.command.empty()) {
+            throw CLI::ValidationError("--", "no command stands behind it");
+        }
     } catch (const CLI::Success& wanted) {
         return Exit{exit_ok,
                     wanted.get_name() == "CallForVersion" ? app.version() + "\n" : app.help(),

@@ -7,6 +7,8 @@
 #include <variant>
 #include <vector>
 
+#include "tracer/filter/packet_filter.h"
+
 namespace skbtrail::tracer {
 
 struct Options {
@@ -20,7 +22,14 @@ struct Options {
     std::string identity = "auto";
     bool no_detach = false;
     std::string save_raw;  ///< directory for raw pages and events
-    std::vector<std::string> command;
+    FilterText filter;     ///< which packets
+    /// Globs of the functions that a chain may show; empty: all. Those that tell packets apart are
+    /// recorded in any case.
+    std::vector<std::string> functions;
+    std::vector<std::string> roots;  ///< globs of functions that chains begin at; empty: the usual
+    double duration = 0;             ///< seconds; 0: until the command ends
+    std::uint32_t snaplen = 96;      ///< bytes of each packet that are looked at for its headers
+    std::vector<std::string> command;  ///< empty: until a signal, or what `duration` says
 };
 
 /// What to do instead of recording: print a text and end.

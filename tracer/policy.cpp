@@ -416,6 +416,10 @@ std::optional<std::uint32_t> cookie_of(std::string_view name, const Signature* s
         if (contains(gro_functions, base)) flags |= SKBTRAIL_COOKIE_GRO;
         if (is_building(base)) flags |= SKBTRAIL_COOKIE_HEADERS_OPEN;
         if (base == "skb_release_data") flags |= SKBTRAIL_COOKIE_RELEASES;
+        const auto roles = roles_of(name, signature);
+        if ((roles & role::expands) != 0) flags |= SKBTRAIL_COOKIE_EXPANDS;
+        if ((roles & role::copies) != 0) flags |= SKBTRAIL_COOKIE_COPIES;
+        if ((roles & role::frees) != 0) flags |= SKBTRAIL_COOKIE_FREES;
     }
     return argument | shape << 4U | second << 8U | extra << 12U | flags;
 }

@@ -61,6 +61,13 @@ typedef unsigned char skbtrail_u8;
  * network header. For kprobe events, which cannot find a page otherwise. */
 #define SKBTRAIL_COOKIE_GRO (1u << 23)
 
+/* The function gives its sk_buff another head. */
+#define SKBTRAIL_COOKIE_EXPANDS (1u << 24)
+/* The function makes its argument 0 from its argument 1. */
+#define SKBTRAIL_COOKIE_COPIES (1u << 25)
+/* The function gives back the struct sk_buff itself. */
+#define SKBTRAIL_COOKIE_FREES (1u << 26)
+
 /* Flags of an event. */
 #define SKBTRAIL_EVENT_CONTEXT (1u << 0) /* the bytes are the thread's name */
 #define SKBTRAIL_EVENT_BYTES (1u << 1)   /* the bytes are the packet's from its network header on */
@@ -69,6 +76,7 @@ typedef unsigned char skbtrail_u8;
 #define SKBTRAIL_EVENT_CLONED (1u << 4)  /* skb->cloned */
 #define SKBTRAIL_EVENT_SHARED (1u << 5)  /* the fields of struct skb_shared_info are meaningful */
 #define SKBTRAIL_EVENT_DONE (1u << 6)    /* the bytes are from where headers are complete */
+#define SKBTRAIL_EVENT_WANTED (1u << 7)  /* the filter wants the packet */
 
 /*
  * One sk_buff that a function was given; a call with several gives several events with the same
@@ -118,6 +126,28 @@ struct skbtrail_cpu {
     skbtrail_u64 calls;          /* calls seen: the sequence */
     skbtrail_u64 reserve_failed; /* events that the full ring buffer refused */
     skbtrail_u64 list_truncated; /* lists longer than SKBTRAIL_LIST_MEMBERS */
+    skbtrail_u64 filtered;       /* calls that the filter left no event of */
+};
+
+/* Bytes of a packet that a filter's expression can look at. */
+#define SKBTRAIL_FILTER_BYTES 256
+/* Instructions that a filter's expression may take, for each of its two programs. */
+#define SKBTRAIL_FILTER_ROOM 2048
+/* How the collector finds the places for them. */
+#define SKBTRAIL_FILTER_FRAME 0x736b625f6672616d
+#define SKBTRAIL_FILTER_PACKET 0x736b625f7061636b
+
+/* Which packets are wanted. Every 0 asks for nothing. */
+struct skbtrail_filter {
+    skbtrail_u32 active;            /* something is asked for */
+    skbtrail_u32 expression;        /* there are programs for frames … */
+    skbtrail_u32 packet_expression; /* … and for packets without a link header */
+    skbtrail_u32 ifindex;           /* of the device that the packet is at */
+    skbtrail_u32 netns;             /* inode number of its namespace */
+    skbtrail_u32 process;           /* a call for the packet is made by this one */
+    skbtrail_u64 cgroup;            /* id of a control group that its socket is in, or below */
+    skbtrail_u32 cgroup_level;      /* depth of that one */
+    skbtrail_u32 packets;           /* so many, no more */
 };
 
 #endif

@@ -44,6 +44,7 @@ struct net_device {
 } RELOCATED;
 
 struct sock_common {
+    unsigned char skc_state;
     possible_net_t skc_net;
 } RELOCATED;
 
@@ -61,9 +62,24 @@ struct socket_alloc {
     struct inode vfs_inode;
 } RELOCATED;
 
+struct kernfs_node {
+    __u64 id;
+} RELOCATED;
+
+struct cgroup {
+    int level;
+    struct kernfs_node* kn;
+    struct cgroup* ancestors[];
+} RELOCATED;
+
+struct sock_cgroup_data {
+    struct cgroup* cgroup;
+} RELOCATED;
+
 struct sock {
     struct sock_common __sk_common;
     struct socket* sk_socket;
+    struct sock_cgroup_data sk_cgrp_data;
 } RELOCATED;
 
 struct napi_struct {

@@ -8,6 +8,8 @@
 #include <cstdio>
 #include <cstring>
 #include <exception>
+#include <optional>
+#include <span>
 #include <utility>
 
 #include <bpf/bpf.h>
@@ -17,6 +19,7 @@
 
 #include "tracer/bpf/skb.skel.h"
 #include "tracer/failure.h"
+#include "tracer/filter/translate.h"
 
 namespace skbtrail::tracer {
 
@@ -57,6 +60,74 @@ struct MultiLinkInfo {
     __u64 missed;
     __u64 reserved[8];
 };
+
+/// Heads that may be on their way at the same time, of which the verdict is remembered.
+constexpr __u32 verdicts_kept = 16384;
+
+/// Puts the programs of a filter's expression into ours, just before libbpf gives it to the kernel.
+class ExpressionInserter {
+  public:
+    explicit ExpressionInserter(const std::optional<Expression>& expression) {
+        if (!expression) return;
+        frame_ = translate(expression->frame, SKBTRAIL_FILTER_BYTES);
+        if (expression->packet) packet_ = translate(*expression->packet, SKBTRAIL_FILTER_BYTES);
+        libbpf_prog_handler_opts options{};
+        options.sz = sizeof options;
+        options.cookie = reinterpret_cast<long>(this);
+        options.prog_prepare_load_fn = &ExpressionInserter::insert;
+        handler_ = libbpf_register_prog_handler("kprobe.multi", BPF_PROG_TYPE_KPROBE,
+                                                BPF_TRACE_KPROBE_MULTI, &options);
+        if (handler_ < 0) throw Failure("libbpf takes no filter into the BPF program.");
+    }
+    ~ExpressionInserter() {
+        if (handler_ >= 0) libbpf_unregister_prog_handler(handler_);
+    }
+    ExpressionInserter(const ExpressionInserter&) = delete;
+    ExpressionInserter& operator=(const ExpressionInserter&) = delete;
+
+    /// Says why the load failed, when it was the filter.
+    void rethrow() const {
+        if (error_) std::rethrow_exception(error_);
+    }
+
+  private:
+    static int insert(bpf_program* program, bpf_prog_load_opts* /*options*/, long cookie) {
+        // NOLINTNEXTLINE(performance-no-int-to-ptr): libbpf's cookie is a number
+        auto* self = reinterpret_cast<ExpressionInserter*>(cookie);
+        try {
+            const std::span old(bpf_program__insns(program), bpf_program__insn_cnt(program));
+            std::vector<bpf_insn> code(old.begin(), old.end());
+            insert_at_marker(code, SKBTRAIL_FILTER_FRAME, SKBTRAIL_FILTER_ROOM, self->frame_);
+            if (!self->packet_.empty()) {
+                insert_at_marker(code, SKBTRAIL_FILTER_PACKET, SKBTRAIL_FILTER_ROOM, self->packet_);
+            }
+            return bpf_program__set_insns(program, code.data(), code.size());
+        } catch (...) {  // not through libbpf, which is C
+            self->error_ = std::current_exception();
+            return -EINVAL;
+        }
+    }
+
+    std::vector<bpf_insn> frame_;
+    std::vector<bpf_insn> packet_;
+    int handler_ = -1;
+    std::exception_ptr error_;
+};
+
+/// What the BPF program is told of a filter.
+skbtrail_filter filter_of(const PacketFilter& filter) {
+    skbtrail_filter told{};
+    told.active = filter.active() ? 1 : 0;
+    told.expression = filter.expression ? 1 : 0;
+    told.packet_expression = filter.expression && filter.expression->packet ? 1 : 0;
+    told.ifindex = filter.ifindex;
+    told.netns = filter.netns;
+    told.process = filter.process;
+    told.cgroup = filter.cgroup;
+    told.cgroup_level = filter.cgroup_level;
+    told.packets = filter.packets;
+    return told;
+}
 
 struct DestroySkeleton {
     void operator()(skb_bpf* skeleton) const { skb_bpf::destroy(skeleton); }
@@ -130,6 +201,7 @@ struct Prober::State {
 Prober::Prober(const Options& options) : state_(std::make_unique<State>()) {
     libbpf_set_print(remember_warning);
     last_warnings().clear();
+    const ExpressionInserter expression(options.filter.expression);
     state_->skeleton.reset(skb_bpf::open());
     if (!state_->skeleton) {
         throw Failure(fmt::format("The BPF program cannot be opened: {}.", reason_of(errno)));
@@ -139,7 +211,14 @@ Prober::Prober(const Options& options) : state_(std::make_unique<State>()) {
     state_->skeleton->rodata->page_offset_address = options.page_offset_address;
     state_->skeleton->rodata->vmemmap_address = options.vmemmap_address;
     state_->skeleton->rodata->wakeup_bytes = bytes / 4;
+    state_->skeleton->rodata->snaplen = std::min<std::uint32_t>(options.snaplen, SKBTRAIL_SNAP);
+    const auto filter = filter_of(options.filter);
+    std::memcpy(&state_->skeleton->rodata->filter, &filter, sizeof filter);
+    if (options.filter.active()) {
+        bpf_map__set_max_entries(state_->skeleton->maps.verdicts, verdicts_kept);
+    }
     if (const int error = skb_bpf::load(state_->skeleton.get()); error != 0) {
+        expression.rethrow();
         if (error == -EPERM) {
             throw Failure(
                 "The kernel does not let this process load BPF programs. Recording needs root and "
@@ -209,13 +288,20 @@ std::vector<chain::Loss> Prober::losses(const std::vector<unsigned>& cpus) const
         const auto& counters = state_->skeleton->bss->cpus[cpu % SKBTRAIL_CPUS];
         losses.push_back({"bpf_reserve_failed", cpu, counters.reserve_failed,
                           "events refused by the full BPF ring buffer"});
-        losses.push_back({"list_truncated", cpu, counters.list_truncated,
-                          "lists of sk_buffs of which only the first 32 members were recorded"});
     }
     losses.push_back({"probe_missed", std::nullopt, missed() - missed_before_,
                       "calls that the kernel did not show to the BPF program, another one being "
                       "at work on that CPU"});
     return losses;
+}
+
+std::uint32_t Prober::packets_wanted() const {
+    return state_->skeleton->bss->wanted_packets;
+}
+
+CpuCounts Prober::counts(unsigned cpu) const {
+    const auto& counters = state_->skeleton->bss->cpus[cpu % SKBTRAIL_CPUS];
+    return {counters.filtered, counters.list_truncated};
 }
 
 std::uint64_t Prober::missed() const {

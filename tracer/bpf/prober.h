@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tracer/bpf/event.h"
+#include "tracer/filter/packet_filter.h"
 #include "tracer/identity.h"
 
 namespace skbtrail::tracer {
@@ -19,6 +20,8 @@ class Prober final : public Identity {
         std::uint64_t ring_kib = 4096;          ///< rounded up to a power of two
         std::uint64_t page_offset_address = 0;  ///< of the kernel's variable; 0: not known
         std::uint64_t vmemmap_address = 0;      ///< the same
+        std::uint32_t snaplen = SKBTRAIL_SNAP;  ///< bytes of a packet to copy, no more than that
+        PacketFilter filter;                    ///< which packets are told of
     };
 
     /// Loads. Throws Failure: no BTF, no rights, a program that the verifier refuses.
@@ -36,6 +39,9 @@ class Prober final : public Identity {
     std::size_t drain(const Sink& sink, std::size_t limit) override;
     [[nodiscard]] std::vector<chain::Loss> losses(const std::vector<unsigned>& cpus) const override;
     [[nodiscard]] std::optional<std::uint64_t> page_offset() const override;
+    [[nodiscard]] bool filters() const override { return true; }
+    [[nodiscard]] std::uint32_t packets_wanted() const override;
+    [[nodiscard]] CpuCounts counts(unsigned cpu) const override;
 
     /// Pins the links where a BPF file system is mounted: detaching takes longer than the rest of
     /// the way to the power-off.

@@ -55,6 +55,8 @@ const volatile __u64 page_offset_address = 0;
 const volatile __u64 vmemmap_address = 0;
 /* A reader is woken each time this many more bytes wait: a power of two. */
 const volatile __u64 wakeup_bytes = 1 << 20;
+/* Bytes of a packet that are copied, SKBTRAIL_SNAP at most. */
+const volatile __u32 snaplen = SKBTRAIL_SNAP;
 
 /* Nothing is recorded while this is 0. */
 int enabled = 0;
@@ -71,6 +73,9 @@ struct call {
     __u32 cpu;
     __u32 tid;
     __u32 cookie;
+    __u64 first;   /* the sk_buff that the cookie names first, where it names one */
+    __u32 flags;   /* SKBTRAIL_EVENT_WANTED */
+    __u32 emitted; /* the filter let an event pass, whether or not there was room for it */
 };
 
 static __always_inline struct skbtrail_cpu* counters(__u32 cpu) {
@@ -97,13 +102,84 @@ static __always_inline void fill(struct skbtrail_event* event, const struct call
     event->extra = call->extra;
     event->cpu = call->cpu;
     event->tid = call->tid;
+    event->flags = call->flags;
 }
+
+/* Where the headers that a person would recognise a packet by are to be copied from. */
+struct source {
+    __u64 linear; /* address of the network header */
+    __u32 linear_size;
+    __u64 page; /* what follows */
+    __u32 page_size;
+};
+
+#define PAGE_BITS 12
+
+/*
+ * The first page of a packet: drivers leave all but the link layer's header there. It is found as
+ * page_address() finds it (x86-64: the direct map, and one array of struct page for all memory).
+ */
+static __always_inline void find_page(const struct sk_buff* skb, struct source* source) {
+    __u64 shared = (__u64)skb->head + skb->end;
+    __u32 network = skb->network_header, tail = skb->tail;
+    struct skbtrail_fragment fragment;
+    __u64 skipped = network > tail ? network - tail : 0;
+
+    if (!vmemmap || !page_offset || skb->len == 0 || skb->data_len == 0) return;
+    if (!((const struct skb_shared_info*)bpf_rdonly_cast(
+              (void*)shared, bpf_core_type_id_kernel(struct skb_shared_info)))
+             ->nr_frags)
+        return;
+    if (bpf_probe_read_kernel(
+            &fragment, sizeof(fragment),
+            (void*)(shared + bpf_core_field_offset(struct skb_shared_info, frags))))
+        return;
+    if (fragment.page & 1 || fragment.page < vmemmap || fragment.length <= skipped) return;
+    source->page = page_offset +
+                   ((fragment.page - vmemmap) / bpf_core_type_size(struct page) << PAGE_BITS) +
+                   fragment.offset + skipped;
+    source->page_size = fragment.length - skipped;
+}
+
+/* Finds what is there of them. False: nothing. */
+static __always_inline int find_headers(const struct sk_buff* skb, struct source* source) {
+    __u32 network = skb->network_header, tail = skb->tail;
+
+    if (!skb->protocol || !network || network == 0xffff) return 0;
+    source->linear = (__u64)skb->head + network;
+    source->linear_size = tail > network ? tail - network : 0;
+    if (source->linear_size > snaplen) source->linear_size = snaplen;
+    if (source->linear_size < snaplen) find_page(skb, source);
+    if (source->page_size > snaplen - source->linear_size)
+        source->page_size = snaplen - source->linear_size;
+    return source->linear_size + source->page_size;
+}
+
+/* Copies them; returns how many bytes. */
+static __always_inline __u32 copy_headers(const struct source* source, __u8* target) {
+    __u32 linear = source->linear_size, paged = source->page_size, key = 0;
+    struct headers* room;
+
+    if (linear > SKBTRAIL_SNAP || paged > SKBTRAIL_SNAP) return 0;
+    if (!paged) return bpf_probe_read_kernel(target, linear, (void*)source->linear) ? 0 : linear;
+    room = bpf_map_lookup_elem(&scratch, &key);
+    if (!room) return 0;
+    if (linear && bpf_probe_read_kernel(room->bytes, linear, (void*)source->linear)) return 0;
+    if (bpf_probe_read_kernel(room->bytes + linear, paged, (void*)source->page)) paged = 0;
+    __builtin_memcpy(target, room->bytes, SKBTRAIL_SNAP);
+    return linear + paged;
+}
+
+#include "filter.bpf.h"
 
 /* An event of a call without an sk_buff: it is counted and matched all the same. */
 __noinline int emit_nothing(struct call* call) {
     struct skbtrail_event* event;
 
     if (!call) return 0;
+    /* Nothing is said of a packet that is not there, where only some are wanted. */
+    if (filter.active && (call->cookie & 0xf) != SKBTRAIL_NO_ARGUMENT) return 0;
+    call->emitted = 1;
     event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
     if (!event) {
         counters(call->cpu)->reserve_failed++;
@@ -119,6 +195,7 @@ __noinline int emit_context(struct call* call) {
     struct skbtrail_long_event* event;
 
     if (!call) return 0;
+    call->emitted = 1;
     event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
     if (!event) {
         counters(call->cpu)->reserve_failed++;
@@ -126,11 +203,21 @@ __noinline int emit_context(struct call* call) {
     }
     fill(&event->event, call);
     event->event.argument = SKBTRAIL_NO_ARGUMENT;
-    event->event.flags = SKBTRAIL_EVENT_CONTEXT;
+    event->event.flags |= SKBTRAIL_EVENT_CONTEXT;
     event->event.bytes_used = 16;
     bpf_get_current_comm(event->bytes, 16);
     submit(event);
     return 0;
+}
+
+/* Is this the last owner of the head? As skb_data_unref() decides. */
+static __always_inline int is_last(const struct sk_buff* skb) {
+    struct skb_shared_info* shared =
+        bpf_rdonly_cast(skb->head + skb->end, bpf_core_type_id_kernel(struct skb_shared_info));
+    /* The low half counts all users, the high half payload. */
+    int bias = BPF_CORE_READ_BITFIELD(skb, nohdr) ? (1 << 16) + 1 : 1;
+
+    return !BPF_CORE_READ_BITFIELD(skb, cloned) || shared->dataref.counter == bias;
 }
 
 static __always_inline void describe(struct skbtrail_event* event, const struct sk_buff* skb,
@@ -179,78 +266,12 @@ static __always_inline void describe(struct skbtrail_event* event, const struct 
     event->gso_type = shared->gso_type;
     event->frags = shared->nr_frags;
     event->flags |= SKBTRAIL_EVENT_SHARED;
-    if (cookie & SKBTRAIL_COOKIE_RELEASES) {
-        /* As skb_data_unref() decides: the low half counts all users, the high half payload. */
-        int bias = BPF_CORE_READ_BITFIELD(skb, nohdr) ? (1 << 16) + 1 : 1;
-
-        if (!(event->flags & SKBTRAIL_EVENT_CLONED) || shared->dataref.counter == bias)
-            event->flags |= SKBTRAIL_EVENT_LAST;
-    }
+    if ((cookie & SKBTRAIL_COOKIE_RELEASES) && is_last(skb)) event->flags |= SKBTRAIL_EVENT_LAST;
 }
 
-/* Where the headers that a person would recognise a packet by are to be copied from. */
-struct source {
-    __u64 linear; /* address of the network header */
-    __u32 linear_size;
-    __u64 page; /* what follows */
-    __u32 page_size;
-};
-
-#define PAGE_BITS 12
-
-/*
- * The first page of a packet: drivers leave all but the link layer's header there. It is found as
- * page_address() finds it (x86-64: the direct map, and one array of struct page for all memory).
- */
-static __always_inline void find_page(const struct sk_buff* skb, struct source* source) {
-    __u64 shared = (__u64)skb->head + skb->end;
-    __u32 network = skb->network_header, tail = skb->tail;
-    struct skbtrail_fragment fragment;
-    __u64 skipped = network > tail ? network - tail : 0;
-
-    if (!vmemmap || !page_offset || skb->len == 0 || skb->data_len == 0) return;
-    if (!((const struct skb_shared_info*)bpf_rdonly_cast(
-              (void*)shared, bpf_core_type_id_kernel(struct skb_shared_info)))
-             ->nr_frags)
-        return;
-    if (bpf_probe_read_kernel(
-            &fragment, sizeof(fragment),
-            (void*)(shared + bpf_core_field_offset(struct skb_shared_info, frags))))
-        return;
-    if (fragment.page & 1 || fragment.page < vmemmap || fragment.length <= skipped) return;
-    source->page = page_offset +
-                   ((fragment.page - vmemmap) / bpf_core_type_size(struct page) << PAGE_BITS) +
-                   fragment.offset + skipped;
-    source->page_size = fragment.length - skipped;
-}
-
-/* Finds what is there of them. False: nothing. */
-static __always_inline int find_headers(const struct sk_buff* skb, struct source* source) {
-    __u32 network = skb->network_header, tail = skb->tail;
-
-    if (!skb->protocol || !network || network == 0xffff) return 0;
-    source->linear = (__u64)skb->head + network;
-    source->linear_size = tail > network ? tail - network : 0;
-    if (source->linear_size > SKBTRAIL_SNAP) source->linear_size = SKBTRAIL_SNAP;
-    if (source->linear_size < SKBTRAIL_SNAP) find_page(skb, source);
-    if (source->page_size > SKBTRAIL_SNAP - source->linear_size)
-        source->page_size = SKBTRAIL_SNAP - source->linear_size;
-    return source->linear_size + source->page_size;
-}
-
-/* Copies them; returns how many bytes. */
-static __always_inline __u32 copy_headers(const struct source* source, __u8* target) {
-    __u32 linear = source->linear_size, paged = source->page_size, key = 0;
-    struct headers* room;
-
-    if (linear > SKBTRAIL_SNAP || paged > SKBTRAIL_SNAP) return 0;
-    if (!paged) return bpf_probe_read_kernel(target, linear, (void*)source->linear) ? 0 : linear;
-    room = bpf_map_lookup_elem(&scratch, &key);
-    if (!room) return 0;
-    if (linear && bpf_probe_read_kernel(room->bytes, linear, (void*)source->linear)) return 0;
-    if (bpf_probe_read_kernel(room->bytes + linear, paged, (void*)source->page)) paged = 0;
-    __builtin_memcpy(target, room->bytes, SKBTRAIL_SNAP);
-    return linear + paged;
+/* Are the fields of this sk_buff still to be set? */
+static __always_inline int is_unset(const struct call* call, __u32 place) {
+    return (call->cookie & SKBTRAIL_COOKIE_UNSET) && (place & 0xff) == (call->cookie & 0xf);
 }
 
 /* What an event says of its sk_buff. */
@@ -261,7 +282,7 @@ static __always_inline void complete(struct skbtrail_event* event, const struct 
     event->skb = address;
     event->argument = place & 0xff;
     event->member = place >> 8;
-    if ((call->cookie & SKBTRAIL_COOKIE_UNSET) && event->argument == (call->cookie & 0xf)) {
+    if (is_unset(call, place)) {
         event->flags |= SKBTRAIL_EVENT_UNSET;
         head = call->extra; /* the head that it is about to get: another packet begins */
         if (head) bpf_map_delete_elem(&copied, &head);
@@ -271,6 +292,7 @@ static __always_inline void complete(struct skbtrail_event* event, const struct 
     if (event->flags & SKBTRAIL_EVENT_LAST) {
         head = event->head;
         bpf_map_delete_elem(&copied, &head);
+        forget_verdict(head);
     }
 }
 
@@ -281,12 +303,47 @@ static __always_inline int to_copy(const struct call* call, const struct sk_buff
     __u8* before;
 
     if (call->cookie & SKBTRAIL_COOKIE_HEADERS_OPEN) return 0;
-    if ((call->cookie & SKBTRAIL_COOKIE_UNSET) && (place & 0xff) == (call->cookie & 0xf)) return 0;
+    if (is_unset(call, place)) return 0;
     if (!head) return 0;
     before = bpf_map_lookup_elem(&copied, &head);
     if (before && (*before == COPIED_DONE || !(call->cookie & SKBTRAIL_COOKIE_HEADERS_DONE)))
         return 0;
     return find_headers(skb, source);
+}
+
+/* Is the packet to be told of? Sets the call's flags to what its event says of that. */
+static __always_inline int passes_filter(struct call* call, const struct sk_buff* skb,
+                                         __u64 address, __u32 place) {
+    struct source source = {};
+    int readable;
+    __u64 verdict;
+
+    call->flags = 0;
+    if (is_unset(call, place)) {
+        if (call->extra) { /* it gets a head here: another packet begins */
+            forget_verdict(call->extra);
+            forget_verdict(address);
+        }
+        return 1;
+    }
+    if (!skb->head) return 1;
+    readable = !(call->cookie & SKBTRAIL_COOKIE_HEADERS_OPEN) && find_headers(skb, &source);
+    verdict = verdict_on(skb, address, readable ? &source : 0,
+                         call->cookie & SKBTRAIL_COOKIE_HEADERS_DONE);
+    if (call->cookie & SKBTRAIL_COOKIE_FREES) forget_verdict(address);
+    if (verdict == VERDICT_REFUSED) {
+        if ((call->cookie & SKBTRAIL_COOKIE_RELEASES) && is_last(skb))
+            forget_verdict((__u64)skb->head);
+        return 0;
+    }
+    if (verdict == VERDICT_WANTED) {
+        if (call->cookie & SKBTRAIL_COOKIE_EXPANDS) set_verdict(address, VERDICT_WANTED);
+        if ((call->cookie & SKBTRAIL_COOKIE_COPIES) && (place & 0xff) == 1)
+            set_verdict(call->first, VERDICT_WANTED);
+        if (!filter.process || bpf_get_current_pid_tgid() >> 32 == filter.process)
+            call->flags = SKBTRAIL_EVENT_WANTED;
+    }
+    return 1;
 }
 
 static __always_inline int emit_long(struct call* call, const struct sk_buff* skb, __u64 address,
@@ -329,6 +386,8 @@ __noinline int emit_skb(struct call* call, __u64 address, __u32 place) {
     if (!call) return 0;
     if (!address) return emit_nothing(call);
     skb = bpf_rdonly_cast((void*)address, bpf_core_type_id_kernel(struct sk_buff));
+    if (filter.active && !passes_filter(call, skb, address, place)) return 0;
+    call->emitted = 1;
     failed = to_copy(call, skb, place, &source) ? emit_long(call, skb, address, place, &source)
                                                 : emit_short(call, skb, address, place);
     if (failed) counters(call->cpu)->reserve_failed++;
@@ -407,6 +466,36 @@ static __always_inline __u64 napi_id(__u64 address) {
     return bpf_core_field_exists(struct napi_struct, napi_id) ? napi->napi_id : 0;
 }
 
+/* The events of all sk_buffs that the cookie names. */
+static __always_inline void emit_arguments(struct call* call, const volatile __u64* registers,
+                                           __u64 stack) {
+    __u32 which = call->cookie & 0xf;
+    __u64 first;
+
+    if (which == SKBTRAIL_NO_ARGUMENT) {
+        emit_nothing(call);
+        return;
+    }
+    first = argument(registers, stack, which);
+    call->first = first;
+    switch (call->cookie >> 4 & 0xf) {
+        case SKBTRAIL_SHAPE_SKB_POINTER:
+            if (bpf_probe_read_kernel(&first, sizeof(first), (void*)first)) first = 0;
+            emit_skb(call, first, which);
+            break;
+        case SKBTRAIL_SHAPE_LIST:
+            emit_list(call, first);
+            break;
+        case SKBTRAIL_SHAPE_CHAIN:
+            emit_chain(call, first);
+            break;
+        default:
+            emit_skb(call, first, which);
+    }
+    which = call->cookie >> 8 & 0xf;
+    if (which != SKBTRAIL_NO_ARGUMENT) emit_skb(call, argument(registers, stack, which), which);
+}
+
 SEC("kprobe.multi")
 int on_entry(struct pt_regs* ctx) {
     /*
@@ -415,8 +504,7 @@ int on_entry(struct pt_regs* ctx) {
      */
     volatile __u64 registers[16] = {ctx->di, ctx->si, ctx->dx, ctx->cx, ctx->r8, ctx->r9};
     __u64 stack = ctx->sp;
-    __u64 cookie, first;
-    __u32 which;
+    __u64 cookie;
     struct call call = {};
 
     if (!enabled) return 0;
@@ -436,25 +524,10 @@ int on_entry(struct pt_regs* ctx) {
     if (!vmemmap && vmemmap_address)
         bpf_probe_read_kernel(&vmemmap, sizeof(vmemmap), (void*)vmemmap_address);
 
-    if (cookie & SKBTRAIL_COOKIE_CONTEXT) return emit_context(&call);
-    which = cookie & 0xf;
-    if (which == SKBTRAIL_NO_ARGUMENT) return emit_nothing(&call);
-    first = argument(registers, stack, which);
-    switch (cookie >> 4 & 0xf) {
-        case SKBTRAIL_SHAPE_SKB_POINTER:
-            if (bpf_probe_read_kernel(&first, sizeof(first), (void*)first)) first = 0;
-            emit_skb(&call, first, which);
-            break;
-        case SKBTRAIL_SHAPE_LIST:
-            emit_list(&call, first);
-            break;
-        case SKBTRAIL_SHAPE_CHAIN:
-            emit_chain(&call, first);
-            break;
-        default:
-            emit_skb(&call, first, which);
-    }
-    which = cookie >> 8 & 0xf;
-    if (which != SKBTRAIL_NO_ARGUMENT) emit_skb(&call, argument(registers, stack, which), which);
+    if (cookie & SKBTRAIL_COOKIE_CONTEXT)
+        emit_context(&call);
+    else
+        emit_arguments(&call, registers, stack);
+    if (filter.active && !call.emitted) counters(call.cpu)->filtered++;
     return 0;
 }

@@ -44,9 +44,37 @@ TEST_CASE("numbers are taken within their limits") {
     CHECK(refused({"-o", "r", "--status-fd", "-2", "--", "true"}).status == exit_usage);
 }
 
+TEST_CASE("a filter stands before --, and needs no quotes") {
+    const auto result = parse({"-o", "r", "-i", "eth0", "icmp", "and", "host", "192.0.2.1",
+                               "--max-packets", "3", "--", "ping", "-i", "1"});
+    REQUIRE(std::holds_alternative<Options>(result));
+    const auto& options = std::get<Options>(result);
+    CHECK(options.filter.expression == "icmp and host 192.0.2.1");
+    CHECK(options.filter.interface == "eth0");
+    CHECK(options.filter.packets == 3);
+    CHECK(options.command == std::vector<std::string>{"ping", "-i", "1"});
+}
+
+TEST_CASE("without a command it records until it is told to end") {
+    const auto result = parse({"-o", "r", "--duration", "2.5", "--functions", "tcp_*,ip_*",
+                               "--functions", "udp_*", "tcp"});
+    REQUIRE(std::holds_alternative<Options>(result));
+    const auto& options = std::get<Options>(result);
+    CHECK(options.command.empty());
+    CHECK(options.filter.expression == "tcp");
+    CHECK(options.duration == 2.5);
+    CHECK(options.functions == std::vector<std::string>{"tcp_*", "ip_*", "udp_*"});
+}
+
 TEST_CASE("wrong usage is told, with where to look") {
-    for (const auto& words : std::vector<std::vector<const char*>>{
-             {}, {"-o", "r"}, {"--", "true"}, {"-o", "r", "--what", "--", "true"}}) {
+    for (const auto& words :
+         std::vector<std::vector<const char*>>{{},
+                                               {"--", "true"},
+                                               {"-o", "r", "--"},
+                                               {"-o", "r", "--what", "--", "true"},
+                                               {"-o", "r", "--max-packets", "0", "--", "true"},
+                                               {"-o", "r", "--duration", "-1", "--", "true"},
+                                               {"-o", "r", "--snaplen", "2000", "--", "true"}}) {
         const auto exit = refused(words);
         CHECK(exit.status == exit_usage);
         CHECK(exit.is_error);
