@@ -52,10 +52,20 @@ void require_testpmd() {
 }
 
 dpdk::ChildOptions nic_command(const Scratch& scratch, const std::string& side,
-                               const std::string& socket, unsigned queues) {
-    return {.arguments = {SKBTRAIL_BIN "/skbtrail-nic", side, socket, "--wire", "reflect",
-                          "--queues", std::to_string(queues), "--ready-fd",
-                          std::to_string(dpdk::ready_fd), "--exit-with-parent"},
+                               const std::string& socket, unsigned queues,
+                               const std::vector<std::string>& more = {}) {
+    std::vector<std::string> arguments{SKBTRAIL_BIN "/skbtrail-nic",
+                                       side,
+                                       socket,
+                                       "--wire",
+                                       "reflect",
+                                       "--queues",
+                                       std::to_string(queues),
+                                       "--ready-fd",
+                                       std::to_string(dpdk::ready_fd),
+                                       "--exit-with-parent"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return {.arguments = std::move(arguments),
             .environment = {},
             .log = scratch.path() / "nic.log",
             .cpu = std::nullopt,
@@ -183,6 +193,54 @@ TEST_CASE("DPDK's virtio-user: it listens, and the NIC connects", "[dpdk]") {
 
     INFO(nic.log());
     check_accounts(counters, last_report(nic.log()));
+}
+
+TEST_CASE("DPDK's virtio-user: frames that are lost are missed, and accounted for", "[dpdk]") {
+    require_testpmd();
+    const Scratch scratch;
+    const std::string socket = scratch.path() / "s";
+    dpdk::Child nic(nic_command(scratch, "--socket", socket, 1,
+                                {"--fault", "drop,p=0.02,direction=from_guest"}));
+    REQUIRE(nic.wait_ready(patience));
+    dpdk::Testpmd front(front_end(scratch, {.socket = socket, .mode = modes.front().ring}));
+    front.wait_up();
+    // Each frame goes round until it is dropped: in the end nothing moves.
+    dpdk::PortCounters last;
+    REQUIRE(eventually(
+        [&] {
+            const dpdk::PortCounters now = front.counters(0);
+            const bool still = now.transmitted > 0 && now.transmitted == last.transmitted &&
+                               now.received == last.received;
+            last = now;
+            return still;
+        },
+        patience));
+    CHECK(front.end());
+    CHECK(nic.end(true));
+    INFO(nic.log());
+    const auto report = last_report(nic.log());
+    // Those that were on the way at first; the queues counted what the wire did not get.
+    CHECK(last.transmitted - last.received == std::uint64_t{bursts_in_flight} * 32);
+    CHECK(report.transmit.frames == last.transmitted);
+    CHECK(report.receive.frames == last.received);
+    CHECK(report.transmit.dropped == 0);
+}
+
+TEST_CASE("DPDK's virtio-user: a ring that the NIC does not offer is noticed", "[dpdk]") {
+    require_testpmd();
+    const Mode mode = modes.back();
+    const Scratch scratch;
+    const std::string socket = scratch.path() / "s";
+    dpdk::Child nic(nic_command(scratch, "--socket", socket, 1, {"--features=-in_order"}));
+    REQUIRE(nic.wait_ready(patience));
+    dpdk::Testpmd front(front_end(scratch, {.socket = socket, .mode = mode.ring}));
+    front.wait_up();
+    const auto bits = front.negotiated();
+    REQUIRE(bits);
+    CHECK(dpdk::difference(mode.ring, *bits) == "without in_order");
+    CHECK_FALSE(nic_negotiated(nic.log(), "in_order"));
+    CHECK(front.end());
+    CHECK(nic.end(true));
 }
 
 TEST_CASE("DPDK's virtio-user: it leaves, and another comes in another mode", "[dpdk]") {

@@ -7,6 +7,7 @@
 #include <string>
 
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
 #include <signal.h>
 
@@ -20,6 +21,8 @@ using skbtrail::tests::Program;
 using skbtrail::tests::Scratch;
 
 TEST_CASE("iPXE in QEMU's option ROM gets an address") {
+    const std::string type = GENERATE("q35", "pc");
+    CAPTURE(type);
     const Scratch scratch;
     const fs::path socket = scratch.path() / "nic";
     const fs::path console = scratch.path() / "console";
@@ -38,7 +41,7 @@ TEST_CASE("iPXE in QEMU's option ROM gets an address") {
                   "-m",
                   "128M",
                   "-machine",
-                  "q35,graphics=off,accel=tcg,memory-backend=memory",
+                  type + ",graphics=off,accel=tcg,memory-backend=memory",
                   "-object",
                   "memory-backend-memfd,id=memory,size=128M,share=on",
                   "-serial",

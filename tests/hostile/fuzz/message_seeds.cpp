@@ -3,6 +3,7 @@
 
 #include "device/net/features.h"
 #include "device/vhost_user/protocol.h"
+#include "device/virtqueue/inflight_area.h"
 #include "device/virtqueue/layout.h"
 #include "tests/hostile/fuzz/input.h"
 #include "tests/hostile/fuzz/message_script.h"
@@ -223,6 +224,27 @@ Seeds message_seeds() {
             .say(Request::set_features, features | vhost_user::protocol_features_bit)
             .step(MessageStep::drain)
             .bytes();
+    // Notes of chains in flight: where the guest's rings and buffers are, to be written over.
+    Talk noted;
+    noted.negotiate(protocol_features | vhost_user::protocol_inflight_shmfd,
+                    features | feature_ring_packed);
+    for (const InflightDescription& area : {InflightDescription{0, 0, 2, ring_size},
+                                            InflightDescription{0x1000, 0x4000, 2, ring_size}}) {
+        const auto payload = vhost_user::to_payload(area, vhost_user::most_inflight);
+        noted.say_bytes(Request::get_inflight_fd, payload)
+            .say_bytes(Request::set_inflight_fd, payload, {Descriptor::memory}, wants_reply);
+    }
+    noted.share_memory()
+        .offer(1, 0)
+        .start_ring(0, 0)
+        .start_ring(1, 1)
+        .signal(5)
+        .say(Request::get_vring_base, VringState{1, 0})
+        .poke(0x4000, std::as_bytes(std::span("what the next one will believe")))
+        .start_ring(1, 1)
+        .step(MessageStep::drain)
+        .step(MessageStep::hang_up);
+    seeds["inflight"] = noted.bytes();
     // Kicks and calls over the sockets.
     seeds["in-band"] =
         Talk()

@@ -18,5 +18,6 @@ Seeds frame_seeds();
 Seeds script_seeds();
 Seeds control_seeds();
 Seeds recording_seeds();
+Seeds driver_command_seeds();
 
 }  // namespace skbtrail::hostile

@@ -15,8 +15,13 @@ using namespace skbtrail::hostile;
 namespace {
 
 const std::map<std::string, Seeds (*)()> fuzzers = {
-    {"messages", &message_seeds},     {"split_rings", &ring_seeds}, {"packed_rings", &ring_seeds},
-    {"frames", &frame_seeds},         {"scripts", &script_seeds},   {"control", &control_seeds},
+    {"messages", &message_seeds},
+    {"split_rings", &ring_seeds},
+    {"packed_rings", &ring_seeds},
+    {"frames", &frame_seeds},
+    {"scripts", &script_seeds},
+    {"control", &control_seeds},
+    {"driver_commands", &driver_command_seeds},
     {"recordings", &recording_seeds},
 };
 

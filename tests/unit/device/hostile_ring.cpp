@@ -157,6 +157,8 @@ const std::vector<Case>& cases() {
          [](Hostile& h) { h.offer({0, 16, indirect, 0}); }},
         {"an indirect table that ends outside", Kind::indirect_unmapped,
          [](Hostile& h) { h.offer({0x210000 - 16, 32, indirect, 0}); }},
+        {"an indirect table over the gap between two regions", Kind::indirect_unmapped,
+         [](Hostile& h) { h.offer({0x210000 - 8, 16, indirect, 0}); }},
         {"an indirect table whose address wraps", Kind::indirect_unmapped,
          [](Hostile& h) {
              h.offer({std::numeric_limits<std::uint64_t>::max() - 15, 32, indirect, 0});
@@ -306,4 +308,19 @@ TEST_CASE("hostile ring: descriptors that change while they are read", "[device]
     guest.join();
     CHECK(faults > 0);
     CHECK(chains > 0);
+}
+
+TEST_CASE("hostile ring: an indirect table across two regions that touch is as good as any",
+          "[device][ring][hostile]") {
+    Hostile hostile;
+    const GuestAddress at{0x200000 - 8};  // not even aligned
+    const RingDescriptor entry{hostile.some_buffer(), 8, 0, 0};
+    const auto bytes = std::as_bytes(std::span(&entry, 1));
+    hostile.ram.put(at, bytes.first(8));
+    hostile.ram.put(GuestAddress{0x200000}, bytes.subspan(8));
+    hostile.offer({at.value, 16, indirect, 0});
+    Ring ring = hostile.open();
+    const auto chain = must(ring.take());
+    REQUIRE(chain);
+    CHECK(chain->readable_bytes() == 8);
 }

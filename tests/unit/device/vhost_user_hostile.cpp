@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <csignal>
 #include <functional>
 #include <span>
 #include <stdexcept>
@@ -197,6 +198,30 @@ TEST_CASE("server: a saturated call descriptor does not block", "[device][vhost_
     guest.transmit_fds.kick.signal();
     front_end.settle();
     CHECK(guest.transmit.take_used());
+}
+
+TEST_CASE("server: a call pipe that nobody reads any more hurts nobody",
+          "[device][vhost_user][hostile]") {
+    const auto before = std::signal(SIGPIPE, SIG_IGN);  // as the program has it
+    BackEnd back_end;
+    Guest guest;
+    FakeFrontEnd front_end = back_end.connect();
+    guest.plug_in(front_end);
+    std::array<int, 2> ends{};
+    REQUIRE(::pipe2(ends.data(), O_CLOEXEC) == 0);
+    UniqueFd reader(ends[0]);
+    const UniqueFd writer(ends[1]);
+    front_end.send_value(Request::set_vring_call, std::uint64_t{1}, {writer.get()});
+    reader.reset();
+    for (int i = 0; i < 3; ++i) {
+        guest.transmit.chain().readable(NetHeaderBytes{}).readable(pattern(60)).offer();
+        guest.transmit_fds.kick.signal();
+        front_end.settle();
+        CHECK(guest.transmit.take_used());
+    }
+    CHECK(back_end.state(1) == Virtqueue::State::running);
+    CHECK_FALSE(front_end.ended());
+    std::signal(SIGPIPE, before);
 }
 
 TEST_CASE("server: a kick descriptor that hangs up does not spin",
