@@ -1,6 +1,7 @@
 #include "guest/kernel_store.h"
 
 #include <algorithm>
+#include <cctype>
 #include <optional>
 
 #include <fmt/format.h>
@@ -25,13 +26,49 @@ constexpr const char* record_name = "kernel.json";
 constexpr const char* record_format = "skbtrail-kernel";
 constexpr int record_version = 1;
 
+/// A letter first: a version begins with a digit.
+bool is_build_name(const std::string& text) {
+    const auto letter = [](char c) { return std::isalpha(static_cast<unsigned char>(c)) != 0; };
+    return !text.empty() && letter(text.front()) &&
+           std::all_of(text.begin(), text.end(), [&](char c) {
+               return letter(c) || (c >= '0' && c <= '9') || c == '-' || c == '_';
+           });
+}
+
+/// Copies what depmod and modprobe read; `tree` may be the whole tree that a kernel was built in.
+void copy_modules(const fs::path& tree, const fs::path& place) {
+    for (auto entry = fs::recursive_directory_iterator(tree);
+         entry != fs::recursive_directory_iterator(); ++entry) {
+        const std::string name = entry->path().filename();
+        const bool wanted = name.starts_with("modules.") || name.ends_with(".ko") ||
+                            name.find(".ko.") != std::string::npos;
+        if (!wanted || !entry->is_regular_file()) {
+            continue;
+        }
+        const fs::path copy = place / entry->path().lexically_relative(tree);
+        fs::create_directories(copy.parent_path());
+        fs::copy_file(entry->path(), copy);
+    }
+}
+
+std::uintmax_t size_below(const fs::path& directory) {
+    std::uintmax_t bytes = 0;
+    std::error_code gone;  // removed meanwhile by another process: what is left counts
+    for (const fs::directory_entry& entry : fs::recursive_directory_iterator(directory, gone)) {
+        if (entry.is_regular_file(gone)) {
+            bytes += entry.file_size(gone);
+        }
+    }
+    return bytes;
+}
+
 fs::path if_there(fs::path path) {
     return fs::exists(path) ? path : fs::path();
 }
 
-/// The kernel in `directory`, if one was completed there by a version of skbtrail that this one
-/// understands.
-std::optional<Kernel> read_kernel(const fs::path& directory) {
+/// The kernel in `directory`, whatever the directory is called, if one was completed there by a
+/// version of skbtrail that this one understands.
+std::optional<Kernel> read_any_kernel(const fs::path& directory) {
     const fs::path record = directory / record_name;
     if (!fs::exists(record)) {
         return std::nullopt;
@@ -54,8 +91,13 @@ std::optional<Kernel> read_kernel(const fs::path& directory) {
                   .package = text("package"),
                   .package_version = text("package_version"),
                   .suite = text("suite")};
-    const bool complete = kernel.release == directory.filename() && fs::exists(kernel.vmlinux);
-    return complete ? std::optional(kernel) : std::nullopt;
+    return fs::exists(kernel.vmlinux) ? std::optional(kernel) : std::nullopt;
+}
+
+/// The kernel in `directory`, which is called by its release.
+std::optional<Kernel> read_kernel(const fs::path& directory) {
+    const auto kernel = read_any_kernel(directory);
+    return kernel && kernel->release == directory.filename() ? kernel : std::nullopt;
 }
 
 void write_kernel(const fs::path& directory, const AvailableKernel& kernel,
@@ -199,6 +241,11 @@ Kernel KernelStore::resolve(const std::string& spec, const Progress& progress,
     if (spec.find('/') != std::string::npos) {
         return resolve_file(spec);
     }
+    if (is_build_name(spec)) {
+        if (const auto build = read_any_kernel(named_builds() / spec)) {
+            return *build;
+        }
+    }
     const auto cached = [this, &spec]() -> std::optional<Kernel> {
         const std::vector<Kernel> kernels = list();
         const auto found = newest_match(spec, kernels);
@@ -332,6 +379,53 @@ Kernel KernelStore::resolve_file(const std::string& spec) {
     return kernel;
 }
 
+Kernel KernelStore::add_build(const std::string& name, const std::string& spec) {
+    if (!is_build_name(name)) {
+        throw Error(
+            fmt::format("\"{}\" is not a name for a kernel: it begins with a letter, and has "
+                        "letters, digits, - "
+                        "and _ in it.",
+                        name));
+    }
+    const Kernel kernel = resolve_file(spec);
+    const FileLock lock = lock_for_fetching({});
+    fs::create_directories(named_builds());
+    const ScratchDirectory scratch(named_builds());
+    const fs::path result = scratch.path() / "kernel";
+    fs::create_directories(result);
+    fs::copy_file(kernel.vmlinux, result / "vmlinux");
+    if (!kernel.config.empty()) {
+        fs::copy_file(kernel.config, result / "config");
+    }
+    if (!kernel.modules.empty()) {
+        copy_modules(kernel.modules, result / "modules");
+    }
+    AvailableKernel own;
+    own.release = kernel.release;
+    write_kernel(result, own, kernel.build_id);
+    const fs::path place = named_builds() / name;
+    fs::remove_all(place);
+    fs::rename(result, place);
+    return resolve(name);
+}
+
+std::vector<NamedBuild> KernelStore::builds() const {
+    std::vector<NamedBuild> found;
+    std::error_code none;
+    for (const fs::directory_entry& entry : fs::directory_iterator(named_builds(), none)) {
+        const std::string name = entry.path().filename();
+        if (!is_build_name(name)) {
+            continue;
+        }
+        if (const auto kernel = read_any_kernel(entry.path())) {
+            found.push_back({name, *kernel, size_below(entry.path())});
+        }
+    }
+    std::sort(found.begin(), found.end(),
+              [](const NamedBuild& a, const NamedBuild& b) { return a.name < b.name; });
+    return found;
+}
+
 std::vector<AvailableKernel> KernelStore::available(const Progress& progress,
                                                     std::stop_token stop) {
     const FileLock lock = lock_for_fetching(progress);
@@ -342,6 +436,10 @@ std::vector<AvailableKernel> KernelStore::available(const Progress& progress,
 
 void KernelStore::remove(const std::string& release) {
     const FileLock lock = lock_for_fetching({});
+    if (is_build_name(release) && read_any_kernel(named_builds() / release)) {
+        fs::remove_all(named_builds() / release);
+        return;
+    }
     const auto cached = list();
     if (std::none_of(cached.begin(), cached.end(),
                      [&](const Kernel& kernel) { return kernel.release == release; })) {
@@ -351,15 +449,7 @@ void KernelStore::remove(const std::string& release) {
 }
 
 std::uintmax_t KernelStore::size(const std::string& release) const {
-    std::uintmax_t bytes = 0;
-    std::error_code gone;  // removed meanwhile by another process: what is left counts
-    for (const fs::directory_entry& entry :
-         fs::recursive_directory_iterator(kernels() / release, gone)) {
-        if (entry.is_regular_file(gone)) {
-            bytes += entry.file_size(gone);
-        }
-    }
-    return bytes;
+    return size_below(kernels() / release);
 }
 
 fs::path KernelStore::plan_path(const Kernel& kernel) const {

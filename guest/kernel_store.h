@@ -38,6 +38,13 @@ struct AvailableKernel {
     std::string suite;
 };
 
+/// A kernel of the user's own that is kept under a name.
+struct NamedBuild {
+    std::string name;
+    Kernel kernel;
+    std::uintmax_t size = 0;  ///< bytes on disk
+};
+
 /// The kernels below one cache directory. Several processes may use one cache at once.
 class KernelStore {
   public:
@@ -47,6 +54,7 @@ class KernelStore {
     /// - a version, "6.12" or "6.12.95": the newest that is already in the cache and matches; only
     ///   if there is none, the newest that the mirror has;
     /// - an exact release, "6.12.95+deb12-cloud-amd64": likewise;
+    /// - the name that add_build() was given;
     /// - a path (it has a slash) to the user's own bzImage or vmlinux, "PATH" or
     ///   "PATH,modules=DIR"; without DIR the modules are looked for beside it, then in
     ///   /lib/modules/RELEASE.
@@ -66,7 +74,16 @@ class KernelStore {
     std::vector<AvailableKernel> available(const Progress& progress = {},
                                            std::stop_token stop = {});
 
-    /// Removes one kernel from the cache. Throws Error when it is not there.
+    /// Copies the user's own kernel, a path as resolve() takes it, with its modules and
+    /// configuration, and keeps it as `name`: a letter, then letters, digits, - and _. One of that
+    /// name is replaced. Throws Error.
+    Kernel add_build(const std::string& name, const std::string& spec);
+
+    /// The kept builds, by name.
+    std::vector<NamedBuild> builds() const;
+
+    /// Removes one kernel from the cache, by its release or the name of a kept build. Throws Error
+    /// when it is not there.
     void remove(const std::string& release);
 
     /// Bytes on disk below the kernel's directory.
@@ -78,6 +95,7 @@ class KernelStore {
 
   private:
     std::filesystem::path kernels() const { return root_ / "kernels"; }
+    std::filesystem::path named_builds() const { return root_ / "builds"; }
     FileLock lock_for_fetching(const Progress& progress) const;
     Kernel fetch_locked(const std::string& spec, const Progress& progress, std::stop_token stop);
     Kernel install(const AvailableKernel& kernel,

@@ -37,10 +37,13 @@ void add_merge_command(CLI::App& app, Action& chosen);
 void add_list_command(CLI::App& app, Action& chosen);
 void add_check_command(CLI::App& app, Action& chosen);
 void add_diff_command(CLI::App& app, Action& chosen);
+void add_shell_command(CLI::App& app, Action& chosen);
 void add_show_command(CLI::App& app, Action& chosen);
 void add_kernels_command(CLI::App& app, Action& chosen);
 void add_expect_command(CLI::App& app, Action& chosen);
 void add_doctor_command(CLI::App& app, Action& chosen);
+/// Its action describes `app`, which has to outlive it.
+void add_text_commands(CLI::App& app, Action& chosen);
 
 /// Where a recording is that the user named: the file, or the one in a result directory. Throws
 /// CannotRun when there is none.

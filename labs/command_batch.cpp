@@ -58,16 +58,6 @@ std::vector<batch::Cell> cells_of(const RunArguments& arguments) {
     return cells;
 }
 
-fs::path batch_directory(const fs::path& named) {
-    if (!named.empty()) return named;
-    const auto name = fmt::format("{:%Y%m%dT%H%M%S}", fmt::gmtime(std::time(nullptr)));
-    auto path = fs::path("skbtrail-results") / ("all-" + name);
-    for (int number = 2; fs::exists(path); ++number) {
-        path = fs::path("skbtrail-results") / fmt::format("all-{}-{}", name, number);
-    }
-    return path;
-}
-
 /// Options that each run of the batch gets as they were given.
 std::vector<std::string> passed_on(const RunArguments& arguments) {
     std::vector<std::string> options;
@@ -150,6 +140,16 @@ int merge(const MergeArguments& arguments) {
 
 }  // namespace
 
+fs::path new_batch_directory(const fs::path& named, const std::string& kind) {
+    if (!named.empty()) return named;
+    const auto name = fmt::format("{}-{:%Y%m%dT%H%M%S}", kind, fmt::gmtime(std::time(nullptr)));
+    auto path = fs::path("skbtrail-results") / name;
+    for (int number = 2; fs::exists(path); ++number) {
+        path = fs::path("skbtrail-results") / fmt::format("{}-{}", name, number);
+    }
+    return path;
+}
+
 bool RunArguments::is_batch() const {
     return all || labs.size() > 1 || batch::split_kernels(kernels).size() > 1 || !shard.empty() ||
            format != "text";
@@ -163,7 +163,7 @@ int run_batch(const RunArguments& arguments) {
     const auto part = arguments.shard.empty()
                           ? cells
                           : batch::part_of(cells, batch::parse_shard(arguments.shard));
-    const auto directory = batch_directory(arguments.run.output);
+    const auto directory = new_batch_directory(arguments.run.output, "all");
     std::error_code error;
     fs::create_directories(directory, error);
     if (error) {

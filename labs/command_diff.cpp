@@ -1,4 +1,6 @@
 // skbtrail diff: did two kernels do the same with the same packets?
+#include <cstdio>
+#include <filesystem>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -9,9 +11,14 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "labs/batch/matrix.h"
+#include "labs/batch/pool.h"
 #include "labs/command.h"
 #include "labs/diff/compare.h"
+#include "labs/run_arguments.h"
 #include "labs/runner/failure.h"
+#include "labs/runner/lab.h"
+#include "labs/runner/watch.h"
 #include "labs/show/diff.h"
 #include "labs/show/paint.h"
 #include "tracer/chain/recording_json.h"
@@ -21,6 +28,9 @@ namespace {
 
 struct Arguments {
     std::vector<std::string> recordings;
+    std::vector<std::string> kernels;
+    std::vector<std::string> lab_directories;
+    std::string output;
     diff::CompareOptions compare;
     std::string format = "text";
     bool strict = false;
@@ -39,9 +49,51 @@ int print_rules(const ShowOptions& options) {
     return exit_passed;
 }
 
+/// Runs the lab on a kernel; the result directory.
+std::string record(const batch::Cell& cell, const std::vector<std::string>& options,
+                   const std::filesystem::path& directory, const SignalWatch& signals) {
+    std::filesystem::create_directories(directory);
+    const auto results = batch::run_all(
+        {cell},
+        {.program = "/proc/self/exe",
+         .arguments = options,
+         .directory = std::filesystem::canonical(directory),
+         .jobs = 1},
+        signals, [](const auto&) {}, [](const auto&) {});
+    const auto& result = results.front();
+    fmt::print(stderr, "{} on {}: {} ({:.1f} s)\n", result.lab, result.kernel,
+               batch::outcome_name(result.outcome), result.seconds);
+    // One that diverged has a recording all the same: it is what is to be compared.
+    if (result.outcome != batch::LabOutcome::passed &&
+        result.outcome != batch::LabOutcome::diverged &&
+        result.outcome != batch::LabOutcome::not_judgeable) {
+        throw CannotRun(fmt::format("{} on {} has no recording to compare: {}: {}", result.lab,
+                                    result.kernel, batch::outcome_name(result.outcome),
+                                    result.text));
+    }
+    return (directory / cell.folder()).string();
+}
+
+/// Runs the lab on both kernels, which may be one; the result directories.
+std::vector<std::string> record_both(const Arguments& arguments) {
+    const auto& lab = arguments.recordings.front();
+    find_lab(lab, lab_directories(arguments.lab_directories));
+    const auto directory = new_batch_directory(arguments.output, "diff");
+    std::vector<std::string> options;
+    for (const auto& place : arguments.lab_directories) {
+        options.insert(options.end(), {"--labs", place});
+    }
+    const SignalWatch signals;
+    const auto kernels = batch::split_kernels(arguments.kernels);
+    const auto a = record({lab, kernels[0]}, options, directory / "a", signals);
+    const auto b = record({lab, kernels[1]}, options, directory / "b", signals);
+    return {a, b};
+}
+
 int compare_recordings(Arguments& arguments) {
     const auto options = show_options(arguments.look);
     if (arguments.list_rules) return print_rules(options);
+    if (!arguments.kernels.empty()) arguments.recordings = record_both(arguments);
     arguments.compare.use_rules = !arguments.strict;
     const auto a = chain::load_recording(recording_file(arguments.recordings[0]));
     const auto b = chain::load_recording(recording_file(arguments.recordings[1]));
@@ -83,6 +135,7 @@ void add_diff_command(CLI::App& app, Action& chosen) {
         "\n"
         "Examples:\n"
         "  skbtrail diff BEFORE AFTER                      two result directories\n"
+        "  skbtrail diff udp --kernel 6.1 --kernel 6.12    one lab on two kernels\n"
         "  skbtrail diff BEFORE AFTER --packet 2           one packet\n"
         "  skbtrail diff BEFORE AFTER --from ip_rcv_core   its way from there on\n"
         "  skbtrail diff BEFORE AFTER --below start_xmit --ignore 'skb_*'\n"
@@ -93,9 +146,19 @@ void add_diff_command(CLI::App& app, Action& chosen) {
     auto& compare = arguments->compare;
     command
         ->add_option("recordings", arguments->recordings,
-                     "Two recordings, or result directories of runs")
+                     "Two recordings, or result directories of runs; with --kernel a lab")
         ->type_name("A B")
         ->expected(0, 2);
+    command
+        ->add_option("-k,--kernel", arguments->kernels,
+                     "Run the lab on these two kernels first, and compare what was recorded")
+        ->type_name("KERNEL");
+    command
+        ->add_option("-o,--output", arguments->output,
+                     "With --kernel: directory for the results; by default a new one below "
+                     "./skbtrail-results")
+        ->type_name("DIR");
+    add_labs_option(*command, arguments->lab_directories);
     command->add_option("-p,--packet", compare.packet, "Only this packet of A, and its like in B")
         ->type_name("ID");
     command
@@ -123,7 +186,13 @@ void add_diff_command(CLI::App& app, Action& chosen) {
                       "Show also calls that one side cannot show, and what rules explained");
     add_look_options(*command, arguments->look);
     command->callback([arguments, &chosen] {
-        if (arguments->recordings.size() != 2 && !arguments->list_rules) {
+        const auto kernels = batch::split_kernels(arguments->kernels).size();
+        if (kernels != 0 && (kernels != 2 || arguments->recordings.size() != 1)) {
+            throw CLI::ValidationError("--kernel",
+                                       "a lab is compared on two kernels: name one "
+                                       "lab, and --kernel twice");
+        }
+        if (kernels == 0 && arguments->recordings.size() != 2 && !arguments->list_rules) {
             throw CLI::RequiredError("A second recording to compare with");
         }
         chosen = [arguments] { return compare_recordings(*arguments); };

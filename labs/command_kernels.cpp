@@ -8,9 +8,11 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "guest/cache.h"
 #include "guest/kernel_store.h"
 #include "labs/command.h"
 #include "labs/runner/interruptible.h"
+#include "labs/runner/tracing_facts.h"
 
 namespace skbtrail::labs {
 namespace {
@@ -26,12 +28,29 @@ std::string mebibytes(std::uintmax_t bytes) {
     return fmt::format("{} MiB", (bytes + (1 << 19)) >> 20);
 }
 
-int list(bool available) {
+void print_facts(const guest::Kernel& kernel) {
+    if (kernel.config.empty()) {
+        fmt::print(
+            "    its configuration is not known: the collector finds out at the first run\n");
+        return;
+    }
+    for (const auto& fact : tracing_facts(guest::read_file(kernel.config))) {
+        fmt::print("    {} {}\n", fact.can ? "can:   " : "cannot:", fact.text);
+    }
+}
+
+int list(bool available, bool facts) {
     guest::KernelStore store;
     const auto kernels = store.list();
     for (const auto& kernel : kernels) {
         fmt::print("{:<36}  {:>8}  {} {}\n", kernel.release, mebibytes(store.size(kernel.release)),
                    kernel.package_version, kernel.suite);
+        if (facts) print_facts(kernel);
+    }
+    for (const auto& build : store.builds()) {
+        fmt::print("{:<36}  {:>8}  your own, {}\n", build.name, mebibytes(build.size),
+                   build.kernel.release);
+        if (facts) print_facts(build.kernel);
     }
     if (kernels.empty()) {
         fmt::print(
@@ -60,6 +79,13 @@ int fetch(const std::string& wanted) {
     return exit_passed;
 }
 
+int add(const std::string& name, const std::string& path) {
+    guest::KernelStore store;
+    const auto kernel = store.add_build(name, path);
+    fmt::print("{}  {}  {}\n", name, kernel.release, kernel.vmlinux.string());
+    return exit_passed;
+}
+
 int remove(const std::vector<std::string>& releases) {
     guest::KernelStore store;
     for (const auto& release : releases) {
@@ -72,7 +98,8 @@ int remove(const std::vector<std::string>& releases) {
 }  // namespace
 
 void add_kernels_command(CLI::App& app, Action& chosen) {
-    auto* command = app.add_subcommand("kernels", "List, fetch or remove the kernels to boot");
+    auto* command =
+        app.add_subcommand("kernels", "List, fetch, name or remove the kernels to boot");
     command->footer(
         "Kernels come from Debian's suites (bookworm to sid), are checked against its signatures,\n"
         "and unpacked below the cache directory ($SKBTRAIL_CACHE, else ~/.cache/skbtrail). They "
@@ -83,7 +110,11 @@ void add_kernels_command(CLI::App& app, Action& chosen) {
     auto* listing = command->add_subcommand("list", "Show the kernels in the cache");
     auto available = std::make_shared<bool>(false);
     listing->add_flag("--available", *available, "Also ask the mirror which there are");
-    listing->callback([available, &chosen] { chosen = [available] { return list(*available); }; });
+    auto facts = std::make_shared<bool>(false);
+    listing->add_flag("--traces", *facts, "Say what can be traced on each, and what cannot");
+    listing->callback([available, facts, &chosen] {
+        chosen = [available, facts] { return list(*available, *facts); };
+    });
 
     auto* fetching = command->add_subcommand("fetch", "Get the newest kernel of a version");
     auto wanted = std::make_shared<std::string>();
@@ -92,9 +123,29 @@ void add_kernels_command(CLI::App& app, Action& chosen) {
         ->type_name("VERSION");
     fetching->callback([wanted, &chosen] { chosen = [wanted] { return fetch(*wanted); }; });
 
+    auto* adding = command->add_subcommand("add", "Keep a kernel of your own under a name");
+    adding->footer(
+        "The image and its modules are copied, so that the build may go on; --kernel NAME boots\n"
+        "them then.\n"
+        "\n"
+        "Example:\n"
+        "  skbtrail kernels add patched "
+        "./arch/x86/boot/bzImage,modules=./staging/lib/modules/6.12.0");
+    auto name = std::make_shared<std::string>();
+    auto path = std::make_shared<std::string>();
+    adding->add_option("name", *name, "Letters, digits, - and _, the first a letter")
+        ->required()
+        ->type_name("NAME");
+    adding->add_option("path", *path, "A bzImage or vmlinux[,modules=DIR]")
+        ->required()
+        ->type_name("PATH");
+    adding->callback(
+        [name, path, &chosen] { chosen = [name, path] { return add(*name, *path); }; });
+
     auto* removing = command->add_subcommand("remove", "Remove kernels from the cache");
     auto releases = std::make_shared<std::vector<std::string>>();
-    removing->add_option("release", *releases, "Exact releases, as `kernels list` shows them")
+    removing
+        ->add_option("release", *releases, "Exact releases or names, as `kernels list` shows them")
         ->required()
         ->type_name("RELEASE");
     removing->callback([releases, &chosen] { chosen = [releases] { return remove(*releases); }; });

@@ -44,9 +44,11 @@ int run(int argc, char** argv) {
     add_check_command(app, chosen);
     add_diff_command(app, chosen);
     add_show_command(app, chosen);
+    add_shell_command(app, chosen);
     add_expect_command(app, chosen);
     add_kernels_command(app, chosen);
     add_doctor_command(app, chosen);
+    add_text_commands(app, chosen);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

@@ -1,6 +1,7 @@
 // What `skbtrail run` was asked for: one lab on one kernel, or a batch of them.
 #pragma once
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,10 @@ struct RunArguments {
     /// Whether it is more than one lab on one kernel, told in text.
     bool is_batch() const;
 };
+
+/// Where results of several runs go: `named`, else a new ./skbtrail-results/KIND-YYYYmmddTHHMMSS.
+std::filesystem::path new_batch_directory(const std::filesystem::path& named,
+                                          const std::string& kind);
 
 /// Runs labs times kernels, each in a process of its own, and reports. Returns the exit status.
 int run_batch(const RunArguments& arguments);

@@ -116,6 +116,16 @@ std::string domain_xml(const DomainSpec& spec, const std::string& domain_templat
     set_features(domain.at("//interface[@type='vhostuser']/driver"), spec.features);
     set_attribute(domain.at("//channel/source"), "path", spec.stream_socket.string());
     set_attribute(domain.at("//serial/source"), "path", spec.console.string());
+    if (!spec.terminal_socket.empty()) {
+        auto line = domain.at("/domain/devices").append_child("serial");
+        set_attribute(line, "type", "unix");
+        auto source = line.append_child("source");
+        set_attribute(source, "mode", "connect");
+        set_attribute(source, "path", spec.terminal_socket.string());
+        auto target = line.append_child("target");
+        set_attribute(target, "type", "isa-serial");
+        set_attribute(target, "port", "1");
+    }
     return domain.print();
 }
 

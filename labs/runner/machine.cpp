@@ -164,7 +164,8 @@ void GuestMachine::nic_says() {
     }
 }
 
-void GuestMachine::start(const fs::path& console, const std::string& domain_template) {
+void GuestMachine::start(const fs::path& console, const std::string& domain_template,
+                         const fs::path& terminal) {
     stream_ = std::make_unique<StreamListener>(directory_ / "stream.sock");
     StreamListener& stream = *stream_;
     const DomainSpec spec{
@@ -182,6 +183,7 @@ void GuestMachine::start(const fs::path& console, const std::string& domain_temp
         .nic_socket = directory_ / "nic.sock",
         .stream_socket = directory_ / "stream.sock",
         .console = console,
+        .terminal_socket = terminal,
         .features = lab_.nic_features};
     const auto xml = domain_xml(spec, guest::read_file(find_data(domain_template)));
     steering_.background(starting_, "start", start_limit, [this, xml](const auto&, std::string&) {

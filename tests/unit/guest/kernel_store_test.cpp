@@ -167,3 +167,35 @@ TEST_CASE("a kernel of one's own is given by its path") {
     CHECK_THROWS_WITH(cache.store.resolve((tree / ".config").string()),
                       ContainsSubstring("is not a kernel that boots here"));
 }
+
+TEST_CASE("a kernel of one's own is kept under a name") {
+    FakeCache cache;
+    const auto tree = cache.directory / "linux";
+    std::filesystem::create_directories(tree / "drivers/net");
+    write_file_atomically(tree / "vmlinux", make_vmlinux("6.99.0-mine"));
+    write_file_atomically(tree / "modules.order", "drivers/net/virtio_net.o\n");
+    write_file_atomically(tree / "drivers/net/virtio_net.ko", "a module");
+    write_file_atomically(tree / "drivers/net/virtio_net.c", "its source");
+    write_file_atomically(tree / ".config", "CONFIG_PVH=y\n");
+    const auto spec = (tree / "vmlinux").string();
+
+    cache.store.add_build("patched", spec);
+    std::filesystem::remove_all(tree);  // the build goes on elsewhere
+    const Kernel kernel = cache.store.resolve("patched");
+    CHECK(kernel.release == "6.99.0-mine");
+    CHECK(kernel.build_id == "01ab00ff");
+    CHECK(read_file(kernel.modules / "drivers/net/virtio_net.ko") == "a module");
+    CHECK(!std::filesystem::exists(kernel.modules / "drivers/net/virtio_net.c"));
+    CHECK(read_file(kernel.config) == "CONFIG_PVH=y\n");
+    REQUIRE(cache.store.builds().size() == 1);
+    CHECK(cache.store.builds()[0].name == "patched");
+    CHECK(cache.store.builds()[0].size > 0);
+    CHECK(cache.store.list().empty());
+
+    for (const auto* name : {"", "6.12", "../etc", "a/b", "a b", "-x"}) {
+        CHECK_THROWS_WITH(cache.store.add_build(name, spec), ContainsSubstring("not a name"));
+    }
+    CHECK_THROWS_WITH(cache.store.add_build("other", spec), ContainsSubstring("no kernel image"));
+    cache.store.remove("patched");
+    CHECK(cache.store.builds().empty());
+}

@@ -1,4 +1,5 @@
 // skbtrail's exit statuses and sentences, tried on the program itself.
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,7 @@ namespace {
 
 using Catch::Matchers::ContainsSubstring;
 using test::call;
+using test::CallBuilder;
 
 guest::ProcessResult skbtrail(std::vector<std::string> arguments) {
     guest::Command command;
@@ -64,7 +66,8 @@ TEST_CASE("status 0: help teaches") {
     const auto help = skbtrail({"--help"});
     CHECK(help.status == 0);
     CHECK_THAT(help.output, ContainsSubstring("First steps") && ContainsSubstring("doctor"));
-    for (const auto* command : {"run", "list", "check", "show", "kernels", "doctor"}) {
+    for (const auto* command : {"run", "list", "check", "show", "kernels", "doctor", "diff",
+                                "merge", "manual", "completion"}) {
         CHECK(skbtrail({command, "--help"}).status == 0);
     }
     CHECK(skbtrail({"--version"}).status == 0);
@@ -107,6 +110,106 @@ TEST_CASE("status 2: what cannot be judged, in a sentence that names the file") 
     CHECK(result.status == 2);
     CHECK_THAT(result.errors, ContainsSubstring("expect.json") && ContainsSubstring("\"call\""));
     is_told({"show", typo.recording().string(), "--chain", "77"}, "no chain 77");
+}
+
+TEST_CASE("status 0 and 1: recordings are compared") {
+    const Recorded one("[]");
+    const auto with = [](const std::vector<CallBuilder>& below) {
+        test::RecordingBuilder builder;
+        builder.packet(1, {{"icmp.type", "echo-reply"}}).traceable("nf_hook_slow");
+        builder.chain(call("__napi_poll", {call("virtnet_poll", below)}));
+        std::ostringstream json;
+        chain::write_json(builder.build(), json);
+        return json.str();
+    };
+    const TemporaryDirectory temporary;
+    const auto a = temporary.write("a/recording.json", with({call("icmp_rcv").skb(1)}));
+    const auto b = temporary.write("b/recording.json",
+                                   with({call("nf_hook_slow").skb(1), call("icmp_rcv").skb(1)}));
+    const auto place_of = [](const auto& file) { return file.parent_path().string(); };
+    CHECK(skbtrail({"diff", place_of(a), a.string()}).status == 0);
+    const auto result = skbtrail({"diff", place_of(a), place_of(b)});
+    CHECK(result.status == 1);
+    CHECK_THAT(result.output, ContainsSubstring("__napi_poll → virtnet_poll") &&
+                                  ContainsSubstring("nf_hook_slow"));
+    CHECK_THAT(skbtrail({"diff", a.string(), b.string(), "--format", "json"}).output,
+               ContainsSubstring("\"change\": \"added\""));
+    CHECK(skbtrail({"diff", a.string(), b.string(), "--ignore", "nf_*"}).status == 0);
+    CHECK(skbtrail({"diff", a.string(), "/nonexistent"}).status == 2);
+    for (const auto& wrong : std::vector<std::vector<std::string>>{
+             {"diff", a.string()},
+             {"diff", "ping-receive", "--kernel", "6.1"},
+             {"diff", a.string(), b.string(), "--kernel", "6.1,6.12"}}) {
+        CHECK(skbtrail(wrong).status == 64);
+    }
+    CHECK_THAT(skbtrail({"diff", "--rules"}).output, ContainsSubstring("route cache"));
+}
+
+TEST_CASE("the man page says what --help says, and is well formed") {
+    const auto page = skbtrail({"manual"});
+    REQUIRE(page.status == 0);
+    const TemporaryDirectory temporary;
+    guest::Command groff;
+    // Without what makes bold on a typewriter, and without a line's end to look for.
+    groff.arguments = {
+        "groff",   "-man",      "-Kutf8", "-Tutf8",
+        "-P-cbuo", "-rLL=400n", "-ww",    temporary.write("skbtrail.1", page.output).string()};
+    const auto printed = guest::run_process(groff);
+    CHECK(printed.status == 0);
+    CHECK(printed.errors.empty());
+    for (const auto* text : {"skbtrail kernels fetch", "--deadline-scale", "--shard", "SYNOPSIS",
+                             "watch one packet travel", "Exit status: 0 equal"}) {
+        CHECK_THAT(printed.output, ContainsSubstring(text));
+    }
+    CHECK(page.output.find("exit-with-parent") == std::string::npos);
+}
+
+TEST_CASE("bash completes commands, options, values and labs") {
+    const TemporaryDirectory temporary;
+    const auto script =
+        temporary.write("completion", skbtrail({"completion", "bash"}).output).string();
+    const auto completed = [&](const std::string& words) {
+        guest::Command bash;
+        bash.arguments = {"bash",
+                          "--norc",
+                          "-c",
+                          "set -eu; PATH=$(dirname \"$1\"):$PATH; . \"$2\"; shift 2; "
+                          "COMP_WORDS=(\"$@\" \"${LAST-}\"); COMP_CWORD=$#; _skbtrail; "
+                          "echo \"${COMPREPLY[*]}\"",
+                          "bash",
+                          SKBTRAIL_PROGRAM,
+                          script};
+        std::istringstream list(words);
+        std::vector<std::string> typed;
+        for (std::string word; list >> word;) typed.push_back(word);
+        if (words.back() != ' ') {
+            bash.environment["LAST"] = typed.back();
+            typed.pop_back();
+        }
+        bash.arguments.insert(bash.arguments.end(), typed.begin(), typed.end());
+        const auto result = guest::run_process(bash);
+        CHECK(result.errors.empty());
+        return result.output.substr(0, result.output.find_last_not_of('\n') + 1);
+    };
+    CHECK(completed("skbtrail ru") == "run");
+    CHECK(completed("skbtrail kernels f") == "fetch");
+    CHECK(completed("skbtrail run --ac") == "--accelerator");
+    CHECK(completed("skbtrail run --accelerator k") == "kvm");
+    CHECK(completed("skbtrail run ping-r") == "ping-receive");
+    CHECK(completed("skbtrail run ping-receive --format ju") == "junit");
+    CHECK(completed("skbtrail expect verify --so") == "--source");
+    CHECK(completed("skbtrail completion ") == "bash zsh");
+    CHECK(completed("skbtrail diff --rules ").empty() == false);
+}
+
+TEST_CASE("zsh can read its script") {
+    const TemporaryDirectory temporary;
+    guest::Command zsh;
+    zsh.arguments = {"zsh", "-f", "-n",
+                     temporary.write("_skbtrail", skbtrail({"completion", "zsh"}).output).string()};
+    const auto result = guest::run_process(zsh);
+    CHECK(result.status == 0);
+    CHECK(result.errors.empty());
 }
 
 TEST_CASE("labs are listed") {

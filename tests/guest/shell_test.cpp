@@ -1,0 +1,67 @@
+// An interactive guest, by a pipe and by a terminal: it does what is typed, exchanges files, and
+// leaves nothing behind, however it ends.
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/matchers/catch_matchers_string.hpp>
+#include <signal.h>
+#include <sys/stat.h>
+
+#include "tests/guest/program.h"
+
+namespace fs = std::filesystem;
+using Catch::Matchers::ContainsSubstring;
+using skbtrail::tests::eventually;
+using skbtrail::tests::processes_naming;
+using skbtrail::tests::Program;
+using skbtrail::tests::run;
+using skbtrail::tests::Scratch;
+
+namespace {
+
+std::string text_of(const fs::path& path) {
+    std::ifstream file(path);
+    return {std::istreambuf_iterator<char>(file), {}};
+}
+
+}  // namespace
+
+TEST_CASE("a shell does what is typed, and files come and go by /exchange") {
+    const Scratch scratch;
+    const auto exchange = scratch.path() / "exchange";
+    fs::create_directories(exchange);
+    std::ofstream(exchange / "from-host") << "hello\n";
+    std::ofstream(exchange / "typed") << "cp from-host from-guest; uname -r; tty; trap 'echo INT "
+                                         "$((6*7))' INT; kill -INT $$\n";
+    // The end of the input is Ctrl-D.
+    const auto outcome =
+        run(scratch, {"/bin/sh", "-c", "exec \"$1\" shell --exchange \"$2\" < \"$2/typed\"", "sh",
+                      SKBTRAIL_BIN "/skbtrail", exchange});
+    INFO(outcome.output);
+    CHECK(outcome.status == 0);
+    CHECK_THAT(outcome.output, ContainsSubstring("cloud-amd64") &&
+                                   ContainsSubstring("/dev/ttyS1") && ContainsSubstring("INT 42"));
+    CHECK(text_of(exchange / "from-guest") == "hello\n");
+    CHECK(text_of(exchange / "from-host") == "hello\n");
+    CHECK(scratch.left_behind().empty());
+}
+
+TEST_CASE("a shell that is ended from outside leaves nothing behind") {
+    for (const int number : {SIGINT, SIGKILL}) {
+        const Scratch scratch;
+        const auto silence = scratch.path() / "silence";
+        REQUIRE(::mkfifo(silence.c_str(), 0600) == 0);
+        Program shell(scratch, {"/bin/sh", "-c", "exec \"$1\" shell -q <> \"$2\"", "sh",
+                                SKBTRAIL_BIN "/skbtrail", silence});
+        REQUIRE(shell.wait_for("guest:"));
+        shell.signal(number);
+        CHECK(shell.wait() == (number == SIGKILL ? 128 + SIGKILL : 2));
+        CHECK(
+            eventually([&] { return processes_naming(scratch.path().string() + "/tmp").empty(); }));
+        CHECK(eventually([&] { return scratch.left_behind().empty(); }));
+    }
+}
