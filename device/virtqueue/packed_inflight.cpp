@@ -160,14 +160,14 @@ tl::expected<std::vector<bool>, RingFault> PackedInflight::walk_free_list(
     const Snapshot& snapshot) {
     std::vector<bool> known(links_.size());
     free_head_ = snapshot.header.free_head;
-    for (std::uint16_t index = free_head_; index < links_.size();
+    for (std::size_t index = free_head_; index < links_.size();
          index = snapshot.entries[index].next) {
         if (known[index]) {
             return lie(fmt::format("its free entries lead back to {}", index));
         }
         known[index] = true;
         links_[index].next = snapshot.entries[index].next;
-        store_field<std::uint8_t>(entry(index), 0);
+        store_field<std::uint8_t>(entry(static_cast<std::uint16_t>(index)), 0);
         ++free_;
     }
     return known;
