@@ -90,6 +90,7 @@ class Comparing {
     void compare_packets(std::optional<PacketClass> a, std::optional<PacketClass> b,
                          Comparison& comparison) {
         PacketPair pair;
+        // NOLINTNEXTLINE(bugprone-unchecked-optional-access): of a pair, one is there
         const chain::Packet& either = a ? a_.packet(*a) : b_.packet(*b);
         pair.summary = either.summary;
         const std::size_t index = comparison.packets.size();
@@ -129,14 +130,18 @@ class Comparing {
             note_packet(comparison.differences[known->second], pair, comparison);
             return;
         }
-        const ViewCall& call = mismatch.a != nullptr ? *mismatch.a : *mismatch.b;
+        const ViewCall* either = mismatch.a != nullptr ? mismatch.a : mismatch.b;
+        if (either == nullptr) return;
+        const ViewCall& call = *either;
         Difference difference;
         difference.change = mismatch.change;
         difference.function = call.call->function;
         difference.blind = mismatch.blind;
         difference.below = call.size - 1;
         difference.path = texts(mismatch.path);
-        if (mismatch.change == Change::renamed) difference.other = mismatch.b->call->function;
+        if (mismatch.change == Change::renamed && mismatch.b != nullptr) {
+            difference.other = mismatch.b->call->function;
+        }
         if (mismatch.change == Change::moved) difference.to = texts(mismatch.to);
         if (mismatch.change == Change::not_traceable || mismatch.change == Change::inlined) {
             difference.detail = why_blind(call, mismatch.blind);
