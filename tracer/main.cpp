@@ -3,6 +3,7 @@
 #include <exception>
 #include <new>
 #include <string>
+#include <system_error>
 #include <variant>
 
 #include <signal.h>
@@ -15,6 +16,10 @@
 namespace {
 
 using namespace skbtrail::tracer;
+
+constexpr const char* out_of_memory =
+    "Out of memory, or at a limit of processes or memory (ulimit -a). Record less, or give "
+    "--memory-mib a smaller number.";
 
 /// Returns the program's exit status.
 int run(int argc, const char* const* argv) {
@@ -33,7 +38,12 @@ int run(int argc, const char* const* argv) {
     } catch (const Failure& failure) {
         message = failure.what();
     } catch (const std::bad_alloc&) {
-        message = "Out of memory. Record less, or give --memory-mib a smaller number.";
+        message = out_of_memory;
+    } catch (const std::system_error& error) {
+        // What a thread is told for which there is no memory, or no room in a limit.
+        const bool memory = error.code() == std::errc::not_enough_memory ||
+                            error.code() == std::errc::resource_unavailable_try_again;
+        message = memory ? out_of_memory : std::string("Unexpected: ") + error.what();
     } catch (const std::exception& error) {
         message = std::string("Unexpected: ") + error.what();
     }

@@ -93,8 +93,15 @@ std::string find_tracefs() {
 }
 
 void check_tracer(const std::string& tracefs) {
-    const auto tracers = read_file(tracefs + "/available_tracers");
-    const auto names = split_words(trim(tracers));
+    const auto tracers = try_read_file(tracefs + "/available_tracers");
+    if (!tracers) {
+        throw Failure(fmt::format(
+            "What {} can trace cannot be read: {}. A kernel that is locked down (confidentiality; "
+            "see /sys/kernel/security/lockdown) forbids tracing even to root: boot it without "
+            "lockdown.",
+            tracefs, std::strerror(errno)));
+    }
+    const auto names = split_words(trim(*tracers));
     if (std::find(names.begin(), names.end(), "function_graph") == names.end()) {
         throw Failure(
             "This kernel has no function_graph tracer: it was built without "
