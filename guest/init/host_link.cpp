@@ -17,6 +17,8 @@ namespace {
 constexpr const char* ports = "/sys/class/virtio-ports";
 /// The port's name arrives in a control message of its own, shortly behind the device.
 constexpr int port_patience_ms = 5000;
+/// A host that is busy reads late; one that has gone hangs up, which ends the wait.
+constexpr int end_patience_ms = 30'000;
 
 std::string read_line(const std::string& path) {
     const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
@@ -60,7 +62,7 @@ int open_port() {
         throw Error("There is no virtio-serial port named " + std::string(stream_port_name) +
                     " in this machine, so the guest cannot tell the host anything.");
     }
-    const int port = ::open(path.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    const int port = ::open(path.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC);
     if (port < 0) {
         throw Error("The port " + path + " could not be opened: " + reason(errno) + ".");
     }
@@ -113,10 +115,15 @@ void HostLink::file(const std::string& path, const std::string& name, const std:
 }
 
 void HostLink::end(int status) {
-    // A write to a blocking port returns when the host's side has consumed it: the machine must
-    // not be gone before.
-    ::fcntl(port_, F_SETFL, ::fcntl(port_, F_GETFL) & ~O_NONBLOCK);
     send(EndMessage{status});
+    // The machine must not be gone before the host has everything. The port cannot say when that
+    // is: also a blocking write waits for one of the buffers under way, not for its own. So the
+    // host answers the last message with a byte.
+    if (!is_open()) return;
+    pollfd answer{port_, POLLIN, 0};
+    if (::poll(&answer, 1, end_patience_ms) == 0) {
+        to_console("the host did not answer the last message");
+    }
 }
 
 void HostLink::check() {

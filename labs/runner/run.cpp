@@ -111,6 +111,7 @@ class Run {
             }
         });
         steering_.wait([&] { return progress_.results().ended; });
+        stream.acknowledge();
         steering_.watch().remove(stream.fd());
     }
 

@@ -23,6 +23,8 @@ class StreamListener {
     void accept();
     /// What has arrived. Sets `closed` when QEMU has gone.
     std::string read(bool& closed);
+    /// Answers the guest's last message: it waits for that before it switches itself off.
+    void acknowledge();
 
   private:
     device::UniqueFd listening_;
