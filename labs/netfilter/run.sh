@@ -1,0 +1,16 @@
+#!/bin/sh
+# The exercise: one datagram out; then the wire (wire.json) sends one in, one for a port that a rule
+# drops, one through, and one for a port that a rule rewrites.
+. /labs/common.sh
+
+nc.openbsd -4 -u -l -k 10.0.2.15 6000 > /tmp/read &
+reader=$!
+udp_bound() { grep -q ":1770 " /proc/net/udp; }
+wait_for "the reader's socket" udp_bound
+(echo "out"; sleep 60) | nc.openbsd -4 -u -p 5000 10.0.2.2 7000 > /tmp/answer &
+sender=$!
+has_rewritten() { grep -q rewritten /tmp/read; }
+wait_for "the rewritten datagram" has_rewritten
+cat /tmp/read
+nft list table ip watch | awk '/chain/ { chain = $2 } /counter/ { sub(/^.*counter packets /, ""); print chain ": " $1 }'
+kill "$reader" "$sender"
