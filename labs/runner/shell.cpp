@@ -87,6 +87,7 @@ class Shell {
         steering_.watch().add(stream.fd(), [this] { take_messages(); });
         steering_.wait([this] { return ended_; });
         raw_.reset();
+        stream.acknowledge();
         steering_.watch().remove(stream.fd());
         machine_.end();
         last_resort_.arm(clean_up_limit);
