@@ -17,6 +17,7 @@ namespace {
 struct Transmission {
     chain::Nanoseconds time = 0;
     chain::PacketId packet = 0;
+    chain::Address skb = 0;
     chain::Address physical = 0;  ///< of its first byte
     std::uint32_t length = 0;
 };
@@ -30,7 +31,7 @@ void collect(const chain::Call& call, chain::Address page_offset,
     if (hands_to_ring(call) && !call.skbs.empty()) {
         const auto& skb = call.skbs.front();
         if (const auto packet = skb.packet) {
-            found.push_back({call.start, *packet,
+            found.push_back({call.start, *packet, skb.address,
                              skb.head + static_cast<chain::Address>(skb.data) - page_offset,
                              skb.len});
         }
@@ -51,6 +52,22 @@ bool carries(const chain::RingEvent& event, const Transmission& transmission) {
                            return transmission.physical >= descriptor.address &&
                                   transmission.physical - descriptor.address < descriptor.length;
                        });
+}
+
+/// Tells the fate of the transmitted sk_buff where the NIC saw it.
+void name_descriptor(chain::Recording& recording, const Transmission& transmission,
+                     const chain::RingEvent& event) {
+    const auto packet =
+        std::find_if(recording.packets.begin(), recording.packets.end(),
+                     [&](const auto& one) { return one.id == transmission.packet; });
+    if (packet == recording.packets.end()) return;
+    const auto name = [&](chain::Fate& fate) {
+        if (fate.kind != "transmitted" || fate.skb != transmission.skb) return;
+        fate.queue = event.queue;
+        fate.descriptor = event.head;
+    };
+    name(packet->fate);
+    std::for_each(packet->fates.begin(), packet->fates.end(), name);
 }
 
 /// The event that gives the descriptor chain of `available` back.
@@ -156,6 +173,7 @@ RingJoin join_ring_events(chain::Recording& recording) {
             if (event.event == "available" && event.queue % 2 == 1 && !event.packet &&
                 carries(event, *transmission)) {
                 event.packet = transmission->packet;
+                name_descriptor(recording, *transmission, event);
                 if (auto* completion = completion_of(events, index)) {
                     completion->packet = transmission->packet;
                 }

@@ -34,6 +34,9 @@ std::string fate_text(const chain::Fate& fate) {
     if (!fate.function.empty()) text += " at " + fate.function;
     if (!fate.reason.empty()) text += fmt::format(" ({})", fate.reason);
     if (fate.socket != 0) text += fmt::format(" to socket {}", fate.socket);
+    if (fate.descriptor) {
+        text += fmt::format(", queue {} descriptor {}", fate.queue.value_or(0), *fate.descriptor);
+    }
     if (fate.pid) text += fmt::format(", read by {}[{}]", fate.comm, *fate.pid);
     return text;
 }

@@ -121,6 +121,9 @@ struct Fate {
         {};                 ///< delivered: the thread that read it; absent: nobody did
     std::string comm = {};  ///< its name
     Address skb = 0;        ///< the sk_buff
+    /// transmitted: the virtqueue and the head descriptor that the NIC saw it in; absent: not known
+    std::optional<unsigned> queue = {};
+    std::optional<unsigned> descriptor = {};
 };
 
 /// One packet: one head, from the first sight of it to its end. A head that the kernel frees and

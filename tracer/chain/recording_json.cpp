@@ -170,6 +170,8 @@ void write_fate(JsonWriter& writer, const Fate& fate) {
     members.optional_integer("pid", fate.pid);
     members.optional_text("comm", fate.comm);
     if (fate.skb != 0) members.address("skb", fate.skb);
+    members.optional_integer("queue", fate.queue);
+    members.optional_integer("descriptor", fate.descriptor);
 }
 
 void write_packet(JsonWriter& writer, const Packet& packet) {
@@ -384,6 +386,8 @@ Fate read_fate(const JsonValue& value) {
     object.optional("pid", fate.pid);
     object.optional("comm", fate.comm);
     if (const auto skb = object.find("skb")) fate.skb = skb->address();
+    object.optional("queue", fate.queue);
+    object.optional("descriptor", fate.descriptor);
     object.finish();
     return fate;
 }

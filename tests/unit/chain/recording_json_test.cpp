@@ -61,7 +61,8 @@ chain::Recording full_recording() {
     recording.packets[0].fates = {
         recording.packets[0].fate,
         {"delivered", "packet_rcv", "", {}, 448, 127, "tcpdump", 0xffff888000a00100},
-        {"merged", "skb_gro_receive", "", 1}};
+        {"merged", "skb_gro_receive", "", 1},
+        {"transmitted", "start_xmit", "", {}, 0, {}, "", 0xffff888000a00200, 1, 3}};
     recording.packets[0].edges.push_back({"clone", 1, "skb_clone", 0xffff888000a00100});
     recording.chains[1].nested_in = chain::NestedIn{1, "__local_bh_enable_ip"};
     recording.chains[1].context = chain::Context::hardirq;

@@ -69,6 +69,24 @@ TEST_CASE("a descriptor carries the packet whose bytes it contains, and gives it
     CHECK(joined.packet(2) == 7U);
 }
 
+TEST_CASE("the fate of a transmitted packet names its descriptor") {
+    Joined joined;
+    auto& packet = joined.recording.packets.emplace_back();
+    packet.id = 7;
+    constexpr chain::Address clone = 0xffff888000a00100;
+    packet.fates = {{"consumed", "tcp_ack", "", {}, 0, {}, "", clone + 256},
+                    {"transmitted", "start_xmit", "", {}, 0, {}, "", clone}};
+    packet.fate = packet.fates[1];
+    joined.transmit(7, 0x4000);
+    joined.recording.chains[0].root.calls[0].skbs[0].address = clone;
+    joined.available(3, 0x4000);
+    join_ring_events(joined.recording);
+    CHECK(packet.fate.descriptor == 3U);
+    CHECK(packet.fate.queue == 1U);
+    CHECK(packet.fates[1].descriptor == 3U);
+    CHECK_FALSE(packet.fates[0].descriptor);
+}
+
 TEST_CASE("a header in a descriptor of its own does not matter") {
     Joined joined;
     joined.transmit(7, 0x4000);
