@@ -179,7 +179,7 @@ bool ReceiveQueue::write_plain(const Frame& frame, std::size_t header_bytes) {
     if (chain.readable_bytes() > 0 || pieces.front().size() < total) {
         return false;
     }
-    ++ahead_begin_;
+    pass_ahead();
     if (tap_) {
         tap_({FrameDirection::to_guest, frame.bytes, index(), std::span(&chain, 1)});
     }
@@ -228,7 +228,8 @@ std::optional<ReceiveQueue::Outcome> ReceiveQueue::take_room(std::size_t header_
                 return refuse();
             }
         }
-        Chain* const chain = &ahead_[ahead_begin_++];
+        Chain* const chain = &ahead_[ahead_begin_];
+        pass_ahead();
         if (chain->readable_bytes() > 0) {
             return break_queue({RingFaultKind::wrong_direction,
                                 fmt::format("chain at head {} has device-readable buffers, in a "
@@ -268,6 +269,9 @@ tl::expected<bool, RingFault> ReceiveQueue::take_ahead(Ring& ring) {
         ahead_begin_ = 0;
         ahead_end_ = *taken;
         if (*taken > 0) {
+            for (std::size_t i = 0; i < std::min(*taken, Chain::prefetch_distance); ++i) {
+                ahead_[i].prefetch();
+            }
             return true;
         }
         if (busy().look_again()) {

@@ -61,6 +61,12 @@ class ReceiveQueue final : public NetQueue {
     /// Takes chains into ahead_, which is empty. False when there are none; the queue will notice
     /// when there are.
     tl::expected<bool, RingFault> take_ahead(Ring& ring);
+    /// The first of ahead_ is no longer there.
+    void pass_ahead() noexcept {
+        if (++ahead_begin_ + Chain::prefetch_distance <= ahead_end_) {
+            ahead_[ahead_begin_ + Chain::prefetch_distance - 1].prefetch();
+        }
+    }
     void give_back() noexcept override;
     void put_all_back(Ring& ring);
     /// Looks for buffers that the wire waits for, without a kick.

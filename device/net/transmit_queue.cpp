@@ -89,7 +89,15 @@ bool TransmitQueue::process_burst(std::size_t most, std::size_t& taken) {
         if (!count) {
             return break_queue(count.error());
         }
-        for (Chain& chain : std::span(chains_).first(*count)) {
+        const std::span chains = std::span(chains_).first(*count);
+        for (std::size_t i = 0; i < std::min(chains.size(), Chain::prefetch_distance); ++i) {
+            chains[i].prefetch();
+        }
+        for (std::size_t i = 0; i < chains.size(); ++i) {
+            if (i + Chain::prefetch_distance < chains.size()) {
+                chains[i + Chain::prefetch_distance].prefetch();
+            }
+            Chain& chain = chains[i];
             const auto prepared = prepare(chain);
             if (!prepared) {
                 note_taken(chain);

@@ -73,6 +73,32 @@ class Chain {
     std::uint32_t readable_bytes() const noexcept { return storage_->readable_bytes; }
     std::uint32_t writable_bytes() const noexcept { return storage_->writable_bytes; }
 
+    /// How many chains ahead of the one that is worked on prefetch() pays: so that they have
+    /// arrived by then, and so few that the processor, which keeps count of each line under way,
+    /// drops none.
+    static constexpr std::size_t prefetch_distance = 8;
+    /// Has the cache fetch the first two lines, which will soon be read or written: for writing,
+    /// what is written in any case, so that it is taken from the driver's processor at once and
+    /// not asked for twice. Where drivers align frames, a header of virtio_net_hdr_v1's length ends
+    /// where the frame's first line begins; such a header is looked at before it is written.
+    void prefetch() const noexcept {
+        const std::byte* const bytes = storage_->segments.values().front().data();
+        constexpr std::uintptr_t header_bytes = 12;
+        const bool header_apart =
+            (reinterpret_cast<std::uintptr_t>(bytes) + header_bytes) % cache_line_bytes == 0;
+        if (storage_->readable_bytes != 0) {
+            __builtin_prefetch(bytes, 0);
+            __builtin_prefetch(bytes + cache_line_bytes, 0);
+            return;
+        }
+        if (header_apart) {
+            __builtin_prefetch(bytes, 0);
+        } else {
+            __builtin_prefetch(bytes, 1);
+        }
+        __builtin_prefetch(bytes + cache_line_bytes, 1);
+    }
+
   private:
     friend class SplitRing;
     friend class PackedRing;
@@ -127,28 +153,6 @@ class ChainPool {
     std::vector<std::unique_ptr<ChainStorage[]>> blocks_;
     std::vector<ChainStorage*> free_;
 };
-
-/// Has the cache fetch the first two lines of a chain, which will soon be read or written: for
-/// writing, what is written in any case, so that it is taken from the driver's processor at once,
-/// not asked for twice. Where drivers align frames, a header of virtio_net_hdr_v1's length ends
-/// where the frame's first line begins; such a header is looked at first.
-inline void prefetch_buffer(const ChainStorage& chain) noexcept {
-    const std::byte* const bytes = chain.segments.values().front().data();
-    constexpr std::uintptr_t header_bytes = 12;
-    const bool header_apart =
-        (reinterpret_cast<std::uintptr_t>(bytes) + header_bytes) % cache_line_bytes == 0;
-    if (chain.readable_bytes != 0) {
-        __builtin_prefetch(bytes, 0);
-        __builtin_prefetch(bytes + cache_line_bytes, 0);
-    } else {
-        if (header_apart) {
-            __builtin_prefetch(bytes, 0);
-        } else {
-            __builtin_prefetch(bytes, 1);
-        }
-        __builtin_prefetch(bytes + cache_line_bytes, 1);
-    }
-}
 
 /// gather() and scatter() for everything that is not one piece.
 std::size_t gather_pieces(std::span<const std::span<std::byte>> segments, std::size_t skip,

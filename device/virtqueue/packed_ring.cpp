@@ -189,7 +189,6 @@ tl::expected<std::size_t, RingFault> PackedRing::take_burst(std::span<Chain> to)
             }
             places = *walked;
         }
-        prefetch_buffer(storage);
         to[taken] = Chain(id, next_.encode(), places, &storage);
         if (inflight_) [[unlikely]] {
             to[taken].noted_ = inflight_->taken(next_, places);
@@ -199,7 +198,7 @@ tl::expected<std::size_t, RingFault> PackedRing::take_burst(std::span<Chain> to)
         seen_ahead_ -= std::min<std::uint32_t>(seen_ahead_, places);
     }
     if (taken > 0) {
-        likely_ = taken;
+        likely_ = taken == wanted ? taken : 0;
     }
     return taken;
 }

@@ -90,8 +90,9 @@ class PackedRing {
     PackedRing(std::shared_ptr<const GuestMemory> memory, std::uint32_t size, RingFeatures features)
         : size_(size), features_(features), buffers_(std::move(memory), size) {}
 
-    /// Has the cache fetch as many descriptors as the last burst had, from next_ on. More would be
-    /// taken away from the driver, which writes there next.
+    /// Has the cache fetch as many descriptors as the last burst had, from next_ on, if that one
+    /// found all it wanted. Where it found less the driver is close ahead and writes to them next:
+    /// they would be taken away from it.
     void prefetch_descriptors() const noexcept;
     /// A chain of one plain buffer. False: it is another, and nothing was done.
     bool walk_single(std::uint16_t flags, ChainStorage& chain, std::uint16_t& id) noexcept;
@@ -129,7 +130,7 @@ class PackedRing {
     PackedPlace next_used_;          ///< of the next used descriptor
     std::uint32_t outstanding_ = 0;  ///< places between the two
     std::uint32_t seen_ahead_ = 0;   ///< places from next_ on that were taken once and put back
-    std::size_t likely_ = 0;         ///< chains in the last burst that had any
+    std::size_t likely_ = 0;         ///< chains of the last burst, if it found all it wanted
     PackedPlace decided_used_;       ///< next_used_ at the last decide_call()
     std::uint32_t undecided_ = 0;    ///< places used since
     bool decided_once_ = false;

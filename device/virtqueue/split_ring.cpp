@@ -142,9 +142,13 @@ tl::expected<std::size_t, RingFault> SplitRing::take_burst(std::span<Chain> to) 
         // A head that is past the table is not gone to, but prefetching one harms nobody.
         __builtin_prefetch(descriptor_at(heads[i]));
     }
-    // Where they will be returned, if in order: ours for writing by then.
-    for (std::size_t i = 0; i < wanted; i += cache_line_bytes / RingParts::used_element_bytes) {
-        __builtin_prefetch(used_element(static_cast<std::uint16_t>(next_available_ + i)), 1);
+    if (wanted == to.size()) {
+        // Where they will be returned, if in order: ours for writing by then. A driver that is only
+        // a few chains ahead still reads what was returned there before.
+        constexpr std::size_t in_a_line = cache_line_bytes / RingParts::used_element_bytes;
+        for (std::size_t i = 0; i < wanted; i += in_a_line) {
+            __builtin_prefetch(used_element(static_cast<std::uint16_t>(next_available_ + i)), 1);
+        }
     }
     for (std::size_t i = 0; i < wanted; ++i) {
         const std::uint16_t head = heads[i];
@@ -166,7 +170,6 @@ tl::expected<std::size_t, RingFault> SplitRing::take_burst(std::span<Chain> to) 
             }
             return tl::make_unexpected(std::move(walked.error()));
         }
-        prefetch_buffer(storage);
         to[i] = Chain(head, next_available_++, 1, &storage);
         if (inflight_) [[unlikely]] {
             inflight_->taken(head);
