@@ -331,11 +331,9 @@ static __always_inline int passes_filter(struct call* call, const struct sk_buff
     verdict = verdict_on(skb, address, readable ? &source : 0,
                          call->cookie & SKBTRAIL_COOKIE_HEADERS_DONE);
     if (call->cookie & SKBTRAIL_COOKIE_FREES) forget_verdict(address);
-    if (verdict == VERDICT_REFUSED) {
-        if ((call->cookie & SKBTRAIL_COOKIE_RELEASES) && is_last(skb))
-            forget_verdict((__u64)skb->head);
-        return 0;
-    }
+    /* Its end is told all the same: the next packet at this address is another one. */
+    if (verdict == VERDICT_REFUSED)
+        return (call->cookie & SKBTRAIL_COOKIE_RELEASES) && is_last(skb);
     if (verdict == VERDICT_WANTED) {
         if (call->cookie & SKBTRAIL_COOKIE_EXPANDS) set_verdict(address, VERDICT_WANTED);
         if ((call->cookie & SKBTRAIL_COOKIE_COPIES) && (place & 0xff) == 1)
