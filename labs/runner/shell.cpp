@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <memory>
 #include <optional>
@@ -40,7 +41,7 @@ constexpr auto longest_session = 24h;
 constexpr std::uintmax_t most_exchanged = std::uintmax_t{64} << 20;
 constexpr const char* shell_step = "shell";
 constexpr const char* archive = "/exchange.tar";
-constexpr char end_of_transmission = 4;  // Ctrl-D
+constexpr std::string_view end_of_input = "\x15\x04";  // Ctrl-U, Ctrl-D
 
 class Shell {
   public:
@@ -85,7 +86,10 @@ class Shell {
         phases_.start("boot", boot_limit);
         auto& stream = machine_.stream();
         steering_.watch().add(stream.fd(), [this] { take_messages(); });
-        steering_.wait([this] { return ended_; });
+        steering_.wait([this] {
+            say_end_of_input();
+            return ended_;
+        });
         raw_.reset();
         stream.acknowledge();
         steering_.watch().remove(stream.fd());
@@ -194,6 +198,7 @@ class Shell {
             begins_();
         } else if (message.name == guest::phase::step_ended && message.step == shell_step) {
             raw_.reset();
+            input_ended_ = false;
             if (std::exchange(reading_, false)) steering_.watch().remove(STDIN_FILENO);
         } else if (message.name == guest::phase::step_ended && message.status.value_or(0) != 0) {
             failure_ = fmt::format("the step \"{}\" of the guest ended with status {}: {}",
@@ -243,11 +248,23 @@ class Shell {
         const auto got = ::read(STDIN_FILENO, bytes.data(), bytes.size());
         if (got > 0) {
             write_all(terminal_->fd(), {bytes.data(), static_cast<std::size_t>(got)});
+            line_begun_ = bytes[static_cast<std::size_t>(got) - 1] != '\n';
         } else if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
-            // The end of a file is to the guest's shell what Ctrl-D is.
-            write_all(terminal_->fd(), {&end_of_transmission, 1});
             steering_.watch().remove(STDIN_FILENO);
             reading_ = false;
+            input_ended_ = true;
+            if (line_begun_) write_all(terminal_->fd(), "\n");  // a last line is a line
+        }
+    }
+
+    /// The end of a file is to the guest's shell what Ctrl-D is, on an empty line. Said until it is
+    /// heard: what comes while a command runs ends that command's input, or waits as a byte of the
+    /// shell's next line, which therefore is emptied first.
+    void say_end_of_input() {
+        const auto now = std::chrono::steady_clock::now();
+        if (input_ended_ && now >= say_again_) {
+            write_all(terminal_->fd(), end_of_input);
+            say_again_ = now + 500ms;
         }
     }
 
@@ -278,8 +295,11 @@ class Shell {
     GuestMachine machine_;
     guest::StreamDecoder decoder_;
     std::unique_ptr<RawTerminal> raw_;
-    bool begun_ = false;    ///< the shell has said something
-    bool reading_ = false;  ///< what the user types is handed on
+    bool begun_ = false;        ///< the shell has said something
+    bool reading_ = false;      ///< what the user types is handed on
+    bool line_begun_ = false;   ///< what the user typed last is not ended
+    bool input_ended_ = false;  ///< and the shell has not ended
+    std::chrono::steady_clock::time_point say_again_;
     bool ended_ = false;
     std::string last_output_;
     std::string failure_;

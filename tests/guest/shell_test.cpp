@@ -36,7 +36,7 @@ TEST_CASE("a shell does what is typed, and files come and go by /exchange") {
     fs::create_directories(exchange);
     std::ofstream(exchange / "from-host") << "hello\n";
     std::ofstream(exchange / "typed") << "cp from-host from-guest; uname -r; tty; trap 'echo INT "
-                                         "$((6*7))' INT; kill -INT $$\n";
+                                         "$((6*7))' INT; kill -INT $$\nsleep 1\necho last";
     // The end of the input is Ctrl-D.
     const auto outcome =
         run(scratch, {"/bin/sh", "-c", "exec \"$1\" shell --exchange \"$2\" < \"$2/typed\"", "sh",
@@ -44,7 +44,8 @@ TEST_CASE("a shell does what is typed, and files come and go by /exchange") {
     INFO(outcome.output);
     CHECK(outcome.status == 0);
     CHECK_THAT(outcome.output, ContainsSubstring("cloud-amd64") &&
-                                   ContainsSubstring("/dev/ttyS1") && ContainsSubstring("INT 42"));
+                                   ContainsSubstring("/dev/ttyS1") && ContainsSubstring("INT 42") &&
+                                   ContainsSubstring("\nlast"));
     CHECK(text_of(exchange / "from-guest") == "hello\n");
     CHECK(text_of(exchange / "from-host") == "hello\n");
     CHECK(scratch.left_behind().empty());
