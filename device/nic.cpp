@@ -236,6 +236,12 @@ void Nic::report() const {
         "bytes, dropped {}, waiting {}",
         wire.from_guest.frames, wire.from_guest.bytes, wire.from_guest.dropped,
         wire.to_guest.frames, wire.to_guest.bytes, wire.to_guest.dropped, wire.waiting);
+    // Between what the queues and the wire counted lies what these took.
+    for (const auto& fault : faults_->all()) {
+        spdlog::info("fault {}: {}, struck {} of {} times, {} of them without effect",
+                     fault->number(), fault->spec().text, fault->struck(), fault->opportunities(),
+                     fault->without_effect());
+    }
 }
 
 }  // namespace skbtrail::device

@@ -258,10 +258,16 @@ TEST_CASE("program: what it cannot do it says", "[device][program]") {
 
 TEST_CASE("program: --once ends with the front end", "[device][program]") {
     const TemporaryDirectory directory;
-    Program nic({"--socket", directory / "s", "--wire", "reflect", "--once"}, directory / "log");
+    Program nic(
+        {"--socket", directory / "s", "--wire", "reflect", "--once", "--fault", "drop,p=0.5"},
+        directory / "log");
     REQUIRE(nic.ready());
     CHECK(can_connect(directory / "s"));  // and leaves at once
     CHECK(nic.wait() == 0);
+    std::ifstream log(directory / "log");
+    const std::string said{std::istreambuf_iterator<char>(log), {}};
+    CHECK(contains(said, "wire: from the guest 0 frames"));
+    CHECK(contains(said, "fault 1: drop,p=0.5, struck 0 of 0 times, 0 of them without effect"));
 }
 
 TEST_CASE("program: --exit-with-parent, also when the parent is killed", "[device][program]") {
