@@ -1,0 +1,109 @@
+// What the collector does on a machine that is not as it would like it: each time a sentence for a
+// person, nothing left behind, and what others had set up left alone.
+
+#include <string>
+
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/matchers/catch_matchers_string.hpp>
+#include <fmt/format.h>
+
+#include "tests/guest/machine.h"
+#include "tests/guest/nic.h"
+
+using Catch::Matchers::ContainsSubstring;
+using skbtrail::tests::Agent;
+using skbtrail::tests::Machine;
+using skbtrail::tests::Nic;
+using skbtrail::tests::Scratch;
+
+namespace {
+
+constexpr const char* tracing = "/sys/kernel/tracing";
+
+/// Records a ping, with what a shell does before in the same process.
+skbtrail::tests::Outcome collect(Agent& agent, const std::string& before = "") {
+    return agent.run(
+        fmt::format("sh -c '{}skbtrail-collect --plan /run/plan --save-plan /run/plan "
+                    "-o /run/r.json --status-fd 2 -- ping -c 1 10.0.2.2' 2>&1",
+                    before));
+}
+
+void check_records(Agent& agent) {
+    const auto outcome = collect(agent);
+    INFO(outcome.output);
+    CHECK(outcome.status == 0);
+    CHECK_THAT(outcome.output, ContainsSubstring("\"lost\":0}"));
+    CHECK(agent.run(fmt::format("ls {}/instances", tracing)).output.empty());
+}
+
+void check_refuses(Agent& agent, const std::string& sentence, const std::string& before = "") {
+    agent.must("rm -f /run/r.json");
+    const auto outcome = collect(agent, before);
+    CAPTURE(before);
+    CHECK(outcome.status == 2);
+    CHECK_THAT(outcome.output, ContainsSubstring(sentence));
+    CHECK(agent.run("test -e /run/r.json").status == 1);
+}
+
+}  // namespace
+
+TEST_CASE("the collector on a machine that is not as it would like it") {
+    const Scratch scratch;
+    const auto socket = scratch.path() / "nic";
+    Nic nic(scratch, socket);
+    Machine machine(scratch, socket);
+    auto& agent = machine.agent();
+    agent.bring_up_network();
+    agent.run(fmt::format("mountpoint -q {0} || mount -t tracefs tracefs {0}", tracing));
+
+    agent.must("mount -t tmpfs none /sys/kernel/btf");
+    check_refuses(agent, "types cannot be read");
+    agent.must("umount /sys/kernel/btf");
+    check_records(agent);  // and makes the plan for what follows
+
+    // Killed: the next one cleans up after it.
+    agent.must(
+        "skbtrail-collect --plan /run/plan -o /run/killed.json -- sleep 1000 & echo $! "
+        ">/run/it; while ! pidof sleep; do sleep 0.1; done");
+    agent.must("kill -9 $(cat /run/it); sleep 0.2; killall sleep");
+    CHECK_THAT(agent.must(fmt::format("ls {}/instances", tracing)), ContainsSubstring("skbtrail-"));
+    check_records(agent);
+
+    // Interrupted: what there is, is recorded.
+    agent.must(
+        "skbtrail-collect --plan /run/plan -o /run/ended.json & echo $! >/run/it; while ! "
+        "grep -q 1 /sys/kernel/tracing/instances/*/tracing_on; do sleep 0.1; done");
+    agent.must("ping -c 1 10.0.2.2; kill -INT $(cat /run/it); wait $(cat /run/it)");
+    CHECK_THAT(agent.must("tr , '\\n' </run/ended.json | grep summary"),
+               ContainsSubstring("ICMP echo reply"));
+
+    // Somebody else's tracing goes on as if nobody had been there.
+    agent.must(
+        fmt::format("cd {} && echo icmp_rcv >set_ftrace_filter && echo function_graph "
+                    ">current_tracer && echo 1 >tracing_on; cd /",
+                    tracing));
+    check_records(agent);
+    CHECK(agent.must(fmt::format("cat {}/current_tracer", tracing)) == "function_graph");
+    CHECK(agent.must(fmt::format("cat {}/set_ftrace_filter", tracing)) == "icmp_rcv");
+    CHECK_THAT(agent.must(fmt::format("cat {}/trace", tracing)), ContainsSubstring("icmp_rcv"));
+    agent.must(
+        fmt::format("cd {} && echo nop >current_tracer && echo >set_ftrace_filter; cd /", tracing));
+
+    check_refuses(agent, "Out of memory", "ulimit -v 24000; ");
+
+    agent.must(fmt::format("mount -o remount,ro {}", tracing));
+    check_refuses(agent, "Read-only file system");
+    agent.must(fmt::format("mount -o remount,rw {}", tracing));
+    check_records(agent);
+
+    agent.must(fmt::format("umount {}", tracing));
+    check_refuses(agent, "tracefs is not mounted");
+    agent.must(fmt::format("mount -t tracefs tracefs {}", tracing));
+
+    // Last, since there is no way back.
+    agent.must(
+        "mount -t securityfs none /sys/kernel/security; echo confidentiality "
+        ">/sys/kernel/security/lockdown");
+    check_refuses(agent, "locked down");
+    nic.stop();
+}
