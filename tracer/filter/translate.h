@@ -14,8 +14,8 @@ namespace skbtrail::tracer {
 ///   r1: the bytes, `capacity` of which may be read;
 ///   r2: how many of them are the packet's (32 bits);
 ///   r3: the packet's length (32 bits),
-/// and leaves in r0, at its end, whether the packet is accepted. What lies behind the bytes at hand is not
-/// accepted, as in libpcap. The kernel's verifier can see of each load that it is inside
+/// and leaves in r0, at its end, whether the packet is accepted. What lies behind the bytes at hand
+/// is not accepted, as in libpcap. The kernel's verifier can see of each load that it is inside
 /// `capacity`. Throws Failure for an instruction that libpcap has no use for in a filter of
 /// packets.
 std::vector<bpf_insn> translate(const ClassicProgram& program, std::size_t capacity);
