@@ -88,16 +88,14 @@ std::vector<Cell> parse_batch(std::string_view text) {
     const nlohmann::json document = chain::parse_json(text);
     const chain::JsonValue value(document);
     chain::JsonObject object = chain::open_document(value, batch_kind);
-    std::vector<Cell> cells;
-    const auto runs = object.required("runs");
-    for (std::size_t i = 0; i < runs.size(); ++i) {
-        const auto element = runs.element(i);
-        chain::JsonObject run(element);
-        Cell& cell = cells.emplace_back();
-        run.required("lab", cell.lab);
-        run.required("kernel", cell.kernel);
-        run.finish();
-    }
+    auto cells = chain::read_array(object.required("runs"), [](const chain::JsonValue& run) {
+        Cell cell;
+        chain::JsonObject members(run);
+        members.required("lab", cell.lab);
+        members.required("kernel", cell.kernel);
+        members.finish();
+        return cell;
+    });
     object.finish();
     return cells;
 }

@@ -131,16 +131,15 @@ LabResult parse_result(std::string_view text) {
     if (!seconds.json().is_number()) seconds.fail("must be a number of seconds");
     result.seconds = seconds.json().get<double>();
     object.required("directory", result.directory);
-    const auto chains = object.required("chains");
-    for (std::size_t i = 0; i < chains.size(); ++i) {
-        const auto element = chains.element(i);
-        chain::JsonObject read(element);
-        ChainResult& chain = result.chains.emplace_back();
-        read.required("name", chain.name);
-        chain.outcome = read_outcome(read.required("outcome"));
-        read.required("text", chain.text);
-        read.finish();
-    }
+    result.chains = chain::read_array(object.required("chains"), [](const chain::JsonValue& one) {
+        ChainResult chain;
+        chain::JsonObject members(one);
+        members.required("name", chain.name);
+        chain.outcome = read_outcome(members.required("outcome"));
+        members.required("text", chain.text);
+        members.finish();
+        return chain;
+    });
     object.finish();
     return result;
 }

@@ -21,7 +21,7 @@ using chain::JsonValue;
 constexpr chain::DocumentKind expectation_kind{"skbtrail-expectation", 1, "an expectation"};
 
 std::vector<Forbidden> read_forbidden(const JsonValue& value, const StepReader& steps) {
-    return read_array<Forbidden>(value, [&](const JsonValue& item) {
+    return chain::read_array(value, [&](const JsonValue& item) {
         Forbidden forbidden;
         forbidden.place = item.pointer();
         if (item.is_text()) {
@@ -116,7 +116,7 @@ class ChainReader {
   private:
     static void read_roots(const JsonValue& value, ExpectedChain& expected) {
         if (value.is_array()) {
-            expected.roots = read_array<std::string>(value, read_function);
+            expected.roots = chain::read_array(value, read_function);
             if (expected.roots.empty()) value.fail("this list is empty; name at least one");
         } else {
             expected.roots = {read_function(value)};
@@ -144,8 +144,7 @@ void read_aliases(const JsonValue& value, std::map<std::string, std::vector<std:
     const JsonObject object(value);
     for (const auto& member : value.json().items()) {
         const JsonValue names(member.value(), value, member.key());
-        to[std::string(chain::base_name(member.key()))] =
-            read_array<std::string>(names, read_function);
+        to[std::string(chain::base_name(member.key()))] = chain::read_array(names, read_function);
     }
 }
 
@@ -171,8 +170,8 @@ Expectation parse_expectation(std::string_view json) {
     StepReader::check_fragments(fragments);
     ChainReader reader(std::move(bindings), fragments);
     const auto chains = object.required("chains");
-    expectation.chains = read_array<ExpectedChain>(
-        chains, [&](const JsonValue& value) { return reader.read(value); });
+    expectation.chains =
+        chain::read_array(chains, [&](const JsonValue& value) { return reader.read(value); });
     for (ExpectedChain& expected : expectation.chains) {
         if (!expected.packet) continue;
         const auto named = expectation.packets.find(expected.packet->same_as);

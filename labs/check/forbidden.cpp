@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include <fmt/format.h>
-#include <fnmatch.h>
 
 #include "labs/check/conditions.h"
+#include "tracer/chain/glob.h"
 #include "tracer/chain/names.h"
 
 namespace skbtrail::labs {
@@ -17,8 +17,8 @@ std::vector<NodeId> forbidden_calls(const NameTable& names, const Tree& tree,
     for (NodeId node = 0; node < tree.nodes().size(); ++node) {
         const std::string recorded(chain::base_name(tree.node(node).call->function));
         const std::string& name = names.text(tree.node(node).name);
-        if (fnmatch(forbidden.pattern.c_str(), name.c_str(), 0) != 0 &&
-            fnmatch(forbidden.pattern.c_str(), recorded.c_str(), 0) != 0) {
+        if (!chain::glob_matches(forbidden.pattern, name) &&
+            !chain::glob_matches(forbidden.pattern, recorded)) {
             continue;
         }
         const bool any = forbidden.packet.empty();

@@ -1,7 +1,6 @@
 // The small parts that an expectation's JSON is made of.
 #pragma once
 
-#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -9,15 +8,6 @@
 #include "tracer/chain/json_reader.h"
 
 namespace skbtrail::labs {
-
-template <typename T, typename Read>
-std::vector<T> read_array(const chain::JsonValue& value, const Read& read) {
-    std::vector<T> result;
-    const std::size_t count = value.size();
-    result.reserve(count);
-    for (std::size_t i = 0; i < count; ++i) result.push_back(read(value.element(i)));
-    return result;
-}
 
 /// A string, or an array of strings.
 std::vector<std::string> read_one_or_more(const chain::JsonValue& value);

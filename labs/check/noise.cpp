@@ -1,12 +1,9 @@
 #include "labs/check/noise.h"
 
-#include <algorithm>
-#include <cstddef>
-
-#include <fnmatch.h>
 #include <nlohmann/json.hpp>
 
 #include "labs/check/noise_text.h"
+#include "tracer/chain/glob.h"
 #include "tracer/chain/json_reader.h"
 #include "tracer/chain/names.h"
 
@@ -15,23 +12,23 @@ namespace {
 
 constexpr chain::DocumentKind noise_kind{"skbtrail-noise", 1, "a list of noise"};
 
+NoiseGroup read_group(const chain::JsonValue& value) {
+    NoiseGroup group;
+    chain::JsonObject object(value);
+    object.required("name", group.name);
+    object.required("reason", group.reason);
+    object.required("calls", group.calls);
+    object.finish();
+    return group;
+}
+
 }  // namespace
 
 std::vector<NoiseGroup> parse_noise(std::string_view json) {
     const nlohmann::json document = chain::parse_json(json);
     const chain::JsonValue value(document);
     chain::JsonObject object = chain::open_document(value, noise_kind);
-    std::vector<NoiseGroup> groups;
-    const auto list = object.required("groups");
-    for (std::size_t i = 0; i < list.size(); ++i) {
-        const auto element = list.element(i);
-        chain::JsonObject group(element);
-        NoiseGroup& read = groups.emplace_back();
-        group.required("name", read.name);
-        group.required("reason", read.reason);
-        group.required("calls", read.calls);
-        group.finish();
-    }
+    auto groups = chain::read_array(object.required("groups"), read_group);
     object.finish();
     return groups;
 }
@@ -48,10 +45,7 @@ NoiseFilter::NoiseFilter(const std::vector<std::string>& extra) : globs_(extra) 
 }
 
 bool NoiseFilter::is_noise(std::string_view function) const {
-    const std::string name(chain::base_name(function));
-    return std::any_of(globs_.begin(), globs_.end(), [&](const std::string& glob) {
-        return fnmatch(glob.c_str(), name.c_str(), 0) == 0;
-    });
+    return chain::any_glob_matches(globs_, std::string(chain::base_name(function)));
 }
 
 }  // namespace skbtrail::labs

@@ -6,7 +6,8 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <fnmatch.h>
+
+#include "tracer/chain/glob.h"
 
 namespace skbtrail::labs {
 namespace {
@@ -30,9 +31,7 @@ bool selects(const PacketSelector& selector, const chain::Packet& packet) {
     return std::all_of(selector.headers.begin(), selector.headers.end(), [&](const auto& wanted) {
         const auto values = values_of(packet, wanted.first);
         return std::any_of(values.begin(), values.end(), [&](const std::string& value) {
-            return std::any_of(wanted.second.begin(), wanted.second.end(), [&](const auto& glob) {
-                return fnmatch(glob.c_str(), value.c_str(), 0) == 0;
-            });
+            return chain::any_glob_matches(wanted.second, value);
         });
     });
 }

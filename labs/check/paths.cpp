@@ -52,7 +52,7 @@ std::map<std::string, std::vector<std::string>> parse_renames(std::string_view j
             element.fail("a rename needs a reason");
         }
         rename.finish();
-        if (!renames.emplace(read_function(function), read_array<std::string>(names, read_function))
+        if (!renames.emplace(read_function(function), chain::read_array(names, read_function))
                  .second) {
             function.fail("this function is in the list already");
         }

@@ -248,7 +248,7 @@ void StepReader::read_call(JsonObject& object, Step& step) const {
 void StepReader::read_any_of(JsonObject& object, Step& step) const {
     step.kind = Step::Kind::any_of;
     const auto alternatives = object.required("any_of");
-    step.alternatives = read_array<std::vector<Step>>(alternatives, [&](const JsonValue& v) {
+    step.alternatives = chain::read_array(alternatives, [&](const JsonValue& v) {
         return v.is_array() ? read_steps(v) : std::vector<Step>{read_step(v)};
     });
     if (step.alternatives.empty()) alternatives.fail("\"any_of\" needs an alternative");
@@ -290,7 +290,7 @@ void StepReader::read_somewhere(JsonObject& object, Step& step) const {
         return inner;
     };
     if (value.is_array()) {
-        step.alternatives.push_back(read_array<Step>(value, read_one));
+        step.alternatives.push_back(chain::read_array(value, read_one));
     } else {
         step.alternatives.push_back({read_one(value)});
     }

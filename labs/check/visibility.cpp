@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include <fmt/format.h>
-#include <fnmatch.h>
 
+#include "tracer/chain/glob.h"
 #include "tracer/chain/suggest.h"
 
 namespace skbtrail::labs {
@@ -38,9 +38,7 @@ bool Visibility::any_visible(const std::string& glob) const {
     if (traced_.empty()) return true;
     // Every name of a function counts: the table's own and the recorded one.
     return std::any_of(traced_.begin(), traced_.end(),
-                       [&](NameId name) {
-                           return fnmatch(glob.c_str(), names_.text(name).c_str(), 0) == 0;
-                       }) ||
+                       [&](NameId name) { return chain::glob_matches(glob, names_.text(name)); }) ||
            traced_.contains(names_.id(glob));
 }
 

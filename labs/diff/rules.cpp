@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <utility>
 
-#include <fnmatch.h>
 #include <nlohmann/json.hpp>
 
 #include "labs/diff/rules_text.h"
+#include "tracer/chain/glob.h"
 #include "tracer/chain/json_reader.h"
 
 namespace skbtrail::labs::diff {
@@ -14,10 +14,20 @@ namespace {
 
 constexpr chain::DocumentKind rules_kind{"skbtrail-diff-rules", 1, "a list of rules for diff"};
 
-bool matches(const std::vector<std::string>& globs, const std::string& name) {
-    return std::any_of(globs.begin(), globs.end(), [&](const std::string& glob) {
-        return fnmatch(glob.c_str(), name.c_str(), 0) == 0;
-    });
+Rule read_rule(const chain::JsonValue& value) {
+    Rule rule;
+    chain::JsonObject object(value);
+    object.required("name", rule.name);
+    object.required("reason", rule.reason);
+    object.optional("below", rule.below);
+    object.optional("apart", rule.apart);
+    object.optional("through", rule.through);
+    object.optional("may_come", rule.may_come);
+    object.optional("repeats", rule.repeats);
+    object.optional("headers", rule.headers);
+    object.optional("not_compared", rule.not_compared);
+    object.finish();
+    return rule;
 }
 
 }  // namespace
@@ -26,23 +36,7 @@ std::vector<Rule> parse_rules(std::string_view json) {
     const nlohmann::json document = chain::parse_json(json);
     const chain::JsonValue value(document);
     chain::JsonObject object = chain::open_document(value, rules_kind);
-    std::vector<Rule> rules;
-    const auto list = object.required("rules");
-    for (std::size_t i = 0; i < list.size(); ++i) {
-        const auto element = list.element(i);
-        chain::JsonObject read(element);
-        Rule& rule = rules.emplace_back();
-        read.required("name", rule.name);
-        read.required("reason", rule.reason);
-        read.optional("below", rule.below);
-        read.optional("apart", rule.apart);
-        read.optional("through", rule.through);
-        read.optional("may_come", rule.may_come);
-        read.optional("repeats", rule.repeats);
-        read.optional("headers", rule.headers);
-        read.optional("not_compared", rule.not_compared);
-        read.finish();
-    }
+    auto rules = chain::read_array(object.required("rules"), read_rule);
     object.finish();
     return rules;
 }
@@ -62,13 +56,13 @@ const RuleBook::Entry& RuleBook::entry(NameId name) {
     for (std::size_t i = 0; i < rules_.size(); ++i) {
         const Rule& rule = rules_[i];
         const auto add = [&](Effect effect, const std::vector<std::string>& globs) {
-            if (matches(globs, text)) entry.effects.emplace_back(effect, i);
+            if (chain::any_glob_matches(globs, text)) entry.effects.emplace_back(effect, i);
         };
         add(Effect::apart, rule.apart);
         add(Effect::through, rule.through);
         add(Effect::may_come, rule.may_come);
         add(Effect::repeats, rule.repeats);
-        if (matches(rule.below, text)) entry.opens.push_back(i);
+        if (chain::any_glob_matches(rule.below, text)) entry.opens.push_back(i);
     }
     return entries_.emplace(name, std::move(entry)).first->second;
 }
@@ -91,8 +85,9 @@ std::optional<std::size_t> RuleBook::find(Effect effect, NameId name,
 }
 
 bool RuleBook::compares_header(const std::string& field) const {
-    return std::none_of(rules_.begin(), rules_.end(),
-                        [&](const Rule& rule) { return matches(rule.headers, field); });
+    return std::none_of(rules_.begin(), rules_.end(), [&](const Rule& rule) {
+        return chain::any_glob_matches(rule.headers, field);
+    });
 }
 
 }  // namespace skbtrail::labs::diff

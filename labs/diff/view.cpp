@@ -4,7 +4,7 @@
 #include <functional>
 #include <utility>
 
-#include <fnmatch.h>
+#include "tracer/chain/glob.h"
 
 namespace skbtrail::labs::diff {
 namespace {
@@ -12,10 +12,6 @@ namespace {
 std::uint64_t mixed(std::uint64_t seed, std::uint64_t value) {
     // boost::hash_combine's constants, for 64 bits.
     return seed ^ (value + 0x9e3779b97f4a7c15ULL + (seed << 12U) + (seed >> 4U));
-}
-
-bool glob_matches(const std::string& glob, const std::string& name) {
-    return fnmatch(glob.c_str(), name.c_str(), 0) == 0;
 }
 
 }  // namespace
@@ -77,7 +73,7 @@ bool Views::handles_any(const chain::Call& call) const {
 bool Views::ignored(NameId name) const {
     return (!focus_.noise && names_.is_noise(name)) ||
            std::any_of(focus_.ignore.begin(), focus_.ignore.end(), [&](const std::string& glob) {
-               return glob_matches(glob, names_.text(name));
+               return chain::glob_matches(glob, names_.text(name));
            });
 }
 
@@ -121,7 +117,7 @@ std::optional<chain::Nanoseconds> Views::beginning(PacketClass packet) const {
         const Piece& piece = pieces_[index];
         for (const std::size_t node : piece.takers.at(packet)) {
             const Node& its = piece.nodes[node];
-            if (glob_matches(focus_.from, names_.text(its.name)) &&
+            if (chain::glob_matches(focus_.from, names_.text(its.name)) &&
                 (!first || its.call->start < *first)) {
                 first = its.call->start;
             }
@@ -161,7 +157,7 @@ bool Views::build(const Piece& piece, std::size_t node, PacketClass packet,
 }
 
 void Views::narrow(ViewCall& tree, std::vector<ViewCall>& out) const {
-    if (glob_matches(focus_.below, names_.text(tree.name))) {
+    if (chain::glob_matches(focus_.below, names_.text(tree.name))) {
         out.push_back(std::move(tree));
         return;
     }

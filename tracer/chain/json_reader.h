@@ -114,6 +114,23 @@ class JsonObject {
     std::size_t found_ = 0;
 };
 
+/// The array `value`, each element by `read`; fails on anything else than an array.
+template <typename Read>
+auto read_array(const JsonValue& value, const Read& read) {
+    std::vector<decltype(read(value))> result;
+    const std::size_t count = value.size();
+    result.reserve(count);
+    for (std::size_t i = 0; i < count; ++i) result.push_back(read(value.element(i)));
+    return result;
+}
+
+/// The array under `key`, empty when there is none.
+template <typename Read>
+auto read_optional_array(JsonObject& object, std::string_view key, const Read& read) {
+    const auto value = object.find(key);
+    return value ? read_array(*value, read) : decltype(read_array(*value, read))();
+}
+
 /// What a document says it is.
 struct DocumentKind {
     std::string_view format;  ///< "skbtrail-recording"

@@ -6,8 +6,8 @@
 #include <utility>
 
 #include <fmt/format.h>
-#include <fnmatch.h>
 
+#include "tracer/chain/glob.h"
 #include "tracer/chain/names.h"
 #include "tracer/failure.h"
 
@@ -17,8 +17,7 @@ namespace {
 
 bool matches(const std::string& glob, const std::string& name) {
     const std::string plain(chain::base_name(name));
-    return ::fnmatch(glob.c_str(), name.c_str(), 0) == 0 ||
-           ::fnmatch(glob.c_str(), plain.c_str(), 0) == 0;
+    return chain::glob_matches(glob, name) || chain::glob_matches(glob, plain);
 }
 
 bool matches_any(const std::vector<std::string>& globs, const std::string& name) {

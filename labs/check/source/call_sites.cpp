@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "tracer/chain/glob.h"
+
 namespace skbtrail::labs::source {
 namespace {
 
@@ -75,7 +77,7 @@ std::vector<CallSites::Slot> CallSites::slots(const std::vector<Definition>& cal
             if (put.value != name) continue;
             for (const CallTable& table : tables_.tables) {
                 const bool there = put.type.empty() ? table.assigned : put.type == table.type;
-                if (!there || !glob_matches(table.member, put.member)) continue;
+                if (!there || !chain::glob_matches(table.member, put.member)) continue;
                 add(table, put.member, fmt::format("{}:{}", path, put.line));
             }
         }
@@ -83,7 +85,8 @@ std::vector<CallSites::Slot> CallSites::slots(const std::vector<Definition>& cal
             for (const Use& use : function.uses) {
                 if (use.kind != Use::Kind::handed || use.name != name) continue;
                 for (const CallTable& table : tables_.tables) {
-                    if (table.handed_to.empty() || !glob_matches(table.handed_to, use.to)) continue;
+                    if (table.handed_to.empty() || !chain::glob_matches(table.handed_to, use.to))
+                        continue;
                     add(table, table.member, fmt::format("{}:{} ({})", path, use.line, use.to));
                 }
             }

@@ -1,12 +1,11 @@
 #include "labs/check/source/tables.h"
 
 #include <algorithm>
-#include <cstddef>
 
-#include <fnmatch.h>
 #include <nlohmann/json.hpp>
 
 #include "labs/check/source/tables_text.h"
+#include "tracer/chain/glob.h"
 #include "tracer/chain/json_reader.h"
 
 namespace skbtrail::labs::source {
@@ -43,13 +42,10 @@ CallTable read_table(const chain::JsonValue& value) {
 
 }  // namespace
 
-bool glob_matches(const std::string& glob, std::string_view text) {
-    return fnmatch(glob.c_str(), std::string(text).c_str(), 0) == 0;
-}
-
 bool CallTables::hands_over(std::string_view to) const {
+    const std::string name(to);
     return std::any_of(hand_over.begin(), hand_over.end(),
-                       [&](const HandOver& known) { return glob_matches(known.to, to); });
+                       [&](const HandOver& known) { return chain::glob_matches(known.to, name); });
 }
 
 CallTables parse_call_tables(std::string_view json) {
@@ -58,14 +54,8 @@ CallTables parse_call_tables(std::string_view json) {
     chain::JsonObject object = chain::open_document(value, tables_kind);
     CallTables tables;
     object.required("scope", tables.scope);
-    const auto hand_over = object.required("hand_over");
-    for (std::size_t i = 0; i < hand_over.size(); ++i) {
-        tables.hand_over.push_back(read_hand_over(hand_over.element(i)));
-    }
-    const auto list = object.required("tables");
-    for (std::size_t i = 0; i < list.size(); ++i) {
-        tables.tables.push_back(read_table(list.element(i)));
-    }
+    tables.hand_over = chain::read_array(object.required("hand_over"), read_hand_over);
+    tables.tables = chain::read_array(object.required("tables"), read_table);
     object.finish();
     return tables;
 }

@@ -39,7 +39,4 @@ CallTables parse_call_tables(std::string_view json);
 /// tables.json, which is part of the program.
 const CallTables& named_call_tables();
 
-/// Whether `text` is as the glob says.
-bool glob_matches(const std::string& glob, std::string_view text);
-
 }  // namespace skbtrail::labs::source
