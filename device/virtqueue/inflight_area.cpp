@@ -110,4 +110,9 @@ void InflightArea::forget(bool packed) const {
     }
 }
 
+tl::unexpected<RingFault> inflight_fault(std::string_view why) {
+    return ring_fault(RingFaultKind::bad_inflight,
+                      fmt::format("what is noted of its chains in flight: {}", why));
+}
+
 }  // namespace skbtrail::device

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string_view>
 #include <utility>
 
 #include <tl/expected.hpp>
@@ -65,5 +66,8 @@ class InflightArea {
     std::shared_ptr<const Region> region_;
     InflightDescription description_;
 };
+
+/// What is noted of a ring's chains in flight cannot be so.
+tl::unexpected<RingFault> inflight_fault(std::string_view why);
 
 }  // namespace skbtrail::device

@@ -19,11 +19,6 @@ constexpr std::memory_order release = std::memory_order_release;
 using Header = PackedInflightHeader;
 using Entry = PackedInflightEntry;
 
-tl::unexpected<RingFault> lie(std::string message) {
-    return ring_fault(RingFaultKind::bad_inflight,
-                      "what is noted of its chains in flight: " + std::move(message));
-}
-
 constexpr std::uint16_t both_marks = packed_available | packed_used;
 
 bool says_used(std::uint16_t flags, bool wrap) {
@@ -49,8 +44,8 @@ tl::expected<PackedInflight, RingFault> PackedInflight::open(
     std::shared_ptr<const InflightArea> area, unsigned queue, std::byte* ring,
     std::uint32_t ring_size, PackedPlace next_used) {
     if (ring_size > area->queue_size()) {
-        return lie(fmt::format("it is for {} descriptors, and the ring has {}", area->queue_size(),
-                               ring_size));
+        return inflight_fault(fmt::format("it is for {} descriptors, and the ring has {}",
+                                          area->queue_size(), ring_size));
     }
     const auto at = area->part(queue, true);
     if (!at) {
@@ -93,12 +88,13 @@ tl::expected<void, RingFault> PackedInflight::resume() {
 
     Header& header = snapshot.header;
     if (header.version != inflight_version || header.features != 0) {
-        return lie(fmt::format("version {}, features {:#x}, and only version {} without is known",
-                               header.version, header.features, inflight_version));
+        return inflight_fault(
+            fmt::format("version {}, features {:#x}, and only version {} without is known",
+                        header.version, header.features, inflight_version));
     }
     if (header.desc_num != links_.size()) {
-        return lie(fmt::format("it has {} descriptors, and was said to have {}", header.desc_num,
-                               links_.size()));
+        return inflight_fault(fmt::format("it has {} descriptors, and was said to have {}",
+                                          header.desc_num, links_.size()));
     }
     if (auto decided = finish_or_undo(header); !decided) {
         return decided;
@@ -117,8 +113,9 @@ tl::expected<void, RingFault> PackedInflight::resume() {
 
 tl::expected<void, RingFault> PackedInflight::finish_or_undo(Header& header) const {
     if (header.used_idx >= ring_size_ || header.old_used_idx >= ring_size_) {
-        return lie(fmt::format("it stands at {}, before that at {}, in a ring of {} descriptors",
-                               header.used_idx, header.old_used_idx, ring_size_));
+        return inflight_fault(
+            fmt::format("it stands at {}, before that at {}, in a ring of {} descriptors",
+                        header.used_idx, header.old_used_idx, ring_size_));
     }
     const PackedPlace now{header.used_idx, header.used_wrap_counter != 0};
     const PackedPlace before{header.old_used_idx, header.old_used_wrap_counter != 0};
@@ -163,7 +160,7 @@ tl::expected<std::vector<bool>, RingFault> PackedInflight::walk_free_list(
     for (std::size_t index = free_head_; index < links_.size();
          index = snapshot.entries[index].next) {
         if (known[index]) {
-            return lie(fmt::format("its free entries lead back to {}", index));
+            return inflight_fault(fmt::format("its free entries lead back to {}", index));
         }
         known[index] = true;
         links_[index].next = snapshot.entries[index].next;
@@ -183,7 +180,7 @@ tl::expected<void, RingFault> PackedInflight::collect(const Snapshot& snapshot,
         }
         places += head.num;
         if (head.num == 0 || places > ring_size_) {
-            return lie(
+            return inflight_fault(
                 fmt::format("entry {} is a chain of {} descriptors, of {} in flight, in a "
                             "ring of {}",
                             first, head.num, places, ring_size_));
@@ -196,8 +193,8 @@ tl::expected<void, RingFault> PackedInflight::collect(const Snapshot& snapshot,
             }
             if (index >= links_.size() || known[index] ||
                 (i > 0 && snapshot.entries[index].inflight != 0)) {
-                return lie(fmt::format("the chain of entry {} leads to {}, which is not its own",
-                                       first, index));
+                return inflight_fault(fmt::format(
+                    "the chain of entry {} leads to {}, which is not its own", first, index));
             }
             known[index] = true;
             const Entry& one = snapshot.entries[index];

@@ -17,19 +17,14 @@ constexpr std::memory_order release = std::memory_order_release;
 using Header = SplitInflightHeader;
 using Entry = SplitInflightEntry;
 
-tl::unexpected<RingFault> lie(std::string message) {
-    return ring_fault(RingFaultKind::bad_inflight,
-                      "what is noted of its chains in flight: " + std::move(message));
-}
-
 }  // namespace
 
 tl::expected<SplitInflight, RingFault> SplitInflight::open(std::shared_ptr<const InflightArea> area,
                                                            unsigned queue, std::uint32_t ring_size,
                                                            std::uint16_t used_index) {
     if (ring_size > area->queue_size()) {
-        return lie(fmt::format("it is for {} descriptors, and the ring has {}", area->queue_size(),
-                               ring_size));
+        return inflight_fault(fmt::format("it is for {} descriptors, and the ring has {}",
+                                          area->queue_size(), ring_size));
     }
     const auto at = area->part(queue, false);
     if (!at) {
@@ -63,23 +58,25 @@ tl::expected<void, RingFault> SplitInflight::resume(std::uint32_t ring_size,
     std::memcpy(entries.data(), entry(0), sizeof(Entry) * entries.size());
 
     if (header.version != inflight_version || header.features != 0) {
-        return lie(fmt::format("version {}, features {:#x}, and only version {} without is known",
-                               header.version, header.features, inflight_version));
+        return inflight_fault(
+            fmt::format("version {}, features {:#x}, and only version {} without is known",
+                        header.version, header.features, inflight_version));
     }
     if (header.desc_num != area_->queue_size()) {
-        return lie(fmt::format("it has {} descriptors, and was said to have {}", header.desc_num,
-                               area_->queue_size()));
+        return inflight_fault(fmt::format("it has {} descriptors, and was said to have {}",
+                                          header.desc_num, area_->queue_size()));
     }
     // Killed between showing the driver a batch and noting that.
     const auto last_batch = static_cast<std::uint16_t>(used_index - header.used_idx);
     if (last_batch > ring_size) {
-        return lie(fmt::format("it stands at used index {}, and the ring at {}", header.used_idx,
-                               used_index));
+        return inflight_fault(fmt::format("it stands at used index {}, and the ring at {}",
+                                          header.used_idx, used_index));
     }
     std::uint16_t head = header.last_batch_head;
     for (std::uint16_t i = 0; i < last_batch; ++i) {
         if (head >= ring_size) {
-            return lie(fmt::format("descriptor {} of {} was returned last", head, ring_size));
+            return inflight_fault(
+                fmt::format("descriptor {} of {} was returned last", head, ring_size));
         }
         entries[head].inflight = 0;
         store_field<std::uint8_t>(entry(head), 0);
@@ -92,7 +89,7 @@ tl::expected<void, RingFault> SplitInflight::resume(std::uint32_t ring_size,
             continue;
         }
         if (i >= ring_size) {
-            return lie(fmt::format("descriptor {} of {} is in flight", i, ring_size));
+            return inflight_fault(fmt::format("descriptor {} of {} is in flight", i, ring_size));
         }
         left_.push_back(static_cast<std::uint16_t>(i));
         counter_ = std::max(counter_, entries[i].counter + 1);

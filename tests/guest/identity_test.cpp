@@ -21,13 +21,6 @@ using namespace skbtrail::tests;
 
 namespace {
 
-std::string text_of(const fs::path& path) {
-    std::ifstream file(path, std::ios::binary);
-    std::ostringstream text;
-    text << file.rdbuf();
-    return text.str();
-}
-
 /// The lab of identity/ with `count` frames to play; and its truth, as far as it is known before.
 Truth make_lab(const fs::path& folder, std::size_t count) {
     fs::create_directories(folder);

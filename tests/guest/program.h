@@ -72,6 +72,9 @@ std::vector<pid_t> processes_naming(const std::string& text);
 template <typename Condition>
 bool eventually(Condition condition, std::chrono::seconds limit = std::chrono::seconds(10));
 
+/// All of a file; empty when it is not there.
+std::string text_of(const std::filesystem::path& file);
+
 }  // namespace skbtrail::tests
 
 #include <thread>

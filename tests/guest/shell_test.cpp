@@ -20,15 +20,7 @@ using skbtrail::tests::processes_naming;
 using skbtrail::tests::Program;
 using skbtrail::tests::run;
 using skbtrail::tests::Scratch;
-
-namespace {
-
-std::string text_of(const fs::path& path) {
-    std::ifstream file(path);
-    return {std::istreambuf_iterator<char>(file), {}};
-}
-
-}  // namespace
+using skbtrail::tests::text_of;
 
 TEST_CASE("a shell does what is typed, and files come and go by /exchange") {
     const Scratch scratch;

@@ -18,6 +18,7 @@
 namespace fs = std::filesystem;
 using skbtrail::tests::run;
 using skbtrail::tests::Scratch;
+using skbtrail::tests::text_of;
 
 namespace {
 
@@ -27,11 +28,6 @@ std::vector<std::string> shipped_labs() {
         if (fs::exists(entry.path() / "lab.json")) names.push_back(entry.path().filename());
     }
     return names;
-}
-
-std::string text_of(const fs::path& path) {
-    std::ifstream file(path);
-    return {std::istreambuf_iterator<char>(file), {}};
 }
 
 /// With "N" for every number: addresses, ports, counts and times are others in each run, and so is

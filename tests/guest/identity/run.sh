@@ -1,18 +1,10 @@
 #!/bin/sh
 # The sockets first, then the link: the first frame of the file is a spare one, and the next comes
 # some time behind it.
-set -e
+. /labs/common.sh
 /lab/traffic receive 5000 /tmp/ready &
 receiver=$!
-tries=0
-until [ -e /tmp/ready ]; do
-    tries=$((tries + 1))
-    if [ "$tries" -gt 200 ]; then
-        echo "the sockets are not there after 20 s" >&2
-        exit 1
-    fi
-    sleep 0.1
-done
+wait_for "the sockets" test -e /tmp/ready
 ip link set eth0 up
 ip route add default via 10.0.2.3
 arp -s 10.0.2.2 52:55:0a:00:02:02

@@ -7,26 +7,12 @@
 
 #include "device/net/control_commands.h"
 #include "tests/unit/device/back_end.h"
+#include "tests/unit/device/octets.h"
 
 using namespace skbtrail::device;
 using namespace skbtrail::device::test;
 
 namespace {
-
-using Bytes = std::vector<std::byte>;
-
-Bytes octets(std::initializer_list<unsigned> values) {
-    Bytes bytes;
-    for (const unsigned value : values) {
-        bytes.push_back(static_cast<std::byte>(value));
-    }
-    return bytes;
-}
-
-Bytes operator+(Bytes left, const Bytes& right) {
-    left.insert(left.end(), right.begin(), right.end());
-    return left;
-}
 
 /// A frame to 02:00:00:00:00:`last`, or to any other address.
 Bytes frame_to(const Bytes& target, const Bytes& tag = {}) {

@@ -9,21 +9,12 @@
 #include "device/net/steered_port.h"
 #include "device/net/steering.h"
 #include "tests/unit/device/back_end.h"
+#include "tests/unit/device/octets.h"
 
 using namespace skbtrail::device;
 using namespace skbtrail::device::test;
 
 namespace {
-
-using Bytes = std::vector<std::byte>;
-
-Bytes octets(std::initializer_list<unsigned> values) {
-    Bytes bytes;
-    for (const unsigned value : values) {
-        bytes.push_back(static_cast<std::byte>(value));
-    }
-    return bytes;
-}
 
 void append(Bytes& to, const Bytes& from) {
     to.insert(to.end(), from.begin(), from.end());
