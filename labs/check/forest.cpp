@@ -33,16 +33,17 @@ NameId NameTable::id(std::string_view function) {
 }
 
 Tree::Tree(const chain::Chain& chain, NameTable& names,
-           const std::map<chain::PacketId, PacketClass>& classes)
+           const std::map<chain::PacketId, PacketClass>& classes, const Unwatched& unwatched)
     : chain_(&chain) {
     add(chain.root, 0, chain.cpu, names, classes);
+    if (!unwatched.take_skb.empty() || !unwatched.may_take_skb.empty()) find_blind(unwatched);
 }
 
 void Tree::add(const chain::Call& call, NodeId parent, unsigned cpu, NameTable& names,
                const std::map<chain::PacketId, PacketClass>& classes) {
     const auto id = static_cast<NodeId>(nodes_.size());
     const NameId name = names.id(call.function);
-    nodes_.push_back({&call, parent, 0, name});
+    nodes_.push_back({&call, parent, 0, name, false});
     by_name_[name].push_back(id);
     cpus_.insert(call.cpu.value_or(cpu));
     if (!call.incomplete.empty()) incomplete_.push_back(id);
@@ -54,6 +55,21 @@ void Tree::add(const chain::Call& call, NodeId parent, unsigned cpu, NameTable& 
     }
     for (const chain::Call& below : call.calls) add(below, id, cpu, names, classes);
     nodes_[id].end = static_cast<NodeId>(nodes_.size());
+}
+
+void Tree::find_blind(const Unwatched& unwatched) {
+    // From the last call to the root: what is below a call has a larger number.
+    std::vector<bool> seen(nodes_.size(), false);
+    std::vector<bool> unseen(nodes_.size(), false);
+    for (auto id = static_cast<NodeId>(nodes_.size()); id-- > 0;) {
+        Node& node = nodes_[id];
+        const bool itself = unwatched.take_skb.contains(node.name);
+        seen[id] = seen[id] || !node.call->skbs.empty();
+        unseen[id] = unseen[id] || itself || unwatched.may_take_skb.contains(node.name);
+        node.blind = itself || (unseen[id] && !seen[id]);
+        seen[node.parent] = seen[node.parent] || seen[id];
+        unseen[node.parent] = unseen[node.parent] || unseen[id];
+    }
 }
 
 const std::vector<NodeId>& Tree::calls_of(NameId name) const {
@@ -85,11 +101,34 @@ std::vector<std::string> Tree::path(NodeId node) const {
     return result;
 }
 
+namespace {
+
+/// The functions of which the recording cannot show the sk_buff that they are given.
+Unwatched unwatched_functions(const chain::Observed& observed, NameTable& names) {
+    Unwatched unwatched;
+    for (const chain::Unavailable& function : observed.unavailable) {
+        unwatched.take_skb.insert(names.id(function.function));
+    }
+    for (const std::string& function : observed.traced) {
+        const bool clone = function.find(".constprop") != std::string::npos ||
+                           function.find(".isra") != std::string::npos;
+        if (clone) unwatched.may_take_skb.insert(names.id(function));
+    }
+    for (const std::string& function : observed.probed) {
+        unwatched.take_skb.erase(names.id(function));
+        unwatched.may_take_skb.erase(names.id(function));
+    }
+    return unwatched;
+}
+
+}  // namespace
+
 Forest::Forest(const chain::Recording& recording, NameTable& names)
     : classes_(packet_classes(recording)) {
+    const Unwatched unwatched = unwatched_functions(recording.observed, names);
     trees_.reserve(recording.chains.size());
     for (const chain::Chain& chain : recording.chains) {
-        trees_.emplace_back(chain, names, classes_);
+        trees_.emplace_back(chain, names, classes_, unwatched);
     }
 }
 

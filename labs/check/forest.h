@@ -54,18 +54,27 @@ class NameTable {
     std::unordered_map<std::string, NameId, Hash, std::equal_to<>> ids_;  ///< as spelt → number
 };
 
+/// Functions of which a recording cannot show the sk_buff that they are given.
+struct Unwatched {
+    std::set<NameId> take_skb;      ///< they do take one
+    std::set<NameId> may_take_skb;  ///< the compiler changed their arguments, nobody knows how
+};
+
 struct Node {
     const chain::Call* call = nullptr;
     NodeId parent = 0;  ///< the root's is itself
     NodeId end = 0;     ///< one behind the last call below this one
     NameId name = 0;
+    /// Which packet it handles could not be seen: it takes an sk_buff that the recording cannot
+    /// show; or a call below it does, and no sk_buff was seen at any of those.
+    bool blind = false;
 };
 
 /// One chain.
 class Tree {
   public:
     Tree(const chain::Chain& chain, NameTable& names,
-         const std::map<chain::PacketId, PacketClass>& classes);
+         const std::map<chain::PacketId, PacketClass>& classes, const Unwatched& unwatched);
 
     const chain::Chain& chain() const { return *chain_; }
     const std::vector<Node>& nodes() const { return nodes_; }
@@ -92,6 +101,7 @@ class Tree {
   private:
     void add(const chain::Call& call, NodeId parent, unsigned cpu, NameTable& names,
              const std::map<chain::PacketId, PacketClass>& classes);
+    void find_blind(const Unwatched& unwatched);
 
     const chain::Chain* chain_;
     std::vector<Node> nodes_;

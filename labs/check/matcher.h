@@ -68,6 +68,7 @@ class Matcher {
     std::vector<NodeId> children_to_compare(const PatternList& list, NodeId parent) const;
 
   private:
+    void add_children(const PatternList& list, NodeId parent, std::vector<NodeId>& children) const;
     bool packet_agrees(const Pattern& pattern, NodeId node) const;
     bool same_function(const Attempt& attempt) const;
     Weight match_call(const Pattern& pattern, NodeId node);

@@ -14,9 +14,19 @@ echo "refused: $(counter Tcp OutRsts)"
 kill "$listener"
 
 # The server's end of the connection is closed first, so it is the server's that stays in TIME-WAIT.
-sleep 1 | nc.openbsd -4 -l -N 127.0.0.1 7100 > /tmp/first &
+# Each end closes when its standard input does: 3 is the server's, 4 the client's.
+mkfifo /tmp/server /tmp/client
+nc.openbsd -4 -l -N 127.0.0.1 7100 < /tmp/server > /tmp/first &
+exec 3> /tmp/server
 wait_for "the server" tcp_socket 7100 LISTEN
-(echo "first"; sleep 2) | nc.openbsd -4 -N -p 5555 127.0.0.1 7100
+nc.openbsd -4 -N -p 5555 127.0.0.1 7100 < /tmp/client 3>&- &
+exec 4> /tmp/client
+echo "first" >&4
+wait_for "the client's line" has_line /tmp/first
+exec 3>&-
+server_closed() { ! tcp_socket 7100 ESTABLISHED; }
+wait_for "the server's FIN" server_closed
+exec 4>&-
 wait_for "TIME-WAIT" tcp_socket 7100 TIME_WAIT
 echo "$(cat /tmp/first) connection: in TIME-WAIT"
 

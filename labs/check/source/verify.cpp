@@ -97,8 +97,15 @@ class Verifier {
         } else {
             look(step, caller, edge);
         }
+        // What may be inlined may as well not have been split off yet, or any more: then it is its
+        // caller that has to make its calls.
+        const bool merged = step.may_inline && edge.finding == Finding::no_callee &&
+                            define(step.call, {}).empty();
+        if (merged) edge.required = false;
         add(std::move(edge));
-        if (step.calls && !left_out(step.when)) walk(*step.calls, as_caller(step), required);
+        if (step.calls && !left_out(step.when)) {
+            walk(*step.calls, merged ? caller : as_caller(step), required);
+        }
     }
 
     void note(const Step& step, const Caller& caller, bool required) {

@@ -276,6 +276,31 @@ TEST_CASE("steps can want one packet") {
     CHECK(d.packet == 1U);
 }
 
+TEST_CASE("what nobody could see a packet at is compared by its name") {
+    const auto expectation = parse(
+        R"("chains":[{"name":"c","root":"root","packet":{"icmp.type":"echo-reply"},"bind":"p",
+            "calls":["a",{"call":"b","packet":"p"}]}])");
+    const auto outcome = [&](CallBuilder b, const std::vector<std::string>& unavailable) {
+        auto recording = test::RecordingBuilder()
+                             .packet(1, {{"icmp.type", "echo-reply"}})
+                             .packet(2, {{"icmp.type", "echo-request"}})
+                             .chain(call("root", {call("a").skb(1), std::move(b)}))
+                             .build();
+        for (const std::string& function : unavailable) {
+            recording.observed.unavailable.push_back({function, "its sk_buffs are not recorded"});
+        }
+        return labs::check(recording, expectation).outcome;
+    };
+    CHECK(outcome(call("b"), {}) == Outcome::diverged);
+    CHECK(outcome(call("b"), {"b"}) == Outcome::passed);
+    CHECK(outcome(call("b"), {"x"}) == Outcome::diverged);
+    CHECK(outcome(call("b", {call("x")}), {"x"}) == Outcome::passed);
+    CHECK(outcome(call("b", {call("x"), call("y").skb(1)}), {"x"}) == Outcome::passed);
+    CHECK(outcome(call("b", {call("x"), call("y").skb(2)}), {"x"}) == Outcome::diverged);
+    CHECK(outcome(call("b", {call("y").skb(2)}), {"b"}) == Outcome::passed);
+    CHECK(outcome(call("c"), {"b", "c"}) == Outcome::diverged);
+}
+
 TEST_CASE("one chain may be the expected one for several packets") {
     const auto recording = test::RecordingBuilder()
                                .packet(1, {{"icmp.type", "echo-reply"}})

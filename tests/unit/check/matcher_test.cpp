@@ -42,6 +42,20 @@ std::string text_of(const std::vector<CallBuilder>& calls) {
 
 }  // namespace
 
+TEST_CASE("a part that a compiler split off belongs to its function") {
+    const std::string steps = R"([{"call":"a","calls":["b","c"]}])";
+    CHECK(judge(steps, {call("a", {call("a.part.0", {call("b"), call("c")})})}) ==
+          labs::Outcome::passed);
+    CHECK(judge(steps, {call("a", {call("b"), call("a.part.0.isra.0", {call("c")})})}) ==
+          labs::Outcome::passed);
+    CHECK(judge(steps, {call("a", {call("a.part.0", {call("c"), call("b")})})}) ==
+          labs::Outcome::diverged);
+    CHECK(judge(steps, {call("a", {call("x.part.0", {call("b"), call("c")})})}) ==
+          labs::Outcome::diverged);
+    CHECK(judge(steps, {call("a", {call("a", {call("b"), call("c")})})}) ==
+          labs::Outcome::diverged);
+}
+
 TEST_CASE("a list of calls is as the steps say") {
     const Case c = GENERATE(values<Case>({
         {R"([])", {}, {{call("a")}}},

@@ -126,6 +126,19 @@ TEST_CASE("what is optional, or an alternative, may be missing; one alternative 
     CHECK(root(R"({"call":"nothing","when":{"kernel":">=6.12"}})") == 1);
 }
 
+TEST_CASE("what may be inlined and is not there leaves its calls to its caller") {
+    const auto failures = [](const std::string& below, const std::string& more) {
+        return verify_text(fmt::format(R"({{"name":"c","root":"netif_receive","calls":[
+                   {{"call":"not_split_off","calls":[{}]{}}}]}})",
+                                       below, more))
+            .failures()
+            .size();
+    };
+    CHECK(failures(R"("count_packet")", R"(,"may_inline":true)") == 0);
+    CHECK(failures(R"("refill")", R"(,"may_inline":true)") == 1);
+    CHECK(failures(R"("count_packet")", "") == 2);
+}
+
 TEST_CASE("odd C is read without harm") {
     CHECK(calls(only_function(parse_c_file("int f(void) { return g ( 1 ); }")), "g"));
     CHECK_FALSE(
