@@ -68,6 +68,7 @@ std::vector<std::string> passed_on(const RunArguments& arguments) {
         if (!value.empty()) options.insert(options.end(), {name, value});
     };
     add("--accelerator", arguments.run.accelerator);
+    add("--clock", to_string(arguments.run.clock));
     add("--connect", arguments.run.uri);
     add("--qemu", arguments.run.qemu.string());
     if (!arguments.run.append.empty()) options.push_back("--append=" + arguments.run.append);

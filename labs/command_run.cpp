@@ -11,10 +11,12 @@
 #include <unistd.h>
 
 #include "guest/cache.h"
+#include "labs/batch/matrix.h"
 #include "labs/batch/result.h"
 #include "labs/check/expectation_json.h"
 #include "labs/command.h"
 #include "labs/run_arguments.h"
+#include "labs/runner/domain.h"
 #include "labs/runner/failure.h"
 #include "labs/runner/lab.h"
 #include "labs/runner/phases.h"
@@ -164,6 +166,21 @@ int run(RunArguments& arguments) {
     }
 }
 
+/// What counts instructions is QEMU's emulation, seen from this machine.
+void check_clock(const RunOptions& options) {
+    if (options.clock != GuestClock::instructions) return;
+    if (options.accelerator == to_string(Accelerator::kvm)) {
+        throw CLI::ValidationError("--clock",
+                                   "instructions are counted under emulation only: leave "
+                                   "--accelerator kvm out");
+    }
+    if (!options.uri.empty()) {
+        throw CLI::ValidationError("--clock",
+                                   "whether the guest is idle is seen of a QEMU of this program "
+                                   "only: leave --connect out");
+    }
+}
+
 }  // namespace
 
 void add_run_command(CLI::App& app, Action& chosen) {
@@ -214,6 +231,16 @@ void add_run_command(CLI::App& app, Action& chosen) {
         ->add_option("--shard", arguments->shard,
                      "Run only the i-th of n parts of all labs on all kernels; `skbtrail merge` "
                      "puts the results together")
+        ->check(
+            [](const std::string& text) {
+                try {
+                    batch::parse_shard(text);
+                    return std::string();
+                } catch (const CannotRun& error) {
+                    return std::string(error.what());
+                }
+            },
+            "", "shard")
         ->type_name("i/n");
     command
         ->add_option("--format", arguments->format,
@@ -244,6 +271,19 @@ void add_run_command(CLI::App& app, Action& chosen) {
         ->type_name("WHICH")
         ->capture_default_str();
     command
+        ->add_option_function<std::string>(
+            "--clock",
+            [&run_options](const std::string& name) {
+                run_options.clock = name == to_string(GuestClock::instructions)
+                                        ? GuestClock::instructions
+                                        : GuestClock::real;
+            },
+            "What time is in the guest: real (the host's), or instructions: so much for each "
+            "instruction, and the card waits until the guest is idle, so that durations compare")
+        ->check(CLI::IsMember({to_string(GuestClock::real), to_string(GuestClock::instructions)}))
+        ->type_name("WHICH")
+        ->default_str(to_string(GuestClock::real));
+    command
         ->add_option("--connect", run_options.uri,
                      "libvirt URI; by default libvirt's driver runs inside this program, without "
                      "any daemon")
@@ -268,6 +308,7 @@ void add_run_command(CLI::App& app, Action& chosen) {
         if (arguments->labs.empty() && !arguments->all) {
             throw CLI::RequiredError("The name of a lab, or --all,");
         }
+        check_clock(arguments->run);
         chosen = [arguments] { return run(*arguments); };
     });
 }

@@ -30,11 +30,13 @@ bool calls(const ViewCall& call, NameId name) {
 
 }  // namespace
 
-Aligner::Aligner(const Views& a, const Views& b, RuleBook& rules, const NameTable& names)
+Aligner::Aligner(const Views& a, const Views& b, RuleBook& rules, const NameTable& names,
+                 OnPair on_pair)
     : a_(a),
       b_(b),
       rules_(rules),
       names_(names),
+      on_pair_(std::move(on_pair)),
       same_kernel_(same_kernel(a.recording().observed, b.recording().observed)),
       lossy_a_(lossy(a.recording())),
       lossy_b_(lossy(b.recording())) {}
@@ -79,7 +81,10 @@ std::vector<Mismatch> Aligner::compare(const std::vector<ViewCall>& a,
 }
 
 void Aligner::descend(const ViewCall& a, const ViewCall& b) {
-    if (a.shape == b.shape) return;
+    if (a.shape == b.shape) {
+        if (on_pair_) tell_below(a, b);
+        return;
+    }
     Level level{.incomplete_a = a.incomplete,
                 .incomplete_b = b.incomplete,
                 .names = {},
@@ -105,7 +110,15 @@ void Aligner::pair(const ViewCall& a, const ViewCall& b, Level& level) {
     level.same.insert(&a);
     level.same.insert(&b);
     together_.emplace(a.chain->id, b.chain->id);
+    if (on_pair_) on_pair_(a, b);
     descend(a, b);
+}
+
+void Aligner::tell_below(const ViewCall& a, const ViewCall& b) const {
+    for (std::size_t i = 0; i < a.calls.size() && i < b.calls.size(); ++i) {
+        on_pair_(a.calls[i], b.calls[i]);
+        tell_below(a.calls[i], b.calls[i]);
+    }
 }
 
 void Aligner::align(const Calls& a, const Calls& b, Level& level) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <set>
 #include <span>
@@ -27,7 +28,12 @@ struct Mismatch {
 
 class Aligner {
   public:
-    Aligner(const Views& a, const Views& b, RuleBook& rules, const NameTable& names);
+    /// Told of every two calls that are the same one on both sides.
+    using OnPair = std::function<void(const ViewCall&, const ViewCall&)>;
+
+    /// `on_pair` may be empty.
+    Aligner(const Views& a, const Views& b, RuleBook& rules, const NameTable& names,
+            OnPair on_pair = {});
 
     /// Compares the trees of one packet. Trees with the same root are compared in order.
     std::vector<Mismatch> compare(const std::vector<ViewCall>& a, const std::vector<ViewCall>& b);
@@ -59,6 +65,7 @@ class Aligner {
     void align_middle(std::span<const ViewCall* const> a, std::span<const ViewCall* const> b,
                       Level& level);
     void pair(const ViewCall& a, const ViewCall& b, Level& level);
+    void tell_below(const ViewCall& a, const ViewCall& b) const;
     void gap(Calls a, Calls b, Level& level);
     void take_renamed(Calls& a, Calls& b, Level& level);
     bool renamed(const ViewCall& a, const ViewCall& b, bool alone) const;
@@ -71,6 +78,7 @@ class Aligner {
     const Views& b_;
     RuleBook& rules_;
     const NameTable& names_;
+    OnPair on_pair_;
     bool same_kernel_;
     bool lossy_a_;
     bool lossy_b_;

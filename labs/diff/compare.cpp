@@ -13,6 +13,7 @@
 
 #include "labs/diff/align.h"
 #include "labs/diff/correspondence.h"
+#include "labs/diff/durations.h"
 
 namespace skbtrail::labs::diff {
 namespace {
@@ -52,9 +53,12 @@ class Comparing {
         : options_(options),
           names_({}, NoiseFilter()),
           rules_(options.use_rules ? named_rules() : no_rules_, names_),
+          waiting_rules_(named_rules(), names_),
           a_(a, names_, rules_, options.focus),
           b_(b, names_, rules_, options.focus),
-          aligner_(a_, b_, rules_, names_) {}
+          clock_(common_instruction_clock(a, b)),
+          durations_(waiting_rules_, names_),
+          aligner_(a_, b_, rules_, names_, meter()) {}
 
     void run(Comparison& comparison) {
         bool any = false;
@@ -73,6 +77,7 @@ class Comparing {
                       "to compare");
         }
         join_moved(comparison);
+        if (clock_) comparison.durations = durations_.sum_up(*clock_);
         for (const auto& [rule, times] : aligner_.explained()) {
             comparison.explained.push_back(
                 {rules_.rule(rule).name, rules_.rule(rule).reason, times});
@@ -80,6 +85,11 @@ class Comparing {
     }
 
   private:
+    Aligner::OnPair meter() {
+        if (!clock_) return {};
+        return [this](const ViewCall& a, const ViewCall& b) { durations_.add(*a.call, *b.call); };
+    }
+
     bool is_wanted(std::optional<PacketClass> a) const {
         if (!a) return false;
         const auto& members = a_.members(*a);
@@ -228,8 +238,11 @@ class Comparing {
     const std::vector<Rule> no_rules_;
     NameTable names_;
     RuleBook rules_;
+    RuleBook waiting_rules_;  ///< also where no rule explains a difference
     Views a_;
     Views b_;
+    std::optional<unsigned> clock_;
+    DurationMeter durations_;
     Aligner aligner_;
     std::map<std::tuple<Change, const chain::Call*, const chain::Call*>, std::size_t> seen_;
     std::map<std::tuple<Change, std::string, std::string, std::vector<std::string>,

@@ -46,6 +46,21 @@ json difference_json(const Difference& difference) {
     return object;
 }
 
+json durations_json(const Durations& durations) {
+    json object{{"nanoseconds_per_instruction", durations.nanoseconds_per_instruction},
+                {"calls", durations.calls},
+                {"same", durations.same},
+                {"median", durations.median},
+                {"percentile_95", durations.percentile_95},
+                {"largest", durations.largest},
+                {"functions", json::array()}};
+    for (const FunctionCost& cost : durations.functions) {
+        object["functions"].push_back(
+            {{"function", cost.function}, {"calls", cost.calls}, {"a", cost.a}, {"b", cost.b}});
+    }
+    return object;
+}
+
 }  // namespace
 
 std::string_view change_name(Change change) {
@@ -109,6 +124,7 @@ std::string to_json(const Comparison& comparison) {
                                        {"reason", explanation.reason},
                                        {"times", explanation.times}});
     }
+    if (comparison.durations) object["durations"] = durations_json(*comparison.durations);
     return object.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
 }
 

@@ -84,6 +84,27 @@ enum class Likeness : std::uint8_t {
 /// "equal", "different", "unknown".
 std::string_view likeness_name(Likeness likeness);
 
+/// What a function took itself, without what it called, in all calls that both sides have.
+struct FunctionCost {
+    std::string function;
+    std::size_t calls = 0;
+    chain::Nanoseconds a = 0;
+    chain::Nanoseconds b = 0;
+};
+
+/// What the same calls took, on a clock that counts instructions. Calls that wait are left out.
+struct Durations {
+    unsigned nanoseconds_per_instruction = 0;
+    std::size_t calls = 0;  ///< that did the same on both sides, to the last call below
+    std::size_t same = 0;   ///< those that took the same to the nanosecond
+    // How far they are apart, as a part of the longer one: 0.01 is one percent.
+    double median = 0.0;
+    double percentile_95 = 0.0;
+    double largest = 0.0;
+    /// Where the time went that one side took more, the most first; the first few.
+    std::vector<FunctionCost> functions;
+};
+
 struct Comparison {
     Origin a;
     Origin b;
@@ -91,6 +112,8 @@ struct Comparison {
     std::vector<Difference> differences;
     std::vector<Explanation> explained;
     Likeness likeness = Likeness::equal;
+    /// Absent where durations cannot be compared. They make no difference of a path.
+    std::optional<Durations> durations;
 };
 
 /// One JSON document (diff.schema.json), ended by a newline.

@@ -24,6 +24,7 @@ Rule read_rule(const chain::JsonValue& value) {
     object.optional("through", rule.through);
     object.optional("may_come", rule.may_come);
     object.optional("repeats", rule.repeats);
+    object.optional("waits", rule.waits);
     object.optional("headers", rule.headers);
     object.optional("not_compared", rule.not_compared);
     object.finish();
@@ -62,6 +63,7 @@ const RuleBook::Entry& RuleBook::entry(NameId name) {
         add(Effect::through, rule.through);
         add(Effect::may_come, rule.may_come);
         add(Effect::repeats, rule.repeats);
+        add(Effect::waits, rule.waits);
         if (chain::any_glob_matches(rule.below, text)) entry.opens.push_back(i);
     }
     return entries_.emplace(name, std::move(entry)).first->second;

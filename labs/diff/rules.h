@@ -24,6 +24,7 @@ struct Rule {
     std::vector<std::string> through;   ///< may stand between a caller and what it calls
     std::vector<std::string> may_come;  ///< may be there or not, with what they call
     std::vector<std::string> repeats;   ///< may be there more or less often, but at least once
+    std::vector<std::string> waits;     ///< take as long as what they wait for
     std::vector<std::string> headers;   ///< header fields that do not tell packets apart
     std::vector<std::string> not_compared;  ///< what is not looked at; for a reader
 };
@@ -35,7 +36,7 @@ std::vector<Rule> parse_rules(std::string_view json);
 const std::vector<Rule>& named_rules();
 
 /// How a rule is applied to a call.
-enum class Effect : std::uint8_t { apart, through, may_come, repeats };
+enum class Effect : std::uint8_t { apart, through, may_come, repeats, waits };
 
 /// Rules, asked for by the numbers that functions have in one comparison.
 class RuleBook {

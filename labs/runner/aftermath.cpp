@@ -20,6 +20,10 @@ void add_host_facts(chain::Recording& recording, const HostFacts& facts) {
     host["qemu"] = facts.qemu.version();
     host["libvirt"] = libvirt_version();
     host["accelerator"] = to_string(facts.accelerator);
+    host["clock"] = to_string(facts.clock);
+    if (facts.clock == GuestClock::instructions) {
+        host["nanoseconds_per_instruction"] = std::to_string(nanoseconds_per_instruction);
+    }
     host["vcpus"] = std::to_string(facts.lab.vcpus);
     host["memory_mib"] = std::to_string(facts.lab.memory_mib);
     host["wire"] = facts.lab.wire.kind;

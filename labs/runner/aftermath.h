@@ -19,6 +19,7 @@ struct HostFacts {
     const guest::Kernel& kernel;
     const Qemu& qemu;
     Accelerator accelerator = Accelerator::tcg;
+    GuestClock clock = GuestClock::real;
 };
 
 /// The recording that the guest sent, with what the host knows, joined with the NIC's ring events.

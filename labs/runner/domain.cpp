@@ -8,7 +8,6 @@
 #include <pugixml.hpp>
 
 #include "labs/runner/failure.h"
-#include "labs/runner/time_stamp_counter.h"
 
 namespace skbtrail::labs {
 namespace {
@@ -34,6 +33,9 @@ constexpr std::array switchable_features{
     SwitchableFeature{"guest_ecn", "guest", "ecn"},
     SwitchableFeature{"guest_ufo", "guest", "ufo"},
 };
+
+/// 2026-01-01 00:00:00 UTC: when guests with an instruction clock begin.
+constexpr auto first_second = "1767225600";
 
 pugi::xml_node child_or_new(pugi::xml_node parent, const char* name) {
     const auto child = parent.child(name);
@@ -91,6 +93,27 @@ void set_features(pugi::xml_node driver, const std::map<std::string, bool>& feat
     }
 }
 
+/// Time is counted in instructions, and what else differs between two boots is made the same: the
+/// date they begin at, and the processor's random numbers, from which the kernel takes its hashes'
+/// seeds, identifiers and ports. libvirt has a word for the first of these only.
+void count_instructions(pugi::xml_node domain) {
+    auto clock = domain.child("clock");
+    set_attribute(clock, "offset", "absolute");
+    set_attribute(clock, "start", first_second);
+    auto timer = clock.append_child("timer");
+    set_attribute(timer, "name", "rtc");
+    set_attribute(timer, "track", "guest");
+    set_attribute(domain, "xmlns:qemu", "http://libvirt.org/schemas/domain/qemu/1.0");
+    auto arguments = domain.append_child("qemu:commandline");
+    // sleep=on: a guest that waits for a timer waits, as the wire does; without, its timers would
+    // end before a reply could have come.
+    for (const auto& argument :
+         {std::string("-icount"), fmt::format("shift={},sleep=on", instruction_clock_shift),
+          std::string("-seed"), std::string("1")}) {
+        set_attribute(arguments.append_child("qemu:arg"), "value", argument);
+    }
+}
+
 }  // namespace
 
 const char* to_string(Accelerator accelerator) {
@@ -126,20 +149,21 @@ std::string domain_xml(const DomainSpec& spec, const std::string& domain_templat
         set_attribute(target, "type", "isa-serial");
         set_attribute(target, "port", "1");
     }
+    if (spec.clock == GuestClock::instructions) {
+        count_instructions(domain.at("/domain"));
+    }
     return domain.print();
 }
 
-std::string kernel_command_line(bool emulated_here) {
+std::string kernel_command_line(std::optional<std::uint64_t> counter_khz) {
     // tsc, timer and mitigations: a quarter of the boot under TCG. nokaslr: addresses compare
     // between boots. panic=-1: reboot at once, which ends the domain. quiet would hide what a
     // failed boot said last.
     std::string line =
         "console=ttyS0 panic=-1 tsc=reliable no_timer_check mitigations=off nokaslr "
         "cryptomgr.notests";
-    // An emulated guest reads this processor's counter, and finds its frequency out by an emulated
-    // timer, which a busy machine serves late: its clock may then run eighty times too fast.
-    if (const auto khz = emulated_here ? measure_time_stamp_counter() : std::nullopt) {
-        line += fmt::format(" tsc_early_khz={}", *khz);
+    if (counter_khz) {
+        line += fmt::format(" tsc_early_khz={}", *counter_khz);
     }
     return line;
 }

@@ -7,6 +7,8 @@
 #include <optional>
 #include <string>
 
+#include "labs/runner/guest_clock.h"
+
 namespace skbtrail::labs {
 
 enum class Accelerator : std::uint8_t { tcg, kvm };
@@ -33,6 +35,7 @@ struct DomainSpec {
     /// Device features by the NIC's names ("mrg_rxbuf"): those that libvirt can switch are switched
     /// in QEMU too, so that neither end offers what the lab excludes.
     std::map<std::string, bool> features;
+    GuestClock clock = GuestClock::real;
 };
 
 /// Fills the template (the text of qemu-configs/domain.xml). Throws CannotRun when the template
@@ -40,8 +43,8 @@ struct DomainSpec {
 std::string domain_xml(const DomainSpec& spec, const std::string& domain_template);
 
 /// The guest kernel's command line: quick under emulation, quiet on the way, all said on the
-/// serial console, and at a panic over at once. `emulated_here`: by TCG on this machine, whose
-/// counter the guest reads then.
-std::string kernel_command_line(bool emulated_here);
+/// serial console, and at a panic over at once. `counter_khz`: how fast the guest's time stamp
+/// counter runs, where that is known before it boots.
+std::string kernel_command_line(std::optional<std::uint64_t> counter_khz);
 
 }  // namespace skbtrail::labs

@@ -12,7 +12,9 @@
 #include "labs/runner/domain.h"
 #include "labs/runner/embedded_driver.h"
 #include "labs/runner/lab_image.h"
+#include "labs/runner/processor_thread.h"
 #include "labs/runner/reaper.h"
+#include "labs/runner/time_stamp_counter.h"
 
 namespace skbtrail::labs {
 namespace {
@@ -104,7 +106,7 @@ void GuestMachine::find_machine() {
                              auto qemu = find_qemu(options_.qemu);
                              require_new_enough(qemu);
                              auto choice = choose_accelerator(
-                                 options_.accelerator,
+                                 in_lock_step() ? "tcg" : options_.accelerator,
                                  {.qemu = qemu, .directory = directory_, .stop = std::move(stop)},
                                  proof_memory());
                              text = fmt::format("QEMU {}; {}", qemu.version(), choice.why);
@@ -130,14 +132,16 @@ void GuestMachine::find_kernel() {
 
 void GuestMachine::start_nic(const ResultDirectory& results) {
     steering_.phases().start("nic", nic_limit);
-    nic_ = std::make_unique<Nic>(NicOptions{.program = require_program("skbtrail-nic"),
-                                            .socket = directory_ / "nic.sock",
-                                            .wire = lab_.wire_argument(),
-                                            .features = lab_.nic_features,
-                                            .latency_ms = lab_.nic_latency_ms,
-                                            .capture = results.capture(),
-                                            .events = results.ring_events(),
-                                            .log = results.nic_log()});
+    nic_ =
+        std::make_unique<Nic>(NicOptions{.program = require_program("skbtrail-nic"),
+                                         .socket = directory_ / "nic.sock",
+                                         .wire = lab_.wire_argument(),
+                                         .features = lab_.nic_features,
+                                         .latency_ms = in_lock_step() ? 0 : lab_.nic_latency_ms,
+                                         .capture = results.capture(),
+                                         .events = results.ring_events(),
+                                         .control = in_lock_step() ? control_socket() : fs::path(),
+                                         .log = results.nic_log()});
     auto& watch = steering_.watch();
     watch.add(nic_->ready_fd(), [this] { nic_says(); });
     watch.add(nic_->process_fd(), [this] {
@@ -156,7 +160,12 @@ void GuestMachine::nic_says() {
         if (nic_->take_ready()) {
             nic_ready_ = true;
             steering_.watch().remove(nic_->ready_fd());
-            steering_.phases().finish("nic", lab_.wire.kind);
+            if (in_lock_step()) {
+                control_ = std::make_unique<NicControl>(control_socket());
+                lock_step_ = std::make_unique<LockStep>(*control_);
+            }
+            steering_.phases().finish(
+                "nic", in_lock_step() ? lab_.wire.kind + ", in lock-step" : lab_.wire.kind);
         }
     } catch (const CannotRun& error) {
         steering_.phases().fail("nic", error.what());
@@ -176,15 +185,15 @@ void GuestMachine::start(const fs::path& console, const std::string& domain_temp
         .emulator = qemu_.program,
         .kernel = fs::canonical(kernel_.vmlinux),
         .initramfs = fs::canonical(image_),
-        .command_line =
-            kernel_command_line(choice_.accelerator == Accelerator::tcg && options_.uri.empty()) +
-            (options_.append.empty() ? "" : " " + options_.append),
+        .command_line = kernel_command_line(counter_khz()) +
+                        (options_.append.empty() ? "" : " " + options_.append),
         .mac = guest_mac,
         .nic_socket = directory_ / "nic.sock",
         .stream_socket = directory_ / "stream.sock",
         .console = console,
         .terminal_socket = terminal,
-        .features = lab_.nic_features};
+        .features = lab_.nic_features,
+        .clock = options_.clock};
     const auto xml = domain_xml(spec, guest::read_file(find_data(domain_template)));
     steering_.background(starting_, "start", start_limit, [this, xml](const auto&, std::string&) {
         return hypervisor_->start(xml);
@@ -194,11 +203,31 @@ void GuestMachine::start(const fs::path& console, const std::string& domain_temp
         stream.accept();
     });
     domain_ = std::make_unique<Domain>(steering_.await(starting_));
+    if (in_lock_step()) keep_in_step();
     steering_.hear_guest(true);
     steering_.wait([&] { return stream.connected(); });
 }
 
+std::optional<std::uint64_t> GuestMachine::counter_khz() const {
+    // Its counter counts nanoseconds then, whatever the processor's counts.
+    if (in_lock_step()) return 1'000'000;
+    // An emulated guest reads this processor's counter, and finds its frequency out by an emulated
+    // timer, which a busy machine serves late: its clock may then run eighty times too fast.
+    const bool reads_ours = choice_.accelerator == Accelerator::tcg && options_.uri.empty();
+    return reads_ours ? measure_time_stamp_counter() : std::nullopt;
+}
+
+void GuestMachine::keep_in_step() {
+    const ProcessorThread processors(directory_);
+    stepping_ = std::make_unique<Task<bool>>(
+        steering_.watch().wake_up(), [this, processors](const std::stop_token& stop) {
+            lock_step_->run([&] { return processors.look(); }, stop);
+            return true;
+        });
+}
+
 void GuestMachine::end() {
+    Steering::stop(stepping_);
     if (options_.uri.empty()) {
         end_processes_of_run(directory_, RunProcesses::qemu);
     }
@@ -229,6 +258,7 @@ void GuestMachine::abandon() {
     Steering::stop(finding_machine_);
     Steering::stop(finding_kernel_);
     Steering::stop(building_);
+    Steering::stop(stepping_);
     // Also one that libvirt is only just starting, or asking what it can.
     end_processes_of_run(directory_, RunProcesses::qemu);
     nic_.reset();

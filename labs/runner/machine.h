@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "guest/initramfs.h"
@@ -12,7 +13,9 @@
 #include "labs/runner/accelerator.h"
 #include "labs/runner/lab.h"
 #include "labs/runner/libvirt.h"
+#include "labs/runner/lock_step.h"
 #include "labs/runner/nic.h"
+#include "labs/runner/nic_control.h"
 #include "labs/runner/orphans.h"
 #include "labs/runner/qemu.h"
 #include "labs/runner/result_directory.h"
@@ -69,6 +72,11 @@ class GuestMachine {
     void find_machine();
     void find_kernel();
     void start_nic(const ResultDirectory& results);
+    /// From here to the guest's end its card waits until it is idle.
+    void keep_in_step();
+    std::filesystem::path control_socket() const { return directory_ / "nic.ctl"; }
+    bool in_lock_step() const { return options_.clock == GuestClock::instructions; }
+    std::optional<std::uint64_t> counter_khz() const;
     void nic_says();
     ProofMemory proof_memory() const { return ProofMemory(cache_ / "accelerator.json"); }
 
@@ -82,6 +90,9 @@ class GuestMachine {
     std::unique_ptr<Hypervisor> hypervisor_;
     std::unique_ptr<Nic> nic_;
     bool nic_ready_ = false;
+    std::unique_ptr<NicControl> control_;
+    std::unique_ptr<LockStep> lock_step_;
+    std::unique_ptr<Task<bool>> stepping_;
     std::unique_ptr<StreamListener> stream_;
     Qemu qemu_;
     AcceleratorChoice choice_;

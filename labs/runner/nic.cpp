@@ -51,6 +51,9 @@ std::vector<std::string> nic_arguments(const NicOptions& options, int ready_fd) 
         }
         arguments.push_back(fmt::format("--features={}", fmt::join(switches, ",")));
     }
+    if (!options.control.empty()) {
+        arguments.insert(arguments.end(), {"--control", options.control.string()});
+    }
     if (options.latency_ms != 0) {
         arguments.push_back(fmt::format("--latency={}", options.latency_ms));
     }

@@ -22,7 +22,8 @@ struct NicOptions {
     unsigned latency_ms = 0;               ///< --latency
     std::filesystem::path capture;
     std::filesystem::path events;
-    std::filesystem::path log;  ///< gets its standard error
+    std::filesystem::path control;  ///< --control; empty: none
+    std::filesystem::path log;      ///< gets its standard error
 };
 
 /// The command line for these options, and for a descriptor `ready_fd` in the child.

@@ -154,7 +154,8 @@ class Run {
                                              {.lab = lab_,
                                               .kernel = machine_.kernel(),
                                               .qemu = machine_.qemu(),
-                                              .accelerator = machine_.accelerator()});
+                                              .accelerator = machine_.accelerator(),
+                                              .clock = options_.clock});
                 results_->write(results_->recording(), joined.text);
                 result_.recording = std::move(joined.recording);
                 result_.ring = std::move(joined.ring);

@@ -78,6 +78,7 @@ class DiffPrinter {
         print_blind(Side::a, "A");
         print_blind(Side::b, "B");
         print_explained();
+        print_durations();
         print_summary();
     }
 
@@ -258,6 +259,25 @@ class DiffPrinter {
             for (const auto& line : wrapped(explanation.reason, options_.width - 9)) {
                 out_ << "         " << ink(line, Ink::dim) << '\n';
             }
+        }
+    }
+
+    static std::string percent(double part) { return fmt::format("{:.2f} %", 100 * part); }
+
+    void print_durations() {
+        if (!comparison_.durations) return;
+        const diff::Durations& durations = *comparison_.durations;
+        out_ << fmt::format(
+            "\ndurations, {} ns an instruction: {} of {} calls took the same; apart by {} at the "
+            "median,\n{} at the 95th percentile, {} at most\n",
+            durations.nanoseconds_per_instruction, durations.same, durations.calls,
+            percent(durations.median), percent(durations.percentile_95),
+            percent(durations.largest));
+        if (options_.fold || durations.functions.empty()) return;
+        out_ << ink("      A ns       B ns       B - A  calls  took itself", Ink::dim) << '\n';
+        for (const diff::FunctionCost& cost : durations.functions) {
+            out_ << fmt::format("{:>10} {:>10} {:>+11} {:>6}  {}\n", cost.a, cost.b,
+                                cost.b - cost.a, cost.calls, cost.function);
         }
     }
 

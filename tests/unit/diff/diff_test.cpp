@@ -369,7 +369,7 @@ TEST_CASE("Every rule has a name, a reason, and something to say") {
         CHECK_FALSE(rule.name.empty());
         CHECK(rule.reason.size() > 20);
         CHECK(rule.apart.size() + rule.through.size() + rule.may_come.size() + rule.repeats.size() +
-                  rule.headers.size() + rule.not_compared.size() >
+                  rule.waits.size() + rule.headers.size() + rule.not_compared.size() >
               0);
     }
     CHECK_THROWS(labs::diff::parse_rules(R"({"format":"skbtrail-diff-rules","version":1,

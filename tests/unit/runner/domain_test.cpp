@@ -51,6 +51,20 @@ class Document {
     pugi::xml_document document_;
 };
 
+TEST_CASE("a domain whose clock counts instructions begins like every other one") {
+    auto decided = spec();
+    CHECK_FALSE(Document(decided).has("/domain/qemu:commandline"));
+    decided.clock = GuestClock::instructions;
+    const Document domain(decided);
+    CHECK_THAT(domain_xml(decided, shipped_template()),
+               ContainsSubstring("xmlns:qemu=\"http://libvirt.org/schemas/domain/qemu/1.0\""));
+    CHECK(domain("/domain/qemu:commandline/qemu:arg[1]/@value") == "-icount");
+    CHECK(domain("/domain/qemu:commandline/qemu:arg[2]/@value") == "shift=2,sleep=on");
+    CHECK(domain("/domain/qemu:commandline/qemu:arg[3]/@value") == "-seed");
+    CHECK(domain("/domain/clock/@offset") == "absolute");
+    CHECK(domain("/domain/clock/timer[@name='rtc']/@track") == "guest");
+}
+
 TEST_CASE("the domain has what the run decided") {
     const Document domain(spec());
     CHECK(domain("/domain/@type") == "qemu");

@@ -25,6 +25,7 @@ NicOptions options(const TemporaryDirectory& temporary, const char* script) {
             .features = {{"mrg_rxbuf", true}, {"event_idx", false}},
             .capture = temporary / "capture.pcap",
             .events = temporary / "ring.jsonl",
+            .control = temporary / "nic.ctl",
             .log = temporary / "nic.log"};
 }
 
@@ -42,6 +43,7 @@ TEST_CASE("the NIC's command line") {
     CHECK(has("--exit-with-parent"));
     CHECK(has("--features=-event_idx,+mrg_rxbuf"));
     CHECK(has("reflect"));
+    CHECK(has((temporary / "nic.ctl").c_str()));
 }
 
 TEST_CASE("a NIC says that it is ready, and ends when asked") {
