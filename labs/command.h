@@ -36,6 +36,7 @@ void add_run_command(CLI::App& app, Action& chosen);
 void add_merge_command(CLI::App& app, Action& chosen);
 void add_list_command(CLI::App& app, Action& chosen);
 void add_check_command(CLI::App& app, Action& chosen);
+void add_bless_command(CLI::App& app, Action& chosen);
 void add_diff_command(CLI::App& app, Action& chosen);
 void add_shell_command(CLI::App& app, Action& chosen);
 void add_show_command(CLI::App& app, Action& chosen);

@@ -42,6 +42,7 @@ int run(int argc, char** argv) {
     add_merge_command(app, chosen);
     add_list_command(app, chosen);
     add_check_command(app, chosen);
+    add_bless_command(app, chosen);
     add_diff_command(app, chosen);
     add_show_command(app, chosen);
     add_shell_command(app, chosen);

@@ -7,6 +7,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "tracer/chain/names.h"
+
 namespace skbtrail::labs {
 namespace {
 
@@ -36,6 +38,8 @@ class Describer {
         result_.came = came_text();
         const Pattern* wanted = wanted_step();
         if (wanted != nullptr) result_.place = wanted->step->place;
+        if (!at_end()) result_.called = std::string(chain::base_name(function(came())));
+        if (!miss_.list->patterns.empty()) result_.last = miss_.list->patterns.back()->step->place;
         add_lines();
         find_cause(wanted);
         const bool may_be_lost = !loss.empty() && result_.cause != Cause::cannot_be_seen &&

@@ -54,6 +54,8 @@ struct Divergence {
     std::string explanation;  ///< the likely cause, in a sentence
     std::string next;         ///< what to do
     std::string place;        ///< JSON pointer of the step in the expectation
+    std::string called;  ///< the function that was called at the place, no suffix; empty: none was
+    std::string last;    ///< JSON pointer of the last step of the list that was left; empty: none
 };
 
 /// What came of one expected chain.

@@ -56,8 +56,16 @@ class Recorded {
 };
 
 TEST_CASE("status 64: the command line is wrong") {
-    for (const auto& arguments : std::vector<std::vector<std::string>>{
-             {}, {"frobnicate"}, {"run"}, {"run", "x", "--accelerator", "warp"}, {"check"}}) {
+    for (const auto& arguments :
+         std::vector<std::vector<std::string>>{{},
+                                               {"frobnicate"},
+                                               {"run"},
+                                               {"run", "x", "--accelerator", "warp"},
+                                               {"run", "x", "--shard", "3/2"},
+                                               {"run", "x", "--shard", "half"},
+                                               {"run", "x", "--clock", "sundial"},
+                                               {"bless"},
+                                               {"check"}}) {
         CHECK(skbtrail(arguments).status == 64);
     }
 }
@@ -67,7 +75,7 @@ TEST_CASE("status 0: help teaches") {
     CHECK(help.status == 0);
     CHECK_THAT(help.output, ContainsSubstring("First steps") && ContainsSubstring("doctor"));
     for (const auto* command : {"run", "list", "check", "show", "kernels", "doctor", "diff",
-                                "merge", "manual", "completion"}) {
+                                "bless", "merge", "manual", "completion"}) {
         CHECK(skbtrail({command, "--help"}).status == 0);
     }
     CHECK(skbtrail({"--version"}).status == 0);
