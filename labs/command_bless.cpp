@@ -165,9 +165,11 @@ class Blessing {
 
     int wait() const {
         std::cout << fmt::format(
-            "{} changes wait: {} has them all. Decide each on a terminal, or with --accept and "
+            "{} and {} has all of it. Decide each on a terminal, or with --accept and "
             "--reject.\n",
-            proposal_.hunks.size(), beside_.string());
+            proposal_.hunks.size() == 1 ? "1 change waits,"
+                                        : fmt::format("{} changes wait,", proposal_.hunks.size()),
+            beside_.string());
         return exit_diverged;
     }
 
