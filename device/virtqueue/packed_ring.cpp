@@ -321,7 +321,7 @@ void PackedRing::put_used(Chain&& chain, std::uint32_t written) noexcept {
     if (batchable) {
         batch_ = Batch{at, tail};
     } else {
-        write_used(at, tail);
+        put_used_descriptor(at, tail);
     }
     if (inflight_) [[unlikely]] {
         inflight_->used(chain.noted_ & static_cast<std::uint16_t>(~Chain::again));
@@ -332,18 +332,16 @@ void PackedRing::put_used(Chain&& chain, std::uint32_t written) noexcept {
     pool_.give(*chain.storage_);
 }
 
-void PackedRing::write_used(PackedPlace at, std::uint64_t tail) noexcept {
-    std::byte* const to = descriptor_at(at.index) + PackedParts::length;
-    if (!first_used_) {
-        first_used_ = FirstUsed{to, tail};
-    } else {
-        store_field<std::uint64_t>(to, tail);
+void PackedRing::store_used() noexcept {
+    for (std::size_t i = 1; i < used_count_; ++i) {
+        store_field<std::uint64_t>(used_[i].at, used_[i].tail);
     }
+    used_count_ = std::min<std::size_t>(used_count_, 1);
 }
 
 void PackedRing::close_batch() noexcept {
     if (batch_) {
-        write_used(batch_->at, batch_->tail);
+        put_used_descriptor(batch_->at, batch_->tail);
         batch_.reset();
     }
 }
@@ -353,10 +351,11 @@ void PackedRing::publish() noexcept {
     if (inflight_) [[unlikely]] {
         inflight_->publishing(next_used_);
     }
-    if (first_used_) {
+    if (used_count_ > 0) {
+        store_used();
         // Release: the other used descriptors, and the bytes in the buffers, are seen before it.
-        store_field<std::uint64_t>(first_used_->at, first_used_->tail, std::memory_order_release);
-        first_used_.reset();
+        store_field<std::uint64_t>(used_[0].at, used_[0].tail, std::memory_order_release);
+        used_count_ = 0;
     }
     if (inflight_) [[unlikely]] {
         inflight_->published();

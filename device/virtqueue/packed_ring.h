@@ -3,10 +3,11 @@
 // One ring of descriptors, which the driver offers and the device overwrites where it stands, in
 // the order of using them. Whose a descriptor is, two of its flags say, against a wrap counter
 // that changes with each lap. As in SplitRing each field is read once and judged by that reading.
-// A used descriptor is one 8-byte store; of a batch the first is stored last, with release, and
-// the driver, which waits for just that one, sees all or nothing.
+// A used descriptor is one 8-byte store; those of a batch are stored together, the first of them
+// last, with release, and the driver, which waits for just that one, sees all or nothing.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -115,8 +116,15 @@ class PackedRing {
     std::byte* descriptor_at(std::uint16_t index) const noexcept {
         return descriptors_ + std::size_t{16} * index;
     }
-    /// A descriptor that is used, from its length on.
-    void write_used(PackedPlace at, std::uint64_t tail) noexcept;
+    /// Has a descriptor that is used wait to be stored, from its length on.
+    void put_used_descriptor(PackedPlace at, std::uint64_t tail) noexcept {
+        if (used_count_ == used_.size()) [[unlikely]] {
+            store_used();
+        }
+        used_[used_count_++] = {descriptor_at(at.index) + PackedParts::length, tail};
+    }
+    /// All that wait but the first, which publish() stores.
+    void store_used() noexcept;
     void close_batch() noexcept;
 
     std::uint32_t size_;
@@ -136,12 +144,17 @@ class PackedRing {
     bool decided_once_ = false;
     bool kicks_refused_ = false;
 
-    /// The first used descriptor since publish(), which is not stored yet.
-    struct FirstUsed {
+    /// A used descriptor that is not stored yet.
+    struct Used {
         std::byte* at;
         std::uint64_t tail;
     };
-    std::optional<FirstUsed> first_used_;
+    /// Those since publish(), or the first of them and the last ones. Stored together, one behind
+    /// the other: the driver, which looks at the first all the time, has the cache take that line
+    /// and its neighbours away between two stores that are further apart, and each comes back only
+    /// after a journey between two processors.
+    std::array<Used, max_burst> used_;
+    std::size_t used_count_ = 0;
     /// With IN_ORDER, chains that are returned together, by the descriptor of the last of them at
     /// the place of the first (2.8.9).
     struct Batch {
