@@ -14,6 +14,7 @@
 #include <fmt/format.h>
 #include <signal.h>
 
+#include "tests/bench/interruption.h"
 #include "tests/bench/machine.h"
 #include "tests/bench/options.h"
 #include "tests/bench/placement.h"
@@ -96,11 +97,13 @@ int run(Options options) {
         turns += cell.contenders.size() * options.rounds;
     }
     std::size_t done = 0;
+    const Interruption interruption;
     const auto results =
         run_cells(cells, options.rounds, options.conditions,
                   [&](const Cell& cell, const Contender& contender, const Sample& sample) {
                       fmt::print(stderr, "{:>4}/{} {} {}: {}\n", ++done, turns, cell.name,
                                  contender.name, describe(sample, cell.unit));
+                      return interruption.signal() == nullptr;
                   });
     fmt::print("{}{}", table_of(by_placement(results)), describe(placements_of(results)));
     fmt::print("{} processors ({}), kernel {}, load {} before and {} after\n",
@@ -113,7 +116,11 @@ int run(Options options) {
     if (!options.results.empty()) {
         plot_costs(by_placement(results), options.results);
     }
-    return 0;
+    if (interruption.signal() != nullptr) {
+        fmt::print(stderr, "skbtrail-bench: ended by {} in turn {} of {}, which does not count\n",
+                   interruption.signal(), done, turns);
+    }
+    return interruption.exit_code();
 }
 
 }  // namespace

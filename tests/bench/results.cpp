@@ -106,7 +106,7 @@ std::optional<double> CellResult::ratio_of_bests() const {
 
 std::vector<CellResult> run_cells(
     const std::vector<Cell>& cells, unsigned rounds, const Conditions& conditions,
-    const std::function<void(const Cell&, const Contender&, const Sample&)>& progress) {
+    const std::function<bool(const Cell&, const Contender&, const Sample&)>& progress) {
     std::vector<CellResult> results;
     for (const Cell& cell : cells) {
         CellResult& result =
@@ -122,8 +122,10 @@ std::vector<CellResult> run_cells(
                 const std::size_t which = round % 2 == 0 ? place : count - 1 - place;
                 const Contender& contender = cells[i].contenders[which];
                 const Sample sample = turn(contender, conditions);
+                if (!progress(cells[i], contender, sample)) {
+                    return results;
+                }
                 results[i].series[which].samples.push_back(sample);
-                progress(cells[i], contender, sample);
             }
         }
     }

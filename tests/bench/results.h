@@ -45,9 +45,10 @@ double median_of(std::vector<double> values);
 
 /// Runs `rounds` rounds of each cell. Within a round the contenders follow each other directly,
 /// and the one that began begins the next round last, so that a slow change of the machine
-/// touches all alike. `progress` is told after each turn.
+/// touches all alike. `progress` is told after each turn, and returns whether to go on: if not,
+/// that turn does not count, and the results are those of the turns before it.
 std::vector<CellResult> run_cells(
     const std::vector<Cell>& cells, unsigned rounds, const Conditions& conditions,
-    const std::function<void(const Cell&, const Contender&, const Sample&)>& progress);
+    const std::function<bool(const Cell&, const Contender&, const Sample&)>& progress);
 
 }  // namespace skbtrail::bench
