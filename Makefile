@@ -10,13 +10,15 @@ FUZZ_SECONDS ?= 600
 export CCACHE_BASEDIR := $(CURDIR)
 export CCACHE_NOHASHDIR := 1
 
-.PHONY: help lab test bench setup build build-asan build-fuzz fuzz check-format tidy clean
+.PHONY: help lab test bench bench-judge bench-clock setup build build-asan build-fuzz fuzz check-format tidy clean
 
 help:
 	@echo "make lab           set up, build, boot a guest, trace a ping, judge its path (LAB=$(LAB))"
 	@echo "make test          set up, build, run all tests"
 	@echo "make fuzz          each fuzzer for FUZZ_SECONDS=$(FUZZ_SECONDS) (tests/hostile/README.md)"
 	@echo "make bench         set up, build, measure the NIC against its peers (BENCH=part of a name)"
+	@echo "make bench-judge   check and diff of recordings of up to 1,000,000 calls"
+	@echo "make bench-clock   boots by the lab clock, compared (CLOCK_BOOTS=$(CLOCK_BOOTS))"
 	@echo "make setup         install what is missing from Debian 12 and its backports"
 	@echo "make build         build build/bin/{skbtrail,skbtrail-nic,skbtrail-collect}"
 	@echo "make check-format  does clang-format agree with every file?"
@@ -37,6 +39,17 @@ bench: build
 	@.ci/setup --bench
 	@mkdir -p build/bench
 	@build/bin/skbtrail-bench --json build/bench/results.json --results build/bench $(BENCH)
+
+# check and diff as recordings grow: a table, and build/bench/judge.tsv and .svg.
+bench-judge: build
+	@build/bin/skbtrail-bench-judge build/bench
+
+# Ten boots of three labs by the lab clock, compared: a table (docs/clock.md).
+CLOCK_BOOTS ?= 10
+CLOCK_LABS ?= ping-receive udp tcp-tour
+bench-clock: build
+	@SKBTRAIL_CLOCK_BOOTS=$(CLOCK_BOOTS) SKBTRAIL_CLOCK_LABS="$(CLOCK_LABS)" \
+	    build/bin/skbtrail_test_guests "boots by the lab clock*"
 
 setup:
 	@.ci/setup

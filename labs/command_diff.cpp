@@ -1,6 +1,7 @@
 // skbtrail diff: did two kernels do the same with the same packets?
 #include <cstdio>
 #include <filesystem>
+#include <future>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -95,8 +96,11 @@ int compare_recordings(Arguments& arguments) {
     if (arguments.list_rules) return print_rules(options);
     if (!arguments.kernels.empty()) arguments.recordings = record_both(arguments);
     arguments.compare.use_rules = !arguments.strict;
+    // Reading is most of the work, and two can do it at once.
+    const auto file_b = recording_file(arguments.recordings[1]);
+    auto loading_b = std::async(std::launch::async, [&] { return chain::load_recording(file_b); });
     const auto a = chain::load_recording(recording_file(arguments.recordings[0]));
-    const auto b = chain::load_recording(recording_file(arguments.recordings[1]));
+    const auto b = loading_b.get();
     const auto comparison =
         diff::compare(a, arguments.recordings[0], b, arguments.recordings[1], arguments.compare);
     if (arguments.format == "json") {

@@ -12,9 +12,13 @@ using namespace std::chrono_literals;
 
 /// Between two looks. The guest's processors also sleep when they wait for QEMU's big lock, for
 /// microseconds; sleeping at both ends of this without having been awake, they are idle.
-constexpr auto between_looks = 500us;
+/// A guest that has only just gone to sleep may have sent something, and its next timer may be
+/// near: what waits is to be served before that. One that sleeps on has nothing to say.
+constexpr auto between_looks = 100us;
+constexpr auto between_later_looks = 500us;
+constexpr unsigned soon = 30;  ///< looks
 /// A guest that does not want to be called for a frame sleeps on: so many looks are enough.
-constexpr unsigned most_patience = 100;
+constexpr unsigned most_patience = 300;
 
 }  // namespace
 
@@ -27,6 +31,7 @@ LockStepAct LockStep::act(const Look& look, const std::function<void()>& pause) 
     pause();
     const auto now = look();
     if (!before || !now) return LockStepAct::guest_ended;
+    unchanged_ = *before == *now ? unchanged_ + 1 : 0;
     if (!now->asleep || *before != *now) return LockStepAct::nothing;
     if (given_at_ == now->times && ++patience_ < most_patience) return LockStepAct::nothing;
     given_at_.reset();
@@ -48,9 +53,10 @@ LockStepAct LockStep::act(const Look& look, const std::function<void()>& pause) 
 
 void LockStep::run(const Look& look, const std::stop_token& stop) {
     try {
-        while (!stop.stop_requested() && act(look, [] {
-                                             std::this_thread::sleep_for(between_looks);
-                                         }) != LockStepAct::guest_ended) {
+        const auto pause = [this] {
+            std::this_thread::sleep_for(unchanged_ < soon ? between_looks : between_later_looks);
+        };
+        while (!stop.stop_requested() && act(look, pause) != LockStepAct::guest_ended) {
         }
     } catch (const CannotRun&) {
         return;  // the NIC has ended, which the run notices by itself, and tells with its last

@@ -45,7 +45,8 @@ class LockStep {
     /// How often the guest had slept when it was given a frame: that it sleeps is no news until it
     /// has woken up.
     std::optional<std::uint64_t> given_at_;
-    unsigned patience_ = 0;  ///< looks since then at a guest that does not wake up
+    unsigned unchanged_ = 0;  ///< looks since it last woke up or went to sleep
+    unsigned patience_ = 0;   ///< looks since then at a guest that does not wake up
 };
 
 }  // namespace skbtrail::labs

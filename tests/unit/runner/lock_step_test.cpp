@@ -139,7 +139,7 @@ TEST_CASE("a guest that sleeps through a frame gets the next one all the same") 
     LockStep lock_step(control);
     const auto asleep = [] { return std::optional(Sleep{true, 9}); };
     unsigned given = 0;
-    for (int look = 0; look < 250; ++look) {
+    for (int look = 0; look < 750; ++look) {
         given += lock_step.act(asleep, no_pause) == LockStepAct::gave ? 1 : 0;
     }
     CHECK(given == 3);
