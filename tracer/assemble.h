@@ -1,15 +1,19 @@
 // From matched events, trees and packets to the chains of a recording.
 #pragma once
 
+#include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "tracer/capture.h"
 #include "tracer/chain/recording.h"
+#include "tracer/chain_writer.h"
 #include "tracer/filter/packet_filter.h"
 #include "tracer/function_table.h"
 #include "tracer/merge.h"
+#include "tracer/tree.h"
 
 namespace skbtrail::tracer {
 
@@ -35,6 +39,17 @@ Assembled assemble(const Capture& capture, const FunctionTable& functions, const
                    const std::vector<std::string>& drop_reasons,
                    const std::map<std::uint32_t, std::string>& names,
                    const Selection& selection = {});
+
+/// The name that an event of a root tells of its thread; nothing when it tells none.
+std::optional<std::string> name_in_event(const Capture& capture, const skbtrail_event& event);
+
+/// Names the threads that read the packet.
+void name_readers(chain::Packet& packet, const NameOf& name_of);
+
+/// Every counter of what was not seen that is not the kernel's own. `implausible`: sightings whose
+/// fields cannot be an sk_buff's.
+void add_losses(const Capture& capture, const std::map<unsigned, CpuMatch>& matches,
+                const Forest& forest, std::uint64_t implausible, std::vector<chain::Loss>& losses);
 
 /// The threads that a capture needs names of.
 std::vector<std::uint32_t> threads_of(const Capture& capture);

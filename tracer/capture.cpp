@@ -143,7 +143,7 @@ void Capture::add_call(std::vector<KprobeSighting> sightings, std::uint64_t time
         event.sequence = capture.calls_seen;
         event.cpu = cpu;
         if (event.bytes_used > 0) {
-            event.bytes_index = static_cast<std::uint32_t>(bytes_.size());
+            event.bytes_index = next_bytes();
             bytes_.push_back(sighting.bytes);
         }
         capture.events.push_back(event);
@@ -151,38 +151,70 @@ void Capture::add_call(std::vector<KprobeSighting> sightings, std::uint64_t time
     ++capture.calls_seen;
 }
 
-bool Capture::add_event(std::span<const std::byte> bytes) {
+void Capture::add_event(std::span<const std::byte> bytes) {
     skbtrail_event event{};
     if (bytes.size() < sizeof event) {
         ++malformed_events_;
-        return false;
+        return;
     }
     std::memcpy(&event, bytes.data(), sizeof event);
     const auto rest = bytes.subspan(sizeof event);
     if (event.bytes_used > rest.size() || event.bytes_used > SKBTRAIL_SNAP) {
         ++malformed_events_;
-        return false;
+        return;
     }
     auto& capture = cpus_[event.cpu];
     if (event_bytes_ >= half_) {
         ++capture.events_over_limit;
-        return true;
+        return;
     }
     if (event.bytes_used > 0) {
         EventBytes copy{};
         std::memcpy(copy.data(), rest.data(), event.bytes_used);
-        event.bytes_index = static_cast<std::uint32_t>(bytes_.size());
+        event.bytes_index = next_bytes();
         bytes_.push_back(copy);
         event_bytes_ += sizeof copy;
     }
     capture.events.push_back(event);
     event_bytes_ += sizeof event;
-    return true;
+}
+
+void Capture::absorb(Capture&& other) {
+    const auto shift = next_bytes() - other.first_bytes_;
+    bytes_.insert(bytes_.end(), other.bytes_.begin(), other.bytes_.end());
+    for (auto& [cpu, from] : other.cpus_) {
+        auto& to = cpus_[cpu];
+        to.records.insert(to.records.end(), from.records.begin(), from.records.end());
+        for (auto& event : from.events) {
+            if (event.bytes_used > 0) event.bytes_index += shift;
+            // Sequences count from 0 in each.
+            if (from.calls_seen > 0) event.sequence += to.calls_seen;
+            to.events.push_back(event);
+        }
+        to.lost_before_pages += from.lost_before_pages;
+        to.pages_after_loss += from.pages_after_loss;
+        to.damaged_pages += from.damaged_pages;
+        to.foreign_records += from.foreign_records;
+        to.calls_seen += from.calls_seen;
+        to.lists_truncated += from.lists_truncated;
+        to.filtered += from.filtered;
+        to.records_over_limit += from.records_over_limit;
+        to.events_over_limit += from.events_over_limit;
+    }
+    if (!page_offset_) page_offset_ = other.page_offset_;
+    malformed_events_ += other.malformed_events_;
+}
+
+void Capture::forget_bytes(std::uint32_t first) {
+    const auto count = std::min<std::size_t>(first - first_bytes_, bytes_.size());
+    bytes_.erase(bytes_.begin(), bytes_.begin() + static_cast<std::ptrdiff_t>(count));
+    first_bytes_ += static_cast<std::uint32_t>(count);
 }
 
 std::span<const std::uint8_t> Capture::bytes_of(const skbtrail_event& event) const {
-    if (event.bytes_used == 0 || event.bytes_index >= bytes_.size()) return {};
-    return std::span(bytes_[event.bytes_index]).first(event.bytes_used);
+    const auto index = event.bytes_index - first_bytes_;  // counts around
+    if (event.bytes_used == 0 || index >= bytes_.size()) return {};
+    return std::span(bytes_[index]).first(event.bytes_used);
 }
 
 }  // namespace skbtrail::tracer

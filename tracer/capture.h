@@ -14,6 +14,7 @@
 #include "tracer/bpf/event.h"
 #include "tracer/ftrace/format.h"
 #include "tracer/kprobe_decoder.h"
+#include "tracer/reader.h"
 
 namespace skbtrail::tracer {
 
@@ -58,20 +59,29 @@ struct CpuCapture {
 };
 
 /// Collects pages and events up to a limit of memory.
-class Capture {
+class Capture : public RawSink {
   public:
     /// `limit` in bytes: one half for pages, one for events, which take about as much, so that
     /// both end at about the same time.
     explicit Capture(std::size_t limit) : half_(limit / 2) {}
 
     /// Takes one page of a CPU's buffer, to be decoded later.
-    void add_page(unsigned cpu, std::span<const std::byte> page);
+    void add_page(unsigned cpu, std::span<const std::byte> page) override;
 
     /// Decodes the pages taken so far into records, and into events when `kprobes` can.
     void decode(const GraphDecoder& decoder, const KprobeDecoder* kprobes = nullptr);
 
-    /// Takes one event of the BPF ring buffer; false when it is not one (too short).
-    bool add_event(std::span<const std::byte> bytes);
+    /// Takes one event of the BPF ring buffer; counts it when it is not one (too short).
+    void add_event(std::span<const std::byte> bytes) override;
+
+    /// Adds what another one has decoded and counted. Its undecoded pages are lost.
+    void absorb(Capture&& other);
+    /// Forgets the bytes of events up to the one whose bytes_index is `first`.
+    void forget_bytes(std::uint32_t first);
+    /// bytes_index of the next event that has bytes.
+    [[nodiscard]] std::uint32_t next_bytes() const {
+        return first_bytes_ + static_cast<std::uint32_t>(bytes_.size());
+    }
 
     [[nodiscard]] const std::map<unsigned, CpuCapture>& cpus() const { return cpus_; }
     std::map<unsigned, CpuCapture>& cpus() { return cpus_; }
@@ -93,7 +103,8 @@ class Capture {
     std::size_t page_bytes_ = 0;
     std::size_t event_bytes_ = 0;
     std::map<unsigned, CpuCapture> cpus_;
-    std::vector<EventBytes> bytes_;
+    std::deque<EventBytes> bytes_;
+    std::uint32_t first_bytes_ = 0;  ///< bytes_index of the first of bytes_
     std::optional<std::uint64_t> page_offset_;
     std::uint64_t malformed_events_ = 0;
 };

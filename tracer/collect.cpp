@@ -17,7 +17,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "tracer/assemble.h"
@@ -39,6 +38,8 @@
 #include "tracer/plan_compute.h"
 #include "tracer/policy.h"
 #include "tracer/reader.h"
+#include "tracer/stream/line_output.h"
+#include "tracer/stream/stream.h"
 
 namespace skbtrail::tracer {
 
@@ -53,14 +54,6 @@ class Stopwatch {
   private:
     std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
-
-/// The clock of records and events.
-std::uint64_t now_ns() {
-    timespec now{};
-    ::clock_gettime(CLOCK_MONOTONIC, &now);
-    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U +
-           static_cast<std::uint64_t>(now.tv_nsec);
-}
 
 void note(const std::string& text) {
     fmt::print(stderr, "skbtrail-collect: {}\n", text);
@@ -236,6 +229,11 @@ std::unique_ptr<Identity> make_identity(const Circumstance& here, Plan& plan,
     return events;
 }
 
+/// The name of a thread that lives; empty: it does not.
+std::string name_of_living(std::uint32_t tid) {
+    return std::string(trim(try_read_file(fmt::format("/proc/{}/comm", tid)).value_or("")));
+}
+
 /// Names of the threads that still live, and those that ftrace saw run; threads that ended told
 /// theirs in their events, where there are such events.
 std::map<std::uint32_t, std::string> thread_names(const std::string& tracefs,
@@ -251,8 +249,8 @@ std::map<std::uint32_t, std::string> thread_names(const std::string& tracefs,
     }
     std::map<std::uint32_t, std::string> names;
     for (const auto tid : threads) {
-        if (const auto text = try_read_file(fmt::format("/proc/{}/comm", tid))) {
-            names[tid] = trim(*text);
+        if (auto name = name_of_living(tid); !name.empty()) {
+            names[tid] = std::move(name);
         } else if (const auto known = seen.find(tid); known != seen.end()) {
             names[tid] = known->second;
         }
@@ -300,13 +298,17 @@ void save_functions(const FunctionTable& functions, const std::string& directory
     write_whole(directory + "/functions", text);
 }
 
-/// Tells when as many packets came as were asked for, and had a second to come to their end.
-std::function<bool()> until_complete(const Identity& identity, const Options& options) {
-    return
-        [&identity, wanted = options.filter.packets, since = std::optional<Stopwatch>()]() mutable {
-            if (!since && identity.packets_wanted() >= wanted) since.emplace();
-            return since && since->seconds() > 1;
-        };
+/// Tells when as many packets came as were asked for, and had a second to come to their end; and
+/// when nobody takes what is recorded. `stream` may be null.
+std::function<bool()> until_complete(const Identity& identity, const Options& options,
+                                     const Stream* stream) {
+    if (options.filter.packets == 0 && stream == nullptr) return {};
+    return [&identity, stream, wanted = options.filter.packets,
+            since = std::optional<Stopwatch>()]() mutable {
+        if (stream != nullptr && stream->over()) return true;
+        if (!since && wanted != 0 && identity.packets_wanted() >= wanted) since.emplace();
+        return since && since->seconds() > 1;
+    };
 }
 
 }  // namespace
@@ -321,7 +323,13 @@ void collect(const Options& options, StatusWriter& status) {
     const SignalGuard signals;
     Selection selection;
     selection.filter = resolve_filter(options.filter);
-    OutputFile output(options.output);
+    std::optional<OutputFile> document;
+    std::optional<LineOutput> lines;
+    if (options.format == Format::json) {
+        document.emplace(options.output);
+    } else {
+        lines.emplace(options.output);
+    }
     const auto tracefs = find_tracefs();
     check_tracer(tracefs);
     const auto modules = parse_modules(try_read_file("/proc/modules").value_or(""));
@@ -384,17 +392,41 @@ void collect(const Options& options, StatusWriter& status) {
         throw Failure("Interrupted before the command began: nothing was recorded.");
     }
 
-    Capture capture(options.memory_mib << 20U);
+    observed.kernel_release = kernel_release();
+    observed.kernel_build_id = plan.build_id;
+    observed.machine = machine_name();
+    observed.collector_version = SKBTRAIL_VERSION;
+    observed.clock = "mono";
+    observed.command = options.command;
+    observed.tree_method = "function_graph";
+    observed.identity_method = identity->method();
+    observed.interfaces = list_interfaces();
+
+    selection.marked = identity->filters();
     Window window;
+    observed.started = static_cast<chain::Nanoseconds>(now_ns());
+    const auto memory = options.memory_mib << 20U;
+    std::optional<Capture> capture;
+    std::optional<Stream> stream;
+    if (lines) {
+        const StreamSetting setting{functions,         decoder,   identity->decoder(),
+                                    plan.drop_reasons, selection, options.roots,
+                                    name_of_living};
+        stream.emplace(*lines, options.format, setting, memory, observed);
+    } else {
+        capture.emplace(memory);
+    }
     {
-        Reader reader(buffer, *identity, page_size(tracefs), capture, options.save_raw);
+        Reader reader(buffer, *identity, page_size(tracefs),
+                      stream ? stream->sink() : static_cast<RawSink&>(*capture), options.save_raw);
         buffer.switch_on();
         identity->switch_on();
         window.begin = now_ns();
+        if (stream) stream->begin(window.begin);
         status.command_started();
         Limits limits{options.duration, {}};
         if (options.command.empty()) {
-            if (options.filter.packets != 0) limits.enough = until_complete(*identity, options);
+            limits.enough = until_complete(*identity, options, stream ? &*stream : nullptr);
             wait_for_end(limits);
         } else {
             observed.exit_status = run_command(options.command, limits);
@@ -406,41 +438,49 @@ void collect(const Options& options, StatusWriter& status) {
         reader.finish();
     }
     const auto buffers = buffer.stats();
-
-    observed.kernel_release = kernel_release();
-    observed.kernel_build_id = plan.build_id;
-    observed.machine = machine_name();
-    observed.collector_version = SKBTRAIL_VERSION;
-    observed.clock = "mono";
     observed.started = static_cast<chain::Nanoseconds>(window.begin);
     observed.ended = static_cast<chain::Nanoseconds>(window.end);
-    observed.command = options.command;
-    observed.tree_method = "function_graph";
-    observed.identity_method = identity->method();
     observed.interfaces = list_interfaces();
-
-    capture.decode(decoder, identity->decoder());
     observed.page_offset = identity->page_offset();
-    if (!observed.page_offset) observed.page_offset = capture.page_offset();
-    for (auto& [cpu, one] : capture.cpus()) {
+    add_kernel_losses(buffers, *identity, recording.losses);
+    const auto total_of_losses = [&recording] {
+        std::uint64_t lost = 0;
+        for (const auto& loss : recording.losses) lost += loss.count;
+        return lost;
+    };
+
+    if (stream) {
+        for (const auto& stats : buffers) {
+            const auto counts = identity->counts(stats.cpu);
+            stream->assembler().add_counts(stats.cpu, counts.filtered, counts.lists_truncated);
+        }
+        stream->finish(window.end);
+        if (!observed.page_offset) observed.page_offset = stream->assembler().page_offset();
+        auto losses = stream->assembler().losses();
+        std::move(losses.begin(), losses.end(), std::back_inserter(recording.losses));
+        stream->conclude(observed, recording.losses);
+        status.recording_written(lines->written(), stream->chains(), stream->packets(),
+                                 total_of_losses());
+        if (options.no_detach) identity->keep();
+        return;
+    }
+    capture->decode(decoder, identity->decoder());
+    if (!observed.page_offset) observed.page_offset = capture->page_offset();
+    for (auto& [cpu, one] : capture->cpus()) {
         const auto counts = identity->counts(cpu);
         one.filtered = counts.filtered;
         one.lists_truncated += counts.lists_truncated;
     }
-    selection.marked = identity->filters();
-    auto assembled = assemble(capture, functions, window, plan.drop_reasons,
-                              thread_names(tracefs, threads_of(capture)), selection);
+    auto assembled = assemble(*capture, functions, window, plan.drop_reasons,
+                              thread_names(tracefs, threads_of(*capture)), selection);
     begin_at(assembled.chains, options.roots);
     recording.chains = std::move(assembled.chains);
     recording.packets = std::move(assembled.packets);
-    add_kernel_losses(buffers, *identity, recording.losses);
     std::move(assembled.losses.begin(), assembled.losses.end(),
               std::back_inserter(recording.losses));
-    std::uint64_t lost = 0;
-    for (const auto& loss : recording.losses) lost += loss.count;
-
-    const auto bytes = output.write(recording);
-    status.recording_written(bytes, recording.chains.size(), recording.packets.size(), lost);
+    const auto bytes = document->write(recording);
+    status.recording_written(bytes, recording.chains.size(), recording.packets.size(),
+                             total_of_losses());
     if (options.no_detach) identity->keep();
 }
 

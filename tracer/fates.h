@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <unordered_map>
 #include <vector>
 
 #include "tracer/chain/recording.h"
@@ -14,8 +15,10 @@ enum class Weight : std::uint8_t { none, consumed, dropped, transmitted, deliver
 
 class Fates {
   public:
-    /// One more packet, whose id is the next one.
-    void add_packet() { packets_.emplace_back(); }
+    /// One more packet.
+    void add_packet(chain::PacketId packet) { packets_.try_emplace(packet); }
+    /// What is told of it from now on is not kept.
+    void forget(chain::PacketId packet) { packets_.erase(packet); }
 
     /// The sk_buff at `skb` holds the packet. The first one is not its clone.
     void held(chain::PacketId packet, chain::Address skb);
@@ -39,8 +42,8 @@ class Fates {
     /// Where the sk_buff was delivered, to be completed; null when it was not.
     chain::Fate* delivery(chain::PacketId packet, chain::Address skb);
 
-    /// Writes the fates into the packets.
-    void write(std::vector<chain::Packet>& packets) const;
+    /// Writes a packet's fates into it.
+    void write(chain::Packet& packet) const;
 
   private:
     struct Holder {
@@ -53,10 +56,11 @@ class Fates {
     using Holders = std::vector<Holder>;  // in order of appearance
 
     static Holder* find(Holders& holders, chain::Address skb);
-    Holders& of(chain::PacketId packet) { return packets_[packet - 1]; }
-    [[nodiscard]] const Holders& of(chain::PacketId packet) const { return packets_[packet - 1]; }
+    /// Null: forgotten.
+    Holders* of(chain::PacketId packet);
+    [[nodiscard]] const Holders* of(chain::PacketId packet) const;
 
-    std::vector<Holders> packets_;
+    std::unordered_map<chain::PacketId, Holders> packets_;
 };
 
 }  // namespace skbtrail::tracer

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <iterator>
+#include <map>
+#include <string>
 #include <utility>
 
 #include <CLI/CLI.hpp>
@@ -31,6 +33,7 @@ constexpr const char* footer =
     "  skbtrail-collect --output ping.json -- ping -c 1 192.0.2.1\n"
     "  skbtrail-collect --output ping.json -i eth0 icmp -- ping -c 1 192.0.2.1\n"
     "then look at it with: skbtrail show ping.json\n"
+    "  skbtrail-collect --follow -i eth0 icmp\n"
     "\n"
     "The first start on a kernel reads its symbols and types for a second or two. Keep\n"
     "what it found, and the next start is quick:\n"
@@ -42,7 +45,7 @@ constexpr const char* footer =
     "only gets its settings back afterwards.\n"
     "\n"
     "Exit status: 0 recorded, whatever the command's status was (the recording has it);\n"
-    "2 could not record; 64 wrong usage.\n";
+    "2 could not record, or nobody read the output to its end; 64 wrong usage.\n";
 
 void add_filter_options(CLI::App& app, Options& options) {
     auto* group = app.add_option_group("Which packets", "All that is given must be so:");
@@ -94,6 +97,38 @@ void add_filter_options(CLI::App& app, Options& options) {
         ->check(CLI::PositiveNumber);
 }
 
+void add_output_options(CLI::App& app, Options& options) {
+    app.add_option("-o,--output", options.output,
+                   "File to write the recording to; \"-\": the standard output, of lines and text")
+        ->type_name("FILE");
+    app.add_option(
+           "--format", options.format,
+           "json: one document, at the end; json-lines: each chain and each packet a line, "
+           "as soon as it is complete, however long it goes on; text: the same for a person")
+        ->type_name("FORMAT")
+        ->transform(CLI::Transformer(std::map<std::string, Format>{
+            {"json", Format::json}, {"json-lines", Format::json_lines}, {"text", Format::text}}))
+        ->default_str("json");
+    app.add_flag_callback(
+        "--follow", [] {}, "Short for --format text --output -: watch packets as they come");
+}
+
+/// What --follow stands for, and what must be given. Throws CLI::ParseError.
+void settle_output(const CLI::App& app, Options& options) {
+    if (app.count("--follow") > 0) {
+        if (app.count("--format") > 0 && options.format != Format::text) {
+            throw CLI::ValidationError("--follow", "is text, and --format asks for something else");
+        }
+        options.format = Format::text;
+        if (options.output.empty()) options.output = "-";
+    }
+    if (options.output.empty()) throw CLI::RequiredError("--output, or --follow,");
+    if (options.output == "-" && options.format == Format::json) {
+        throw CLI::ValidationError("--output -",
+                                   "the standard output takes --format json-lines or text");
+    }
+}
+
 }  // namespace
 
 std::variant<Options, Exit> parse_options(int argc, const char* const* argv) {
@@ -103,9 +138,7 @@ std::variant<Options, Exit> parse_options(int argc, const char* const* argv) {
     app.footer(footer);
     app.set_version_flag("--version", std::string("skbtrail-collect ") + SKBTRAIL_VERSION);
     app.option_defaults()->take_last();
-    app.add_option("-o,--output", options.output, "File to write the recording to (JSON)")
-        ->required()
-        ->type_name("FILE");
+    add_output_options(app, options);
     app.add_option("--plan", options.plan,
                    "Use the plan in FILE if it fits this kernel and its modules")
         ->type_name("FILE");
@@ -150,6 +183,7 @@ std::variant<Options, Exit> parse_options(int argc, const char* const* argv) {
         // CLI11 takes its arguments from the back.
         std::vector<std::string> own(std::make_reverse_iterator(end), words.rend());
         app.parse(std::move(own));
+        settle_output(app, options);
         options.filter.expression = fmt::to_string(fmt::join(expression, " "));
         if (end != words.end() && options.command.empty()) {
             throw CLI::ValidationError("--", "no command stands behind it");

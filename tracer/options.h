@@ -11,8 +11,16 @@
 
 namespace skbtrail::tracer {
 
+/// How a recording is written.
+enum class Format : std::uint8_t {
+    json,        ///< one document, at the end
+    json_lines,  ///< each chain and packet a line, as soon as it is complete
+    text,        ///< the same, for a person
+};
+
 struct Options {
-    std::string output;
+    std::string output;  ///< file; "-": the standard output, of lines and text
+    Format format = Format::json;
     std::string plan;       ///< file to read; empty: none
     std::string save_plan;  ///< file to write a plan to that had to be computed
     int status_fd = -1;

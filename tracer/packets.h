@@ -22,6 +22,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -41,6 +42,43 @@ struct Packets {
     std::map<unsigned, std::vector<chain::PacketId>> of_event;
     std::uint64_t implausible = 0;  ///< sightings whose fields cannot be an sk_buff's
 };
+
+/// Follows events that come one after the other, in order of time.
+class PacketFollower {
+  public:
+    /// All arguments must outlive it.
+    PacketFollower(const Capture& capture, const Forest& forest, const FunctionTable& functions,
+                   const std::vector<std::string>& drop_reasons);
+    ~PacketFollower();
+    PacketFollower(const PacketFollower&) = delete;
+    PacketFollower& operator=(const PacketFollower&) = delete;
+
+    /// One call's events, in order of argument and list member. `node`: its place in the forest,
+    /// or no_node. `packets`: per event, to be filled in.
+    void call(const EventGroup& group, const std::vector<skbtrail_event>& events, NodeId node,
+              std::vector<chain::PacketId>& packets);
+    /// True when what becomes of the packets of a call depends on what it calls: call() has to wait
+    /// for its return.
+    [[nodiscard]] static bool looks_below(std::uint32_t roles);
+
+    /// The nodes of the forest have got these numbers; no_node: they are forgotten.
+    void renumber(const std::vector<NodeId>& numbers);
+    /// Packets that came to their end before `time`, which are forgotten.
+    std::vector<chain::Packet> take_ended(std::uint64_t time);
+    /// The packets that are known, by their ids.
+    [[nodiscard]] const std::map<chain::PacketId, chain::Packet>& living() const;
+    /// All the others, nothing more being to come, in the order of their ids.
+    std::vector<chain::Packet> finish();
+    [[nodiscard]] std::uint64_t implausible() const;
+
+  private:
+    class Follower;
+    std::unique_ptr<Follower> follower_;
+};
+
+/// The node of each group of events, per CPU; no_node for one without a call.
+std::map<unsigned, std::vector<NodeId>> nodes_of_groups(const std::map<unsigned, CpuMatch>& matches,
+                                                        const Forest& forest);
 
 /// Follows all events of a recording in order of time.
 Packets follow_packets(const Capture& capture, const std::map<unsigned, CpuMatch>& matches,

@@ -10,6 +10,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tracer/failure.h"
@@ -44,11 +45,18 @@ Fd create(const std::string& path) {
 
 }  // namespace
 
-Reader::Reader(const TraceBuffer& buffer, Identity& identity, std::size_t page_bytes,
-               Capture& capture, const std::string& raw_directory)
+std::uint64_t now_ns() {
+    timespec now{};
+    ::clock_gettime(CLOCK_MONOTONIC, &now);
+    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U +
+           static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+Reader::Reader(const TraceBuffer& buffer, Identity& identity, std::size_t page_bytes, RawSink& sink,
+               const std::string& raw_directory)
     : buffer_(buffer),
       identity_(identity),
-      capture_(capture),
+      sink_(sink),
       page_(page_bytes),
       raw_directory_(raw_directory),
       stop_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
@@ -125,9 +133,10 @@ void Reader::take_all() {
 }
 
 bool Reader::take_events() {
+    const auto since = now_ns();
     const auto count = identity_.drain(
         [this](std::span<const std::byte> bytes) {
-            capture_.add_event(bytes);
+            sink_.add_event(bytes);
             if (raw_events_) {
                 const auto size = static_cast<std::uint32_t>(bytes.size());
                 write_all(raw_events_.get(), std::as_bytes(std::span(&size, 1)));
@@ -135,20 +144,25 @@ bool Reader::take_events() {
             }
         },
         events_per_turn);
+    if (count < events_per_turn) sink_.events_empty(since);
     return count == events_per_turn;
 }
 
 bool Reader::take_pages(const TraceBuffer::Pipe& pipe) {
     for (int i = 0; i < pages_per_turn; ++i) {
+        const auto since = now_ns();
         const ssize_t got = ::read(pipe.fd.get(), page_.data(), page_.size());
         if (got < 0 && errno == EINTR) continue;
         if (got < 0 && errno != EAGAIN) {
             throw Failure(fmt::format("Cannot read CPU {}'s trace buffer: {}.", pipe.cpu,
                                       std::strerror(errno)));
         }
-        if (got <= 0) return false;
+        if (got <= 0) {
+            sink_.pages_empty(pipe.cpu, since);
+            return false;
+        }
         const auto page = std::span(page_).first(static_cast<std::size_t>(got));
-        capture_.add_page(pipe.cpu, page);
+        sink_.add_page(pipe.cpu, page);
         if (const auto raw = raw_pages_.find(pipe.cpu); raw != raw_pages_.end()) {
             write_all(raw->second.get(), page);
         }

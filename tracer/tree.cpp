@@ -18,154 +18,168 @@ int rank_of(std::uint8_t flags) {
     return (flags & flag_softirq) != 0 ? 1 : 0;
 }
 
-/// One thread's open calls. The idle threads of all CPUs have pid 0, and each its own.
-struct Thread {
-    std::vector<NodeId> open;
-    std::uint32_t overrun = 0;
-    bool overrun_known = false;
-    std::uint64_t losses = 0;  ///< how many the builder had seen at the thread's last record
-};
-
 std::uint64_t thread_key(const GraphRecord& record) {
     return record.pid != 0 ? record.pid : (1ULL << 32U) + record.cpu;
 }
 
-class Builder {
-  public:
-    Builder(const FunctionTable& functions, const Window& window)
-        : functions_(functions), window_(window) {}
+}  // namespace
 
-    void add(const GraphRecord& record, std::uint32_t group) {
-        if (record.after_loss) mark_loss(record.cpu);
-        const auto function = functions_.at_site(record.site);
-        if (function == no_function) ++forest_.unknown_functions;
-        auto& thread = threads_[thread_key(record)];
-        const bool lost = std::exchange(thread.losses, losses_) != losses_;
-        if (record.entry) {
-            enter(record, function, group, thread);
-            // It is in the middle of calls whose entries are among what was lost.
-            auto& node = forest_.nodes.back();
-            if (lost && node.parent == no_node && record.depth > 0) {
-                node.incomplete |= incomplete::lost;
-            }
-        } else {
-            leave(record, function, thread);
+void ForestBuilder::add(const GraphRecord& record, std::uint32_t group) {
+    if (record.after_loss) mark_loss(record.cpu);
+    const auto function = functions_.at_site(record.site);
+    if (function == no_function) ++forest_.unknown_functions;
+    auto& thread = threads_[thread_key(record)];
+    const bool lost = std::exchange(thread.losses, losses_) != losses_;
+    if (record.entry) {
+        enter(record, function, group, thread);
+        // It is in the middle of calls whose entries are among what was lost.
+        auto& node = forest_.nodes.back();
+        if (lost && node.parent == no_node && record.depth > 0) {
+            node.incomplete |= incomplete::lost;
         }
+    } else {
+        leave(record, function, thread);
     }
+}
 
-    Forest finish(bool limit_reached) {
-        for (auto& [key, thread] : threads_) {
-            for (const auto id : thread.open) {
-                forest_.nodes[id].incomplete |=
-                    limit_reached ? incomplete::limit : incomplete::ended;
-            }
-        }
-        std::sort(forest_.tops.begin(), forest_.tops.end());
-        return std::move(forest_);
+void ForestBuilder::interrupt(std::uint8_t why) {
+    for (auto& [key, thread] : threads_) {
+        for (const auto id : thread.open) forest_.nodes[id].incomplete |= why;
     }
+}
 
-  private:
-    void enter(const GraphRecord& record, FunctionId function, std::uint32_t group,
-               Thread& thread) {
-        auto& open = thread.open;
-        // Whoever is as deep as this one has returned, unseen.
-        while (!open.empty() && forest_.nodes[open.back()].depth >= record.depth) {
-            forest_.nodes[open.back()].incomplete |= incomplete::no_return;
-            close(open);
-        }
-        const auto id = static_cast<NodeId>(forest_.nodes.size());
-        Node node;
-        node.function = function;
-        node.group = group;
-        node.start = record.time;
-        node.pid = record.pid;
-        node.depth = record.depth;
-        node.cpu = record.cpu;
-        node.flags = record.flags;
-        if (!open.empty()) {
-            node.parent = open.back();
-            auto& parent = forest_.nodes[node.parent];
-            const bool interrupts = rank_of(record.flags) > rank_of(parent.flags);
-            check_depth(parent, record.depth, interrupts);
-            const bool poll =
-                function != no_function && (functions_[function].roles & role::poll) != 0;
-            node.cut = poll || interrupts;
-            if (!node.cut) {
-                if (parent.last_child == no_node) {
-                    parent.first_child = id;
-                } else {
-                    forest_.nodes[parent.last_child].next = id;
-                }
-                parent.last_child = id;
-            }
-        }
-        if (open.empty() || node.cut) forest_.tops.push_back(id);
-        open.push_back(id);
-        forest_.nodes.push_back(node);
+void ForestBuilder::abandon() {
+    ++losses_;
+    for (auto& [key, thread] : threads_) thread.open.clear();
+}
+
+std::unordered_set<NodeId> ForestBuilder::open() const {
+    std::unordered_set<NodeId> outer;
+    for (const auto& [key, thread] : threads_) {
+        if (!thread.open.empty()) outer.insert(thread.open.front());
     }
+    return outer;
+}
 
-    void leave(const GraphRecord& record, FunctionId function, Thread& thread) {
-        auto& open = thread.open;
-        if (thread.overrun_known && record.overrun > thread.overrun) {
-            forest_.too_deep += record.overrun - thread.overrun;
-            if (!open.empty()) forest_.nodes[open.back()].incomplete |= incomplete::deep;
-        }
-        thread.overrun = record.overrun;
-        thread.overrun_known = true;
-        while (!open.empty() && forest_.nodes[open.back()].depth > record.depth) {
-            forest_.nodes[open.back()].incomplete |= incomplete::no_return;
-            close(open);
-        }
-        if (open.empty() || forest_.nodes[open.back()].depth != record.depth ||
-            forest_.nodes[open.back()].function != function) {
-            // A call that was under way when the recording began; later, one whose entry was lost.
-            if (record.time >= window_.begin && !open.empty()) ++forest_.returns_without_entry;
-            return;
-        }
-        auto& node = forest_.nodes[open.back()];
-        node.end = std::max<std::uint64_t>(record.time, 1);
+std::vector<NodeId> ForestBuilder::forget(const std::unordered_set<NodeId>& gone) {
+    // Callers stand before what they call, so one pass tells of each node what its caller is.
+    std::vector<NodeId> number(forest_.nodes.size(), no_node);
+    std::vector<Node> left;
+    for (NodeId id = 0; id < forest_.nodes.size(); ++id) {
+        const auto parent = forest_.nodes[id].parent;
+        if (parent == no_node ? gone.contains(id) : number[parent] == no_node) continue;
+        number[id] = static_cast<NodeId>(left.size());
+        left.push_back(forest_.nodes[id]);
+    }
+    const auto renumber = [&number](NodeId& id) {
+        if (id != no_node) id = number[id];
+    };
+    for (auto& node : left) {
+        renumber(node.parent);
+        renumber(node.first_child);
+        renumber(node.last_child);
+        renumber(node.next);
+    }
+    forest_.nodes = std::move(left);
+    for (auto& top : forest_.tops) top = number[top];
+    std::erase(forest_.tops, no_node);
+    for (auto& [key, thread] : threads_) {
+        for (auto& id : thread.open) id = number[id];
+    }
+    return number;
+}
+
+void ForestBuilder::enter(const GraphRecord& record, FunctionId function, std::uint32_t group,
+                          Thread& thread) {
+    auto& open = thread.open;
+    // Whoever is as deep as this one has returned, unseen.
+    while (!open.empty() && forest_.nodes[open.back()].depth >= record.depth) {
+        forest_.nodes[open.back()].incomplete |= incomplete::no_return;
         close(open);
     }
-
-    /// The innermost open call is over.
-    void close(std::vector<NodeId>& open) {
-        auto& node = forest_.nodes[open.back()];
-        if (node.owed_call) node.incomplete |= incomplete::gap;
-        open.pop_back();
-    }
-
-    /// Compares the depth of a call with that of its caller.
-    ///
-    /// ftrace counts the depth up first and writes the entry then. An interrupt in between has its
-    /// calls recorded before the entry of the call that it interrupted, one level too deep: that is
-    /// no gap if the entry follows.
-    static void check_depth(Node& parent, std::int32_t depth, bool interrupts) {
-        if (depth == parent.depth + 1) {
-            if (!interrupts) parent.owed_call = false;
-        } else if (interrupts && depth == parent.depth + 2) {
-            parent.owed_call = true;
-        } else {
-            parent.incomplete |= incomplete::gap;
-        }
-    }
-
-    void mark_loss(std::uint16_t cpu) {
-        ++losses_;
-        for (auto& [key, thread] : threads_) {
-            for (const auto id : thread.open) {
-                if (forest_.nodes[id].cpu == cpu) forest_.nodes[id].incomplete |= incomplete::lost;
+    const auto id = static_cast<NodeId>(forest_.nodes.size());
+    Node node;
+    node.function = function;
+    node.group = group;
+    node.start = record.time;
+    node.pid = record.pid;
+    node.depth = record.depth;
+    node.cpu = record.cpu;
+    node.flags = record.flags;
+    if (!open.empty()) {
+        node.parent = open.back();
+        auto& parent = forest_.nodes[node.parent];
+        const bool interrupts = rank_of(record.flags) > rank_of(parent.flags);
+        check_depth(parent, record.depth, interrupts);
+        const bool poll = function != no_function && (functions_[function].roles & role::poll) != 0;
+        node.cut = poll || interrupts;
+        if (!node.cut) {
+            if (parent.last_child == no_node) {
+                parent.first_child = id;
+            } else {
+                forest_.nodes[parent.last_child].next = id;
             }
+            parent.last_child = id;
         }
     }
+    if (open.empty() || node.cut) forest_.tops.push_back(id);
+    open.push_back(id);
+    forest_.nodes.push_back(node);
+}
 
-    const FunctionTable& functions_;
-    Window window_;
-    Forest forest_;
-    std::unordered_map<std::uint64_t, Thread> threads_;
-    std::uint64_t losses_ = 0;
-};
+void ForestBuilder::leave(const GraphRecord& record, FunctionId function, Thread& thread) {
+    auto& open = thread.open;
+    if (thread.overrun_known && record.overrun > thread.overrun) {
+        forest_.too_deep += record.overrun - thread.overrun;
+        if (!open.empty()) forest_.nodes[open.back()].incomplete |= incomplete::deep;
+    }
+    thread.overrun = record.overrun;
+    thread.overrun_known = true;
+    while (!open.empty() && forest_.nodes[open.back()].depth > record.depth) {
+        forest_.nodes[open.back()].incomplete |= incomplete::no_return;
+        close(open);
+    }
+    if (open.empty() || forest_.nodes[open.back()].depth != record.depth ||
+        forest_.nodes[open.back()].function != function) {
+        // A call that was under way when the recording began; later, one whose entry was lost.
+        if (record.time >= window_.begin && !open.empty()) ++forest_.returns_without_entry;
+        return;
+    }
+    auto& node = forest_.nodes[open.back()];
+    node.end = std::max<std::uint64_t>(record.time, 1);
+    close(open);
+}
 
-}  // namespace
+/// The innermost open call is over.
+void ForestBuilder::close(std::vector<NodeId>& open) {
+    auto& node = forest_.nodes[open.back()];
+    if (node.owed_call) node.incomplete |= incomplete::gap;
+    open.pop_back();
+}
+
+/// Compares the depth of a call with that of its caller.
+///
+/// ftrace counts the depth up first and writes the entry then. An interrupt in between has its
+/// calls recorded before the entry of the call that it interrupted, one level too deep: that is
+/// no gap if the entry follows.
+void ForestBuilder::check_depth(Node& parent, std::int32_t depth, bool interrupts) {
+    if (depth == parent.depth + 1) {
+        if (!interrupts) parent.owed_call = false;
+    } else if (interrupts && depth == parent.depth + 2) {
+        parent.owed_call = true;
+    } else {
+        parent.incomplete |= incomplete::gap;
+    }
+}
+
+void ForestBuilder::mark_loss(std::uint16_t cpu) {
+    ++losses_;
+    for (auto& [key, thread] : threads_) {
+        for (const auto id : thread.open) {
+            if (forest_.nodes[id].cpu == cpu) forest_.nodes[id].incomplete |= incomplete::lost;
+        }
+    }
+}
 
 Forest build_forest(const Capture& capture, const std::map<unsigned, CpuMatch>& matches,
                     const FunctionTable& functions, const Window& window) {
@@ -184,14 +198,20 @@ Forest build_forest(const Capture& capture, const std::map<unsigned, CpuMatch>& 
         limit_reached = limit_reached || one.records_over_limit > 0;
         if (!one.records.empty()) queue.push({&one, &matches.at(cpu), 0});
     }
-    Builder builder(functions, window);
+    ForestBuilder builder(functions, window);
     while (!queue.empty()) {
         auto cursor = queue.top();
         queue.pop();
         builder.add(cursor.capture->records[cursor.at], cursor.match->group_of_record[cursor.at]);
         if (++cursor.at < cursor.capture->records.size()) queue.push(cursor);
     }
-    return builder.finish(limit_reached);
+    builder.interrupt(limit_reached ? incomplete::limit : incomplete::ended);
+    return std::move(builder.forest());
+}
+
+NodeId outermost(const Forest& forest, NodeId node) {
+    while (forest.nodes[node].parent != no_node) node = forest.nodes[node].parent;
+    return node;
 }
 
 NodeId caller_with_role(const Forest& forest, const FunctionTable& functions, NodeId node,

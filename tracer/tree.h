@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <map>
+#include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "tracer/capture.h"
@@ -54,13 +56,61 @@ struct Forest {
     std::uint64_t too_deep = 0;               ///< entries that ftrace had no room for
 };
 
-/// Builds the trees. `matches` must have an entry for each CPU of `capture`.
+/// Builds trees from records that come one after the other, in order of time.
 ///
 /// A call that begins in a higher interrupt context than its caller (a softirq on the way out of
 /// the sender, a device's interrupt), and each poll of a NAPI instance, is cut: it begins a tree of
 /// its own and only remembers where it ran.
+class ForestBuilder {
+  public:
+    /// Both must outlive it; the window may change meanwhile.
+    ForestBuilder(const FunctionTable& functions, const Window& window)
+        : functions_(functions), window_(window) {}
+
+    /// One entry or return. `group`: the events of the call, in the CpuMatch of its CPU.
+    void add(const GraphRecord& record, std::uint32_t group);
+    /// Calls that are under way are incomplete for the reason `why`.
+    void interrupt(std::uint8_t why);
+    /// They are not waited for any longer either.
+    void abandon();
+
+    [[nodiscard]] const Forest& forest() const { return forest_; }
+    Forest& forest() { return forest_; }
+    /// The outermost calls of the trees in which a call is under way.
+    [[nodiscard]] std::unordered_set<NodeId> open() const;
+
+    /// Forgets the trees that `gone` names by their outermost calls, with those cut out of them.
+    /// Returns the new number of each node; no_node: forgotten.
+    std::vector<NodeId> forget(const std::unordered_set<NodeId>& gone);
+
+  private:
+    /// One thread's open calls. The idle threads of all CPUs have pid 0, and each its own.
+    struct Thread {
+        std::vector<NodeId> open;
+        std::uint32_t overrun = 0;
+        bool overrun_known = false;
+        std::uint64_t losses = 0;  ///< how many the builder had seen at the thread's last record
+    };
+
+    void enter(const GraphRecord& record, FunctionId function, std::uint32_t group, Thread& thread);
+    void leave(const GraphRecord& record, FunctionId function, Thread& thread);
+    void close(std::vector<NodeId>& open);
+    static void check_depth(Node& parent, std::int32_t depth, bool interrupts);
+    void mark_loss(std::uint16_t cpu);
+
+    const FunctionTable& functions_;
+    const Window& window_;
+    Forest forest_;
+    std::unordered_map<std::uint64_t, Thread> threads_;
+    std::uint64_t losses_ = 0;
+};
+
+/// Builds the trees of a whole capture. `matches` must have an entry for each CPU of `capture`.
 Forest build_forest(const Capture& capture, const std::map<unsigned, CpuMatch>& matches,
                     const FunctionTable& functions, const Window& window);
+
+/// The outermost caller of `node`, across cuts.
+NodeId outermost(const Forest& forest, NodeId node);
 
 /// The nearest caller of `node`, itself included, whose function has one of `roles`; no_node if
 /// there is none. Looks no further than to a cut.

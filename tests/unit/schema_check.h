@@ -2,7 +2,9 @@
 #pragma once
 
 #include <fstream>
+#include <memory>
 #include <string>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 #include <valijson/adapters/nlohmann_json_adapter.hpp>
@@ -16,11 +18,17 @@ namespace skbtrail::test {
 class SchemaCheck {
   public:
     /// `path`: from the root of the sources.
-    explicit SchemaCheck(const std::string& path) {
+    explicit SchemaCheck(const std::string& path) : SchemaCheck() {
         std::ifstream file(std::string(SKBTRAIL_SOURCE_DIR "/") + path);
-        document_ = nlohmann::json::parse(file);
-        valijson::SchemaParser parser;
-        parser.populateSchema(valijson::adapters::NlohmannJsonAdapter(document_), schema_);
+        use(nlohmann::json::parse(file));
+    }
+
+    /// The check of one of its definitions.
+    SchemaCheck definition(const std::string& name) const {
+        SchemaCheck check;
+        check.use({{"definitions", document_.at("definitions")},
+                   {"allOf", nlohmann::json::array({{{"$ref", "#/definitions/" + name}}})}});
+        return check;
     }
 
     /// The first complaint about `text`; empty when there is none.
@@ -29,7 +37,7 @@ class SchemaCheck {
         valijson::Validator validator;
         valijson::ValidationResults results;
         const valijson::adapters::NlohmannJsonAdapter target(value);
-        if (validator.validate(schema_, target, &results)) return {};
+        if (validator.validate(*schema_, target, &results)) return {};
         std::string complaint = "not valid";
         valijson::ValidationResults::Error error;
         while (results.popError(error)) {
@@ -43,8 +51,16 @@ class SchemaCheck {
     const nlohmann::json& document() const { return document_; }
 
   private:
+    SchemaCheck() : schema_(std::make_unique<valijson::Schema>()) {}
+
+    void use(nlohmann::json document) {
+        document_ = std::move(document);
+        valijson::SchemaParser parser;
+        parser.populateSchema(valijson::adapters::NlohmannJsonAdapter(document_), *schema_);
+    }
+
     nlohmann::json document_;
-    valijson::Schema schema_;
+    std::unique_ptr<valijson::Schema> schema_;
 };
 
 }  // namespace skbtrail::test

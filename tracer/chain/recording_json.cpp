@@ -12,6 +12,8 @@
 #include "tracer/chain/json_members.h"
 #include "tracer/chain/json_reader.h"
 #include "tracer/chain/json_writer.h"
+#include "tracer/chain/recording_lines.h"
+#include "tracer/chain/recording_parts.h"
 
 namespace skbtrail::chain {
 namespace {
@@ -76,8 +78,9 @@ void write_call(JsonWriter& writer, const Call& call) {
     members.optional_array("calls", call.calls, write_call);
 }
 
+}  // namespace
+
 void write_chain(JsonWriter& writer, const Chain& chain) {
-    writer.line_break();
     Members members(writer);
     members.integer("id", chain.id);
     members.integer("cpu", chain.cpu);
@@ -94,6 +97,7 @@ void write_chain(JsonWriter& writer, const Chain& chain) {
     write_call(writer, chain.root);
 }
 
+namespace {
 void write_fate(JsonWriter& writer, const Fate& fate) {
     Members members(writer);
     members.text("kind", fate.kind);
@@ -108,8 +112,9 @@ void write_fate(JsonWriter& writer, const Fate& fate) {
     members.optional_integer("descriptor", fate.descriptor);
 }
 
+}  // namespace
+
 void write_packet(JsonWriter& writer, const Packet& packet) {
-    writer.line_break();
     Members members(writer);
     members.integer("id", packet.id);
     members.text("identified_by", packet.identified_by);
@@ -130,8 +135,9 @@ void write_packet(JsonWriter& writer, const Packet& packet) {
     members.optional_array("fates", packet.fates, write_fate);
 }
 
+namespace {}  // namespace
+
 void write_loss(JsonWriter& writer, const Loss& loss) {
-    writer.line_break();
     Members members(writer);
     members.text("kind", loss.kind);
     members.optional_integer("cpu", loss.cpu);
@@ -139,6 +145,7 @@ void write_loss(JsonWriter& writer, const Loss& loss) {
     members.optional_text("detail", loss.detail);
 }
 
+namespace {
 void write_interface(JsonWriter& writer, const Interface& interface) {
     Members members(writer);
     members.text("name", interface.name);
@@ -148,6 +155,8 @@ void write_interface(JsonWriter& writer, const Interface& interface) {
     members.optional_text("driver", interface.driver);
     members.optional_array("features", interface.features, write_text);
 }
+
+}  // namespace
 
 void write_observed(JsonWriter& writer, const Observed& observed) {
     Members members(writer);
@@ -177,6 +186,7 @@ void write_observed(JsonWriter& writer, const Observed& observed) {
     members.optional_map("host", observed.host);
 }
 
+namespace {
 void write_ring_event(JsonWriter& writer, const RingEvent& event) {
     writer.line_break();
     Members members(writer);
@@ -261,6 +271,8 @@ Context read_context(const JsonValue& value) {
         fmt::format("\"{}\" is no context; expected \"task\", \"softirq\" or \"hardirq\"", name));
 }
 
+}  // namespace
+
 Chain read_chain(const JsonValue& value) {
     Chain chain;
     JsonObject object(value);
@@ -281,6 +293,7 @@ Chain read_chain(const JsonValue& value) {
     return chain;
 }
 
+namespace {
 PacketEdge read_edge(const JsonValue& value) {
     PacketEdge edge;
     JsonObject object(value);
@@ -309,6 +322,8 @@ Fate read_fate(const JsonValue& value) {
     return fate;
 }
 
+}  // namespace
+
 Packet read_packet(const JsonValue& value) {
     Packet packet;
     JsonObject object(value);
@@ -326,6 +341,8 @@ Packet read_packet(const JsonValue& value) {
     return packet;
 }
 
+namespace {}  // namespace
+
 Loss read_loss(const JsonValue& value) {
     Loss loss;
     JsonObject object(value);
@@ -337,6 +354,7 @@ Loss read_loss(const JsonValue& value) {
     return loss;
 }
 
+namespace {
 Unavailable read_unavailable(const JsonValue& value) {
     Unavailable unavailable;
     JsonObject object(value);
@@ -358,6 +376,8 @@ Interface read_interface(const JsonValue& value) {
     object.finish();
     return interface;
 }
+
+}  // namespace
 
 Observed read_observed(const JsonValue& value) {
     Observed observed;
@@ -385,6 +405,7 @@ Observed read_observed(const JsonValue& value) {
     return observed;
 }
 
+namespace {
 Descriptor read_descriptor(const JsonValue& value) {
     Descriptor descriptor;
     JsonObject object(value);
@@ -412,98 +433,18 @@ RingEvent read_ring_event(const JsonValue& value) {
     return event;
 }
 
-/// That what refers to a packet by its number finds one, and numbers are given once: whoever
-/// reads a recording may rely on it.
-class References {
-  public:
-    explicit References(const Recording& recording) : recording_(recording) {}
+}  // namespace
 
-    void check() {
-        for (std::size_t i = 0; i < recording_.packets.size(); ++i) {
-            if (!packets_.insert(recording_.packets[i].id).second) {
-                fail(fmt::format("/packets/{}/id", i), "another packet has this id already");
-            }
-        }
-        for (std::size_t i = 0; i < recording_.packets.size(); ++i) {
-            const auto& edges = recording_.packets[i].edges;
-            for (std::size_t j = 0; j < edges.size(); ++j) {
-                if (missing(edges[j].packet)) {
-                    no_packet(fmt::format("/packets/{}/edges/{}/packet", i, j), edges[j].packet);
-                }
-            }
-            check_fate(recording_.packets[i].fate, fmt::format("/packets/{}/fate", i));
-            const auto& fates = recording_.packets[i].fates;
-            for (std::size_t j = 0; j < fates.size(); ++j) {
-                check_fate(fates[j], fmt::format("/packets/{}/fates/{}", i, j));
-            }
-        }
-        std::set<ChainId> chains;
-        for (std::size_t i = 0; i < recording_.chains.size(); ++i) {
-            const Chain& chain = recording_.chains[i];
-            if (!chains.insert(chain.id).second) {
-                fail(fmt::format("/chains/{}/id", i), "another chain has this id already");
-            }
-            check_call(chain.root, fmt::format("/chains/{}/root", i));
-        }
-        for (std::size_t i = 0; i < recording_.ring_events.size(); ++i) {
-            const auto& packet = recording_.ring_events[i].packet;
-            if (packet && missing(*packet)) {
-                no_packet(fmt::format("/ring_events/{}/packet", i), *packet);
-            }
-        }
-    }
+namespace {
 
-  private:
-    /// `pointer` is where the chain begins: the place is looked for only when there is an error.
-    void check_fate(const Fate& fate, const std::string& place) {
-        if (fate.into && missing(*fate.into)) no_packet(place + "/into", *fate.into);
-    }
-
-    void check_call(const Call& call, const std::string& pointer) {
-        const Call* culprit = find_dangling(call);
-        if (culprit == nullptr) return;
-        std::string place = pointer;
-        const Call* at = &call;
-        while (at != culprit) {
-            for (std::size_t i = 0; i < at->calls.size(); ++i) {
-                if (find_dangling(at->calls[i]) == nullptr) continue;
-                place += fmt::format("/calls/{}", i);
-                at = &at->calls[i];
-                break;
-            }
-        }
-        for (std::size_t i = 0; i < at->skbs.size(); ++i) {
-            const auto& packet = at->skbs[i].packet;
-            if (packet && missing(*packet)) {
-                no_packet(fmt::format("{}/skbs/{}/packet", place, i), *packet);
-            }
-        }
-    }
-
-    /// The first call, in the order of the text, that names a packet which is not there.
-    const Call* find_dangling(const Call& call) {
-        for (const SkbGeometry& skb : call.skbs) {
-            if (skb.packet && missing(*skb.packet)) return &call;
-        }
-        for (const Call& below : call.calls) {
-            if (const Call* found = find_dangling(below)) return found;
-        }
-        return nullptr;
-    }
-
-    bool missing(PacketId id) const { return !packets_.contains(id); }
-
-    [[noreturn]] static void no_packet(const std::string& pointer, PacketId id) {
-        fail(pointer, fmt::format("there is no packet {} in this recording", id));
-    }
-
-    [[noreturn]] static void fail(const std::string& pointer, std::string_view sentence) {
-        throw FormatError(fmt::format("{}: {}", pointer, sentence));
-    }
-
-    const Recording& recording_;
-    std::set<PacketId> packets_;
-};
+/// Writes one element of an array, for readers who look at the file with a pager or grep.
+template <typename Write>
+auto on_own_line(const Write& write) {
+    return [&write](JsonWriter& writer, const auto& value) {
+        writer.line_break();
+        write(writer, value);
+    };
+}
 
 }  // namespace
 
@@ -524,11 +465,11 @@ void write_json(const Recording& recording, std::ostream& out) {
         writer.key("observed");
         write_observed(writer, recording.observed);
         writer.line_break();
-        members.array("losses", recording.losses, write_loss);
+        members.array("losses", recording.losses, on_own_line(write_loss));
         writer.line_break();
-        members.array("packets", recording.packets, write_packet);
+        members.array("packets", recording.packets, on_own_line(write_packet));
         writer.line_break();
-        members.array("chains", recording.chains, write_chain);
+        members.array("chains", recording.chains, on_own_line(write_chain));
         writer.line_break();
         members.array("ring_events", recording.ring_events, write_ring_event);
     }
@@ -571,7 +512,7 @@ Recording parse_recording(std::string_view json) {
     if (const auto events = object.find("ring_events")) events->size();
     object.finish();
     if (first_error) throw *first_error;
-    References(recording).check();
+    check_references(recording);
     return recording;
 }
 
@@ -583,7 +524,7 @@ RingEvent parse_ring_event(std::string_view line) {
 Recording load_recording(const std::string& path) {
     const std::string text = read_file(path);
     try {
-        return parse_recording(text);
+        return is_recording_lines(text) ? parse_recording_lines(text) : parse_recording(text);
     } catch (const FormatError& error) {
         throw FormatError(fmt::format("{}: {}", path, error.what()));
     }

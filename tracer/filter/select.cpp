@@ -22,56 +22,6 @@ bool is_own_work(const CpuCapture& cpu, std::uint32_t record) {
            (cpu.records[record].flags & (flag_hardirq | flag_softirq | flag_nmi)) == 0;
 }
 
-/// What the events of one packet say of what is asked for.
-struct Found {
-    bool expression = false;
-    bool interface = false;
-    bool netns = false;
-    bool process = false;
-};
-
-/// Judges by the fields of events, which come one after the other.
-class FieldJudge {
-  public:
-    explicit FieldJudge(const PacketFilter& filter) : filter_(filter) {}
-
-    void look(const skbtrail_event& event, std::span<const std::uint8_t> bytes,
-              Found& found) const {
-        if ((event.flags & SKBTRAIL_EVENT_UNSET) != 0) return;
-        found.interface = found.interface || event.ifindex == filter_.ifindex;
-        found.netns = found.netns || event.netns == filter_.netns;
-        if (found.expression || (event.flags & SKBTRAIL_EVENT_BYTES) == 0) return;
-        if (!filter_.expression) return;
-        const auto length =
-            static_cast<std::uint32_t>(event.data - event.head) + event.len - event.network_header;
-        const auto protocol = ntohs(event.protocol);
-        if (protocol == ethertype_ipv4 || protocol == ethertype_ipv6) {
-            found.expression =
-                filter_.expression->packet && accepts(*filter_.expression->packet, bytes, length);
-            return;
-        }
-        // Of the link header nothing is known but the protocol: enough for ARP.
-        std::vector<std::uint8_t> frame(ethernet_header, 0);
-        frame[ethernet_header - 2] = static_cast<std::uint8_t>(protocol >> 8U);
-        frame[ethernet_header - 1] = static_cast<std::uint8_t>(protocol & 0xffU);
-        frame.insert(frame.end(), bytes.begin(), bytes.end());
-        found.expression = accepts(filter_.expression->frame, frame, length + ethernet_header);
-    }
-
-    [[nodiscard]] bool wants(const Found& found) const {
-        return (!filter_.expression || found.expression) &&
-               (filter_.ifindex == 0 || found.interface) && (filter_.netns == 0 || found.netns);
-    }
-
-  private:
-    const PacketFilter& filter_;
-};
-
-/// True when the packet that has the edge went into the other one; else it was made of it.
-bool leads_away(const chain::PacketEdge& edge) {
-    return edge.kind == "gro_merge" || edge.kind == "coalesce" || edge.kind == "reassemble";
-}
-
 /// Spreads what is wanted along the edges.
 void follow_edges(const std::vector<chain::Packet>& packets, std::vector<bool>& wanted) {
     for (bool changed = true; changed;) {
@@ -90,38 +40,74 @@ void follow_edges(const std::vector<chain::Packet>& packets, std::vector<bool>& 
     }
 }
 
-/// Removes calls that are about unwanted packets only.
-class Pruner {
-  public:
-    Pruner(const std::vector<chain::PacketId>& numbers, const FunctionTable& functions)
-        : numbers_(numbers) {
-        for (FunctionId id = 0; id < functions.size(); ++id) {
-            if (functions[id].probed && functions[id].takes_skb) takes_.insert(functions[id].name);
-        }
-    }
-
-    /// Prunes below `call`; true when there is a wanted packet in it or below.
-    bool prune(chain::Call& call) const {
-        for (auto& skb : call.skbs) skb.packet = skb.packet ? numbers_[*skb.packet - 1] : no_packet;
-        std::erase_if(call.skbs, [](const auto& skb) { return skb.packet == no_packet; });
-        bool wanted = !call.skbs.empty();
-        std::vector<chain::Call> left;
-        left.reserve(call.calls.size());
-        for (auto& inner : call.calls) {
-            const bool below = prune(inner);
-            wanted = wanted || below;
-            if (below || !takes_.contains(inner.function)) left.push_back(std::move(inner));
-        }
-        call.calls = std::move(left);
-        return wanted;
-    }
-
-  private:
-    const std::vector<chain::PacketId>& numbers_;
-    std::unordered_set<std::string_view> takes_;
-};
-
 }  // namespace
+
+void FieldJudge::look(const skbtrail_event& event, std::span<const std::uint8_t> bytes,
+                      Found& found) const {
+    if ((event.flags & SKBTRAIL_EVENT_UNSET) != 0) return;
+    found.interface = found.interface || event.ifindex == filter_.ifindex;
+    found.netns = found.netns || event.netns == filter_.netns;
+    if (found.expression || (event.flags & SKBTRAIL_EVENT_BYTES) == 0) return;
+    if (!filter_.expression) return;
+    const auto length =
+        static_cast<std::uint32_t>(event.data - event.head) + event.len - event.network_header;
+    const auto protocol = ntohs(event.protocol);
+    if (protocol == ethertype_ipv4 || protocol == ethertype_ipv6) {
+        found.expression =
+            filter_.expression->packet && accepts(*filter_.expression->packet, bytes, length);
+        return;
+    }
+    // Of the link header nothing is known but the protocol: enough for ARP.
+    std::vector<std::uint8_t> frame(ethernet_header, 0);
+    frame[ethernet_header - 2] = static_cast<std::uint8_t>(protocol >> 8U);
+    frame[ethernet_header - 1] = static_cast<std::uint8_t>(protocol & 0xffU);
+    frame.insert(frame.end(), bytes.begin(), bytes.end());
+    found.expression = accepts(filter_.expression->frame, frame, length + ethernet_header);
+}
+
+bool FieldJudge::wants(const Found& found) const {
+    return (!filter_.expression || found.expression) && (filter_.ifindex == 0 || found.interface) &&
+           (filter_.netns == 0 || found.netns);
+}
+
+bool leads_away(const chain::PacketEdge& edge) {
+    return edge.kind == "gro_merge" || edge.kind == "coalesce" || edge.kind == "reassemble";
+}
+
+Pruner::Pruner(std::function<chain::PacketId(chain::PacketId)> number,
+               const FunctionTable& functions)
+    : number_(std::move(number)) {
+    for (FunctionId id = 0; id < functions.size(); ++id) {
+        if (functions[id].probed && functions[id].takes_skb) takes_.insert(functions[id].name);
+    }
+}
+
+bool Pruner::prune(chain::Call& call) const {
+    for (auto& skb : call.skbs) skb.packet = skb.packet ? number_(*skb.packet) : no_packet;
+    std::erase_if(call.skbs, [](const auto& skb) { return skb.packet == no_packet; });
+    bool wanted = !call.skbs.empty();
+    std::vector<chain::Call> left;
+    left.reserve(call.calls.size());
+    for (auto& inner : call.calls) {
+        const bool below = prune(inner);
+        wanted = wanted || below;
+        if (below || !takes_.contains(inner.function)) left.push_back(std::move(inner));
+    }
+    call.calls = std::move(left);
+    return wanted;
+}
+
+void Pruner::prune(chain::Packet& packet) const {
+    packet.id = number_(packet.id);
+    for (auto& edge : packet.edges) edge.packet = number_(edge.packet);
+    std::erase_if(packet.edges, [](const auto& edge) { return edge.packet == no_packet; });
+    const auto renumber = [this](chain::Fate& fate) {
+        if (fate.into) fate.into = number_(*fate.into);
+        if (fate.into == no_packet) fate.into.reset();
+    };
+    renumber(packet.fate);
+    for (auto& fate : packet.fates) renumber(fate);
+}
 
 std::vector<bool> wanted_packets(const Capture& capture,
                                  const std::map<unsigned, CpuMatch>& matches,
@@ -166,20 +152,14 @@ void keep_wanted(const std::vector<bool>& wanted, const FunctionTable& functions
     for (std::size_t i = 0; i < packets.size(); ++i) {
         if (wanted[i]) numbers[i] = next++;
     }
-    for (auto& packet : packets) {
-        packet.id = numbers[packet.id - 1];
-        for (auto& edge : packet.edges) edge.packet = numbers[edge.packet - 1];
-        std::erase_if(packet.edges, [](const auto& edge) { return edge.packet == no_packet; });
-        const auto renumber = [&numbers](chain::Fate& fate) {
-            if (fate.into) fate.into = numbers[*fate.into - 1];
-            if (fate.into == no_packet) fate.into.reset();
-        };
-        renumber(packet.fate);
-        for (auto& fate : packet.fates) renumber(fate);
-    }
+    const Pruner pruner([&numbers](chain::PacketId id) { return numbers[id - 1]; }, functions);
+    for (auto& packet : packets) pruner.prune(packet);
     std::erase_if(packets, [](const auto& packet) { return packet.id == no_packet; });
 
-    const Pruner pruner(numbers, functions);
+    keep_chains(pruner, chains);
+}
+
+void keep_chains(const Pruner& pruner, std::vector<chain::Chain>& chains) {
     std::unordered_map<chain::ChainId, chain::ChainId> ids;
     std::vector<chain::Chain> left;
     for (auto& chain : chains) {

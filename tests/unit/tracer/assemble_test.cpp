@@ -261,11 +261,12 @@ TEST_CASE("events that are too short are counted, not read") {
     skbtrail_long_event event{};
     event.event.bytes_used = SKBTRAIL_SNAP;
     const auto bytes = std::as_bytes(std::span(&event, 1));
-    CHECK(capture.add_event(bytes));
-    CHECK_FALSE(capture.add_event(bytes.first(10)));
-    CHECK_FALSE(capture.add_event(bytes.first(sizeof(skbtrail_event))));  // without its bytes
+    capture.add_event(bytes);
+    CHECK(capture.malformed_events() == 0);
+    capture.add_event(bytes.first(10));
+    capture.add_event(bytes.first(sizeof(skbtrail_event)));  // without its bytes
     event.event.bytes_used = SKBTRAIL_SNAP + 1;
-    CHECK_FALSE(capture.add_event(bytes));
+    capture.add_event(bytes);
     CHECK(capture.malformed_events() == 3);
     const auto table = test::make_table({});
     CHECK(count_of(assemble(capture, table, {}, {}, {}).losses, "event_malformed") == 3);

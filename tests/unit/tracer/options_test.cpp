@@ -92,3 +92,21 @@ TEST_CASE("help teaches, and is no error") {
     CHECK(exit.text.find("--save-plan") != std::string::npos);
     CHECK(refused({"--version"}).text.find("skbtrail-collect") == 0);
 }
+
+TEST_CASE("a stream of lines or text may go to the standard output, and --follow is that") {
+    const auto format_of = [](std::vector<const char*> words) {
+        const auto result = parse(std::move(words));
+        REQUIRE(std::holds_alternative<Options>(result));
+        return std::pair(std::get<Options>(result).format, std::get<Options>(result).output);
+    };
+    CHECK(format_of({"-o", "r"}) == std::pair(Format::json, std::string("r")));
+    CHECK(format_of({"--follow"}) == std::pair(Format::text, std::string("-")));
+    CHECK(format_of({"--follow", "icmp"}) == std::pair(Format::text, std::string("-")));
+    CHECK(format_of({"--follow", "-o", "r"}) == std::pair(Format::text, std::string("r")));
+    CHECK(format_of({"--format", "json-lines", "-o", "-"}) ==
+          std::pair(Format::json_lines, std::string("-")));
+    CHECK(refused({"-o", "-"}).status == exit_usage);
+    CHECK(refused({"icmp"}).status == exit_usage);
+    CHECK(refused({"--follow", "--format", "json-lines"}).status == exit_usage);
+    CHECK(refused({"--format", "xml", "-o", "r"}).status == exit_usage);
+}
