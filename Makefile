@@ -10,11 +10,12 @@ FUZZ_SECONDS ?= 600
 export CCACHE_BASEDIR := $(CURDIR)
 export CCACHE_NOHASHDIR := 1
 
-.PHONY: help lab test bench bench-judge bench-clock setup build build-asan build-fuzz fuzz check-format tidy clean
+.PHONY: help lab test test-all bench bench-judge bench-clock setup build build-asan build-fuzz fuzz check-format tidy clean
 
 help:
 	@echo "make lab           set up, build, boot a guest, trace a ping, judge its path (LAB=$(LAB))"
 	@echo "make test          set up, build, run all tests"
+	@echo "make test-all      the same, and every lab on every kernel (about an hour)"
 	@echo "make fuzz          each fuzzer for FUZZ_SECONDS=$(FUZZ_SECONDS) (tests/hostile/README.md)"
 	@echo "make bench         set up, build, measure the NIC against its peers (BENCH=part of a name)"
 	@echo "make bench-judge   check and diff of recordings of up to 1,000,000 calls"
@@ -32,6 +33,10 @@ lab: build
 # boot guests, with the programs as built for use. Its closing line is the verdict.
 test: build build-asan build-fuzz
 	@ctest --test-dir build --output-on-failure --parallel $(JOBS) --no-tests=error
+
+# Which labs `make test` runs, and why those: tests/guest/shipped_labs_test.cpp.
+test-all: test
+	@build/bin/skbtrail_test_guests '[.all]'
 
 # Everything takes the better part of an hour, and wants the machine for itself. The names that
 # BENCH can choose from: build/bin/skbtrail-bench --list. The results stay in build/bench.
