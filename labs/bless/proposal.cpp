@@ -246,6 +246,7 @@ Proposal propose(const chain::Recording& recording, std::string_view expectation
 std::string with_hunks(std::string_view expectation, const Proposal& proposal,
                        const std::set<std::size_t>& numbers) {
     std::vector<TextEdit> edits;
+    edits.reserve(numbers.size());
     for (const auto number : numbers) edits.push_back(proposal.hunks.at(number).edit);
     return edited(expectation, std::move(edits));
 }
