@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "labs/check/skb_values.h"
 #include "tracer/chain/names.h"
 
 namespace skbtrail::labs {
@@ -68,6 +69,8 @@ class Describer {
         std::string text = fmt::format("{}", fmt::join(names, " or "));
         if (miss_.wrong_packet) {
             text += fmt::format(" for the packet \"{}\"", miss_.expected[0]->step->packet);
+        } else if (miss_.wrong_skb) {
+            text += " with " + values_text(miss_.expected[0]->step->skb);
         }
         return text;
     }
@@ -79,7 +82,15 @@ class Describer {
                                           : fmt::format("nothing more from {}", caller);
         }
         const std::string& name = function(came());
-        return miss_.wrong_packet ? name + " for another packet" : name;
+        if (miss_.wrong_packet) return name + " for another packet";
+        return miss_.wrong_skb ? fmt::format("{} with {}", name, skb_text()) : name;
+    }
+
+    /// What the call that came was given, in the words of what was expected.
+    std::string skb_text() const {
+        const auto& skbs = tree_.node(came()).call->skbs;
+        if (skbs.empty()) return "no sk_buff of its own";
+        return values_text(miss_.expected[0]->step->skb, skbs.data());
     }
 
     /// The step that the cause is looked for: the first that had to come.
@@ -108,6 +119,8 @@ class Describer {
             unexpected_call();
         } else if (miss_.wrong_packet) {
             other_packet();
+        } else if (miss_.wrong_skb) {
+            other_skb();
         } else if (!not_visible(is_required(*wanted)) && !among_siblings(*wanted) &&
                    !elsewhere_in_chain(*wanted) && !in_other_chain(*wanted)) {
             result_.cause = Cause::not_called;
@@ -128,6 +141,16 @@ class Describer {
             "if {} belongs to the path, add a step for it; if it does not matter here, \"...\"; if "
             "it never matters, name it in \"noise\"",
             function(came()));
+    }
+
+    void other_skb() {
+        result_.cause = Cause::other_skb;
+        result_.explanation =
+            fmt::format("{} was called here with that packet, but its sk_buff stood otherwise: {}",
+                        function(came()), skb_text());
+        result_.next =
+            "look which function moved data or tail before (skb_reserve, skb_put, skb_push, "
+            "skb_pull), or change \"skb\"";
     }
 
     void other_packet() {

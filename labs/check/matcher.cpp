@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "labs/check/row.h"
+#include "labs/check/skb_values.h"
 
 namespace skbtrail::labs {
 namespace {
@@ -50,8 +51,21 @@ bool Matcher::packet_agrees(const Pattern& pattern, NodeId node) const {
                        [&](PacketClass packet) { return tree_.handles(node, packet); });
 }
 
+bool Matcher::skb_agrees(const Pattern& pattern, NodeId node) const {
+    if (pattern.step->skb.empty() || tree_.node(node).blind) return true;
+    const auto& skbs = tree_.node(node).call->skbs;
+    return std::any_of(skbs.begin(), skbs.end(), [&](const chain::SkbGeometry& skb) {
+        return has_values(skb, pattern.step->skb);
+    });
+}
+
+bool Matcher::itself_agrees(const Pattern& pattern, NodeId node) const {
+    return tree_.node(node).name == pattern.name && packet_agrees(pattern, node) &&
+           skb_agrees(pattern, node);
+}
+
 Weight Matcher::match_call(const Pattern& pattern, NodeId node) {
-    if (tree_.node(node).name != pattern.name || !packet_agrees(pattern, node)) return no_match;
+    if (!itself_agrees(pattern, node)) return no_match;
     if (pattern.calls == nullptr) return call_weight;
     const std::uint64_t key = key_of(pattern, node);
     if (const auto known = known_.find(key); known != known_.end()) return known->second;
@@ -106,7 +120,7 @@ Miss Matcher::explain(const PatternList& list, NodeId parent) {
     }
     // Which attempt came furthest; one that failed below a call of the right name goes on there.
     const auto below = [&](const Attempt& attempt) -> const Miss* {
-        if (!same_function(attempt) || !packet_agrees(*attempt.pattern, *attempt.node)) {
+        if (!same_function(attempt) || !itself_agrees(*attempt.pattern, *attempt.node)) {
             return nullptr;
         }
         if (attempt.pattern->calls == nullptr) return nullptr;
@@ -136,8 +150,15 @@ Miss Matcher::explain(const PatternList& list, NodeId parent) {
         miss.weight = best_weight;
         return miss;
     }
-    Miss miss{
-        std::max(best_weight, 0), parent, &list, row.children(), best_position, {}, false, false};
+    Miss miss{std::max(best_weight, 0),
+              parent,
+              &list,
+              row.children(),
+              best_position,
+              {},
+              false,
+              false,
+              false};
     for (const Attempt& attempt : attempts) {
         if (attempt.position != best_position ||
             weight_of(attempt, below(attempt)) != best_weight) {
@@ -148,7 +169,11 @@ Miss Matcher::explain(const PatternList& list, NodeId parent) {
             miss.end_expected = true;
             continue;
         }
-        miss.wrong_packet = miss.wrong_packet || same_function(attempt);
+        if (same_function(attempt)) {
+            const bool packet = packet_agrees(*pattern, *attempt.node);
+            miss.wrong_packet = miss.wrong_packet || !packet;
+            miss.wrong_skb = miss.wrong_skb || packet;
+        }
         if (std::none_of(miss.expected.begin(), miss.expected.end(),
                          [&](const Pattern* p) { return p->name == pattern->name; })) {
             miss.expected.push_back(pattern);

@@ -39,6 +39,7 @@ struct Miss {
     std::vector<const Pattern*> expected;  ///< what could have come there
     bool end_expected = false;             ///< nothing more could have come, too
     bool wrong_packet = false;             ///< the function was as expected, the packet was not
+    bool wrong_skb = false;                ///< both were, but not where its sk_buff stood
 };
 
 struct Attempt;
@@ -70,6 +71,8 @@ class Matcher {
   private:
     void add_children(const PatternList& list, NodeId parent, std::vector<NodeId>& children) const;
     bool packet_agrees(const Pattern& pattern, NodeId node) const;
+    bool skb_agrees(const Pattern& pattern, NodeId node) const;
+    bool itself_agrees(const Pattern& pattern, NodeId node) const;
     bool same_function(const Attempt& attempt) const;
     Weight match_call(const Pattern& pattern, NodeId node);
 

@@ -9,6 +9,7 @@
 
 #include "labs/check/json_parts.h"
 #include "labs/check/paths.h"
+#include "labs/check/skb_values.h"
 #include "tracer/chain/suggest.h"
 
 namespace skbtrail::labs {
@@ -27,9 +28,9 @@ constexpr std::string_view fragment_packet = "$packet";
 /// Where a fragment takes the steps of the place that uses it.
 constexpr std::string_view fragment_calls = "$calls";
 
-constexpr std::array<std::string_view, 11> step_keys = {
-    "call",   "any_of", "unordered", "somewhere", "file",      "count",
-    "packet", "calls",  "optional",  "when",      "may_inline"};
+constexpr std::array<std::string_view, 12> step_keys = {
+    "call",   "any_of", "unordered", "somewhere", "file",       "count",
+    "packet", "calls",  "optional",  "when",      "may_inline", "skb"};
 
 void read_step_count(JsonObject& object, Step& step) {
     const auto count = object.find("count");
@@ -40,6 +41,18 @@ void read_step_count(JsonObject& object, Step& step) {
             "a step that never comes is no step; name what must not come in "
             "\"forbid\"");
     }
+}
+
+/// Where the packet's sk_buff stands when the call is made.
+void read_skb(const JsonValue& value, Step& step) {
+    JsonObject object(value);
+    for (const std::string_view name : skb_value_names()) {
+        if (const auto member = object.find(name)) {
+            step.skb[std::string(name)] = member->get<std::int64_t>();
+        }
+    }
+    object.finish();
+    if (step.skb.empty()) value.fail("nothing is said of the sk_buff");
 }
 
 /// A call, or a choice of single calls: what can be compared with one call at a time.
@@ -232,6 +245,10 @@ void StepReader::read_call(JsonObject& object, Step& step) const {
     step.call = read_function(object.required("call"));
     object.optional("file", step.file);
     if (const auto packet = object.find("packet")) step.packet = read_binding(*packet);
+    if (const auto skb = object.find("skb")) {
+        if (!object.has("packet")) skb->fail("whose sk_buff? \"packet\" has to say it");
+        read_skb(*skb, step);
+    }
     if (const auto calls = object.find("calls")) step.calls = read_steps(*calls);
     read_step_count(object, step);
     object.optional("may_inline", step.may_inline);

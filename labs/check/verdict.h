@@ -28,6 +28,7 @@ enum class Cause : std::uint8_t {
     other_parent,     ///< another function of the chain called it
     other_chain,      ///< it was called in another chain only
     other_packet,     ///< it was called there, but for another packet
+    other_skb,        ///< for that packet, but its sk_buff stood otherwise
     unexpected_call,  ///< a call came that the expectation does not name
     forbidden_call,   ///< a call came that the expectation forbids
     no_packet,        ///< no packet of the recording is what the chain is about

@@ -44,6 +44,7 @@ const std::vector<std::string> in_each_run = {
     "netfilter",       // modules, and a packet that is rewritten
     "ipv6-nd",         // the other family
     "protocol-demux",  // the single path
+    "skb-layout",      // where an sk_buff stands, byte by byte
 };
 
 std::vector<std::string> shipped_labs() {

@@ -276,6 +276,34 @@ TEST_CASE("steps can want one packet") {
     CHECK(d.packet == 1U);
 }
 
+TEST_CASE("a call's sk_buff stands where the step says") {
+    const auto expectation = parse(
+        R"("chains":[{"name":"c","root":"root","packet":{"icmp.type":"echo-reply"},"bind":"p",
+            "calls":[{"call":"a","packet":"p","skb":{"data":64,"len":98}}]}])");
+    const auto recording_with = [](std::int64_t data, std::uint32_t len) {
+        auto recording = test::RecordingBuilder()
+                             .packet(1, {{"icmp.type", "echo-reply"}})
+                             .chain(call("root", {call("a").skb(1)}))
+                             .build();
+        chain::SkbGeometry& skb = recording.chains[0].root.calls[0].skbs[0];
+        skb.data = data;
+        skb.len = len;
+        return recording;
+    };
+    CHECK(labs::check(recording_with(64, 98), expectation).outcome == Outcome::passed);
+    CHECK(labs::check(recording_with(64, 97), expectation).outcome == Outcome::diverged);
+    const auto d = divergence(recording_with(78, 98), expectation);
+    CHECK(d.cause == Cause::other_skb);
+    CHECK(d.expected == "a with data 64, len 98");
+    CHECK(d.came == "a with data 78, len 98");
+    CHECK_THROWS_AS(parse(R"("chains":[{"name":"c","root":"root","calls":[
+                        {"call":"a","skb":{"data":64}}]}])"),
+                    chain::FormatError);
+    CHECK_THROWS_AS(parse(R"("chains":[{"name":"c","root":"root","packet":{"a":"b"},"bind":"p",
+                        "calls":[{"call":"a","packet":"p","skb":{"dat":64}}]}])"),
+                    chain::FormatError);
+}
+
 TEST_CASE("what nobody could see a packet at is compared by its name") {
     const auto expectation = parse(
         R"("chains":[{"name":"c","root":"root","packet":{"icmp.type":"echo-reply"},"bind":"p",
