@@ -1,5 +1,9 @@
 # What the scripts of labs share; the guest has it as /labs/common.sh. Each begins with
 #     . /labs/common.sh
+#
+# The guest's shell is busybox's, which prefers its own applets to programs of the same name: `ip`
+# and `tc` are the applets, which know less. A lab that lists the real ones in its "programs" calls
+# them by their paths, /bin/ip and /bin/tc.
 
 set -e
 
