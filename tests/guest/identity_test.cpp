@@ -92,7 +92,7 @@ TEST_CASE("thousands of serial numbers", "[.long]") {
         const char* value = std::getenv(name);
         return value == nullptr ? otherwise : std::string(value);
     };
-    record_and_grade({.frames = std::stoul(given("SKBTRAIL_IDENTITY_FRAMES", "5000")),
+    record_and_grade({.frames = std::stoul(given("SKBTRAIL_IDENTITY_FRAMES", "2000")),
                       .kernel = given("SKBTRAIL_IDENTITY_KERNEL", "6.12"),
                       .limit = std::chrono::minutes(10),
                       .results = given("SKBTRAIL_IDENTITY_RESULTS", "")});
