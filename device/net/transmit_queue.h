@@ -22,7 +22,7 @@ class TransmitQueue final : public NetQueue {
 
   private:
     /// Chains per batch: one publication and one decision to call for all of them.
-    static constexpr std::size_t burst = 32;
+    static constexpr std::size_t burst = 64;
     /// Frames on the wire per turn of the loop, give or take a burst: a busy driver does not keep
     /// the wire from answering. A chain that is cut counts as what becomes of it.
     static constexpr std::size_t turn_budget = 256;
