@@ -115,6 +115,11 @@ BootImage read_boot_image(std::string_view file, const std::string& what) {
     if (!notes) {
         throw Error(fmt::format("{} does not hold a 64-bit x86 kernel.", what));
     }
+    if (notes->end > image.vmlinux.size()) {
+        throw Error(fmt::format(
+            "{} is damaged or incomplete: its segments reach to byte {}, and it has {}.", what,
+            notes->end, image.vmlinux.size()));
+    }
     if (!notes->pvh_entry) {
         throw Error(fmt::format(
             "{} has no PVH entry point, so QEMU cannot start it directly: build it with "

@@ -1,5 +1,6 @@
 #include "guest/elf_image.h"
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <vector>
@@ -81,6 +82,7 @@ std::optional<KernelNotes> read_kernel_notes(std::string_view image) {
     }
     KernelNotes notes;
     for (const GElf_Phdr& segment : program_headers(elf.get())) {
+        notes.end = std::max<std::uint64_t>(notes.end, segment.p_offset + segment.p_filesz);
         if (segment.p_type != PT_NOTE) {
             continue;
         }

@@ -1,6 +1,7 @@
 // What skbtrail wants to know of an ELF file: a kernel, a module, a program.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -11,6 +12,7 @@ namespace skbtrail::guest {
 struct KernelNotes {
     std::string build_id;    ///< lower-case hex; empty when there is none
     bool pvh_entry = false;  ///< it has XEN_ELFNOTE_PHYS32_ENTRY: QEMU can start it directly
+    std::uint64_t end = 0;   ///< of the last segment, in bytes from the image's start
 };
 
 /// True when `image` begins as an ELF file does.

@@ -193,6 +193,7 @@ void StepRunner::start(const JobStep& step) {
 void StepRunner::conclude(int status) {
     drain();
     const JobStep& step = *current_.step;
+    tell_exhaustion();
     const bool in_time = current_.signals_sent == 0;
     PhaseMessage ended;
     ended.name = phase::step_ended;
@@ -221,6 +222,13 @@ void StepRunner::conclude(int status) {
         link_.error("The step " + step.name + " failed with status " +
                     std::to_string(*ended.status) +
                     (current_.last_error_line.empty() ? "." : ": " + current_.last_error_line));
+    }
+}
+
+/// Before the host hears of a failure, so that it can name the reason with it.
+void StepRunner::tell_exhaustion() {
+    for (const std::string& sentence : exhaustion_.news()) {
+        link_.notice(sentence);
     }
 }
 
@@ -364,6 +372,7 @@ void StepRunner::status_line(const std::string& step, const std::string& line) {
     const nlohmann::json message = status.value("message", nlohmann::json());
     if (*event == "command ended" && code.is_number_integer()) {
         current_.command = code.get<int>();
+        tell_exhaustion();
     } else if (*event == "error" && message.is_string()) {
         current_.collector_message = message.get<std::string>();
     }

@@ -9,6 +9,7 @@
 
 #include <sys/types.h>
 
+#include "guest/init/exhaustion.h"
 #include "guest/init/host_link.h"
 #include "guest/job.h"
 
@@ -57,6 +58,7 @@ class StepRunner {
     void start(const JobStep& step);
     void conclude(int status);
     void wait_for_events(int patience_ms);
+    void tell_exhaustion();
     void handle_deadline();
     void reap();
     void drain();
@@ -70,6 +72,7 @@ class StepRunner {
     const JobSpec& job_;
     HostLink& link_;
     int signals_ = -1;
+    Exhaustion exhaustion_;
     std::vector<Source> sources_;
     Current current_;
     bool children_left_ = true;

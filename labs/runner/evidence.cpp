@@ -1,6 +1,9 @@
 #include "labs/runner/evidence.h"
 
 #include <algorithm>
+#include <string_view>
+
+#include <fmt/format.h>
 
 #include "labs/runner/data_files.h"
 
@@ -11,8 +14,22 @@ constexpr std::size_t usual_lines = 15;
 constexpr std::size_t panic_lines = 30;
 constexpr std::size_t looked_at = 120;
 
+constexpr std::string_view panic_mark = "Kernel panic - not syncing";
+
+/// What the kernel writes last in each of its ways to end (kernel/reboot.c).
+struct Ending {
+    std::string_view mark;
+    std::string_view text;
+};
+constexpr Ending endings[] = {
+    {panic_mark, "panicked"},
+    {"reboot: Power down", "powered off"},
+    {"reboot: Restarting system", "restarted"},
+    {"reboot: System halted", "halted"},
+};
+
 bool is_panic(const std::string& line) {
-    return line.find("Kernel panic - not syncing") != std::string::npos;
+    return line.find(panic_mark) != std::string::npos;
 }
 
 /// libvirt writes the command line over many lines, each ended by a backslash but the last.
@@ -32,6 +49,18 @@ std::vector<std::string> console_evidence(const std::filesystem::path& console) 
         lines.erase(lines.begin(), lines.end() - usual_lines);
     }
     return lines;
+}
+
+std::string console_ending(const std::filesystem::path& console) {
+    for (const auto& line : last_lines(console, looked_at)) {
+        for (const auto& ending : endings) {
+            // Behind the time stamp; a panic's first line is followed by its backtrace.
+            if (const auto at = line.find(ending.mark); at != std::string::npos) {
+                return fmt::format("{} (\"{}\" on its console)", ending.text, line.substr(at));
+            }
+        }
+    }
+    return {};
 }
 
 std::vector<std::string> qemu_evidence(const std::filesystem::path& log) {

@@ -10,6 +10,10 @@ namespace skbtrail::labs {
 /// The end of the guest's console; when the kernel panicked, from the panic on.
 std::vector<std::string> console_evidence(const std::filesystem::path& console);
 
+/// How the guest's kernel ended, as its console tells it, in words that follow "the guest ": that
+/// it panicked, powered off, restarted or halted. Empty when it says none of these.
+std::string console_ending(const std::filesystem::path& console);
+
 /// The end of libvirt's log of QEMU without QEMU's command line: what QEMU itself wrote.
 std::vector<std::string> qemu_evidence(const std::filesystem::path& log);
 

@@ -43,6 +43,21 @@ std::string printable(std::string_view line) {
     return clean;
 }
 
+/// The last line with anything to see in it; of a very long one, the end.
+std::string last_line(std::string_view text) {
+    constexpr std::size_t longest = 200;
+    constexpr std::string_view blank{" \t\r\n\0", 5};
+    const auto last = text.find_last_not_of(blank);
+    if (last == std::string_view::npos) {
+        return {};
+    }
+    text = text.substr(0, last + 1);
+    const auto before = text.rfind('\n');
+    const auto line = before == std::string_view::npos ? text : text.substr(before + 1);
+    return line.size() <= longest ? printable(line)
+                                  : "…" + printable(line.substr(line.size() - longest));
+}
+
 }  // namespace
 
 GuestProgress::GuestProgress(const Lab& lab, PhaseLog& phases) : lab_(lab), phases_(phases) {}
@@ -100,6 +115,7 @@ void GuestProgress::on(const guest::PhaseMessage& message) {
 }
 
 void GuestProgress::step_started(const LabStep& step) {
+    notices_before_ = results_.notices.size();
     if (step.record) {
         next("collector prepared", collector_limit);
     } else {
@@ -198,6 +214,9 @@ void GuestProgress::on(const guest::NoticeMessage& message) {
 }
 
 void GuestProgress::on(const guest::ErrorMessage& message) {
+    if (!failure_.empty()) {
+        return;  // the same in the guest's words, or what followed from it
+    }
     fail(fmt::format("the guest reports: {}{}{}", printable(message.message),
                      collector_error_.empty() ? "" : " The collector: ", collector_error_));
     next("power-off", power_off_limit);
@@ -224,16 +243,14 @@ const LabStep* GuestProgress::find_step(const std::string& name) const {
 }
 
 std::string GuestProgress::last_output() const {
-    std::string_view rest = results_.output;
-    while (!rest.empty() && rest.back() == '\n') {
-        rest.remove_suffix(1);
+    std::string text;
+    if (const auto line = last_line(results_.output); !line.empty()) {
+        text = ". Its last line: " + line;
     }
-    if (rest.empty()) {
-        return {};
+    for (std::size_t i = notices_before_; i < results_.notices.size(); ++i) {
+        text += (text.empty() ? ". " : " – ") + results_.notices[i];
     }
-    const auto begin = rest.rfind('\n');
-    return ". Its last line: " +
-           printable(begin == std::string_view::npos ? rest : rest.substr(begin + 1));
+    return text;
 }
 
 }  // namespace skbtrail::labs

@@ -64,6 +64,7 @@ class GuestProgress {
     void step_ended(const LabStep& step, const guest::PhaseMessage& message);
     const LabStep* find_step(const std::string& name) const;
     bool is_last(const LabStep& step) const { return &step == &lab_.steps.back(); }
+    /// What belongs to the failure of a step: its last line, and what the guest noticed of it.
     std::string last_output() const;
 
     const Lab& lab_;
@@ -72,7 +73,8 @@ class GuestProgress {
     std::string phase_;
     std::string failure_;  ///< the first one
     std::string collector_error_;
-    std::string output_line_;  ///< begun, not ended yet
+    std::string output_line_;         ///< begun, not ended yet
+    std::size_t notices_before_ = 0;  ///< that came before the step that runs
 };
 
 }  // namespace skbtrail::labs

@@ -8,6 +8,7 @@
 #include <fmt/ranges.h>
 
 #include "guest/cache.h"
+#include "guest/error.h"
 #include "labs/runner/data_files.h"
 #include "labs/runner/domain.h"
 #include "labs/runner/embedded_driver.h"
@@ -68,7 +69,7 @@ void GuestMachine::assemble(const ResultDirectory& results,
     start_nic(results);
     steering_.background(building_, "image", image_limit,
                          [this, request = std::move(request)](const auto&, std::string& text) {
-                             const auto image = guest::build_initramfs(request(), cache_);
+                             const auto image = build_image(request());
                              text = fmt::format("{} MiB", (fs::file_size(image) + (1 << 19)) >> 20);
                              return image;
                          });
@@ -78,6 +79,15 @@ void GuestMachine::assemble(const ResultDirectory& results,
     choice_ = std::move(found.choice);
     hypervisor_ = std::make_unique<Hypervisor>(steering_.await(opening_));
     steering_.wait([this] { return nic_ready_; });
+}
+
+fs::path GuestMachine::build_image(const guest::InitramfsRequest& request) const {
+    try {
+        return guest::build_initramfs(request, cache_);
+    } catch (const guest::Error& error) {
+        throw CannotRun(fmt::format("the guest of {} cannot be put together: {}",
+                                    lab_file().string(), error.what()));
+    }
 }
 
 void GuestMachine::open_hypervisor() {
@@ -168,8 +178,10 @@ void GuestMachine::nic_says() {
                 "nic", in_lock_step() ? lab_.wire.kind + ", in lock-step" : lab_.wire.kind);
         }
     } catch (const CannotRun& error) {
-        steering_.phases().fail("nic", error.what());
-        throw;
+        const auto text = fmt::format("{} (Its wire and features are those of {}.)", error.what(),
+                                      lab_file().string());
+        steering_.phases().fail("nic", text);
+        throw CannotRun(text);
     }
 }
 

@@ -68,6 +68,9 @@ class GuestMachine {
         AcceleratorChoice choice;
     };
 
+    /// The file whose members a failure is about.
+    std::filesystem::path lab_file() const { return lab_.folder / "lab.json"; }
+    std::filesystem::path build_image(const guest::InitramfsRequest& request) const;
     void open_hypervisor();
     void find_machine();
     void find_kernel();

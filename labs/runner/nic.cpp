@@ -164,7 +164,11 @@ void Nic::end() noexcept {
 }
 
 std::string Nic::last_words() const {
-    const auto lines = last_lines(options_.log, 1);
+    auto lines = last_lines(options_.log, 2);
+    // Behind what was wrong with its arguments: of no use to who did not write them.
+    if (lines.size() == 2 && lines.back().starts_with("Try ")) {
+        lines.pop_back();
+    }
     return lines.empty() ? std::string() : fmt::format(". It said: {}", lines.back());
 }
 

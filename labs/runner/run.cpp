@@ -19,6 +19,7 @@
 #include "labs/runner/result_directory.h"
 #include "labs/runner/run_directory.h"
 #include "labs/runner/steering.h"
+#include "labs/runner/watch.h"
 
 namespace skbtrail::labs {
 namespace {
@@ -105,14 +106,24 @@ class Run {
             decoder.feed(stream.read(closed));
             take_messages(decoder);
             if (closed && !progress_.results().ended) {
-                progress_.closed(fmt::format(
-                    "the guest stopped in the middle ({})",
-                    decoder.finish() ? "without a word" : decoder.finish().error().message));
+                progress_.closed(stopped_early(decoder));
             }
         });
         steering_.wait([&] { return progress_.results().ended; });
         stream.acknowledge();
         steering_.watch().remove(stream.fd());
+    }
+
+    /// Why a guest was gone before its last message.
+    std::string stopped_early(const guest::StreamDecoder& decoder) const {
+        if (const auto ending = console_ending(results_->console()); !ending.empty()) {
+            return fmt::format(
+                "the guest {} before its steps were done: a script of {} did that, or the kernel "
+                "itself",
+                ending, lab_.folder.string());
+        }
+        return fmt::format("the guest stopped in the middle ({})",
+                           decoder.finish() ? "without a word" : decoder.finish().error().message);
     }
 
     void take_messages(guest::StreamDecoder& decoder) {
@@ -186,11 +197,20 @@ class Run {
             phases_.fail(failed->phase, error.what());
         }
         give_up();
+        if (const auto ending = overdue_ending(error); !ending.empty()) {
+            failed->text += fmt::format(" But the guest {}.", ending);
+        }
         if (failed->phase == "boot" && machine_.doubt_accelerator()) {
             failed->text +=
                 " (It ran under KVM; --accelerator tcg tells whether that is the reason.)";
         }
         throw RunFailed(cause, failed->text, failed->phase, evidence(), kept());
+    }
+
+    /// How a guest has ended that a phase waited for in vain.
+    std::string overdue_ending(const std::exception& error) const {
+        const bool overdue = dynamic_cast<const DeadlinePassed*>(&error) != nullptr;
+        return overdue && results_ ? console_ending(results_->console()) : std::string();
     }
 
     /// Ends everything, quickly, whatever state it is in. Never throws.

@@ -5,12 +5,15 @@
 #include <string>
 
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
 
+#include "tests/guest/broken_lab.h"
 #include "tests/guest/program.h"
 
 namespace fs = std::filesystem;
 using Catch::Matchers::ContainsSubstring;
+using skbtrail::tests::BrokenLab;
 using skbtrail::tests::run;
 using skbtrail::tests::Scratch;
 
@@ -33,9 +36,83 @@ TEST_CASE("a lab that is not there, and what a typo meant") {
     CHECK(unknown.status == 2);
     CHECK_THAT(unknown.output,
                ContainsSubstring("no lab \"ping-recieve\"") && ContainsSubstring("ping-receive"));
-    const auto path = run(scratch, {"skbtrail", "run", "../labs/ping-receive"});
-    CHECK(path.status == 2);
-    CHECK_THAT(path.output, ContainsSubstring("--labs"));
+    for (const char* name : {"../labs/ping-receive", "/etc", "..", "ping-receive/"}) {
+        INFO(name);
+        const auto path = run(scratch, {"skbtrail", "run", name});
+        CHECK(path.status == 2);
+        CHECK_THAT(path.output, ContainsSubstring("is a path") && ContainsSubstring("--labs"));
+    }
+    CHECK(run(scratch, {"skbtrail", "run", ""}).status == 2);
+    CHECK(scratch.left_behind().empty());
+}
+
+TEST_CASE(
+    "what is wrong in a lab's folder is told with its file and place, before anything boots") {
+    struct Case {
+        const char* file;
+        const char* text;
+        const char* told;
+    };
+    const auto broken = GENERATE(
+        Case{"lab.json", "", "lab.json: there is nothing in it"},
+        Case{"lab.json", "{\"format\": \"skbtrail-lab\",", "lab.json: line 1, column"},
+        Case{"lab.json", "{\"format\":\"skbtrail-lab\",\"version\":1,\"titel\":\"\"}", "title"},
+        Case{"expect.json", "{\"format\":\n\"skbtrail-expectation\",", "expect.json: line 2"},
+        Case{"wire.json", "{\"steps\":\n", "wire.json: not JSON: parse error at line 2"});
+    CAPTURE(broken.file, broken.text);
+    const Scratch scratch;
+    const BrokenLab lab(scratch);
+    lab.write(broken.file, broken.text);
+    const auto outcome = lab.run();
+    INFO(outcome.output);
+    CHECK(outcome.status == 2);
+    CHECK_THAT(outcome.output,
+               ContainsSubstring(broken.told) && ContainsSubstring(lab.file(broken.file).string()));
+    CHECK(!fs::exists(lab.results() / "console.log"));
+    CHECK(scratch.left_behind().empty());
+}
+
+TEST_CASE("what only the card or the kernel can refuse of a lab is told with the lab's file") {
+    struct Case {
+        void (*change)(nlohmann::json&);
+        const char* told;
+    };
+    const auto broken =
+        GENERATE(Case{[](nlohmann::json& lab) { lab["wire"]["kind"] = "scirpt"; },
+                      "no wire of the kind \"scirpt\"; did you mean \"script\"?"},
+                 Case{[](nlohmann::json& lab) { lab["nic"]["features"] = {{"mrg_rxbfu", true}}; },
+                      "no feature \"mrg_rxbfu\""},
+                 Case{[](nlohmann::json& lab) { lab["modules"] = {"no_such_module"}; },
+                      "no module no_such_module"});
+    CAPTURE(broken.told);
+    const Scratch scratch;
+    const BrokenLab lab(scratch);
+    lab.change(broken.change);
+    const auto outcome = lab.run();
+    INFO(outcome.output);
+    CHECK(outcome.status == 2);
+    const auto failure = outcome.output.find("skbtrail: the run failed in phase");
+    REQUIRE(failure != std::string::npos);
+    const auto sentence =
+        outcome.output.substr(failure, outcome.output.find('\n', failure) - failure);
+    CHECK_THAT(sentence,
+               ContainsSubstring(broken.told) && ContainsSubstring(lab.file("lab.json").string()));
+    CHECK(!fs::exists(lab.results() / "console.log"));
+    CHECK(scratch.left_behind().empty());
+}
+
+TEST_CASE("what is no kernel image is told with its file") {
+    const Scratch scratch;
+    const fs::path image = write(scratch.path() / "bzImage", "this boots nowhere");
+    for (const fs::path& kernel : {image, scratch.path() / "nowhere", scratch.temporary()}) {
+        const auto outcome = run(scratch, {"skbtrail", "run", "ping-receive", "--kernel", kernel,
+                                           "--output", scratch.path() / "results"});
+        INFO(outcome.output);
+        CHECK(outcome.status == 2);
+        CHECK_THAT(outcome.output,
+                   ContainsSubstring("phase \"kernel\"") && ContainsSubstring(kernel.string()));
+        CHECK(scratch.left_behind().empty());
+    }
 }
 
 TEST_CASE("wrong usage exits with 64") {
@@ -110,6 +187,25 @@ TEST_CASE("what is no recording is not judged") {
     const auto missing = run(scratch, {"skbtrail", "show", scratch.path() / "nowhere.json"});
     CHECK(missing.status == 2);
     CHECK_THAT(missing.output, ContainsSubstring("nowhere.json"));
+}
+
+TEST_CASE("a source tree that does not say its version is told") {
+    const Scratch scratch;
+    const fs::path tree = scratch.path() / "linux";
+    fs::create_directories(tree / "net" / "core");
+    write(tree / "net" / "core" / "dev.c", "int first(void)\n{\n\treturn 0;\n}\n");
+    const auto verify = [&] {
+        return run(scratch, {"skbtrail", "expect", "verify", "ping-receive", "--source", tree});
+    };
+    const auto without = verify();
+    INFO(without.output);
+    CHECK(without.status == 1);
+    CHECK_THAT(without.output, ContainsSubstring("warning: no Makefile of " + tree.string()) &&
+                                   ContainsSubstring("conditions on the version"));
+    write(tree / "Makefile", "VERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 95\n");
+    const auto with = verify();
+    INFO(with.output);
+    CHECK_THAT(with.output, ContainsSubstring("in Linux 6.12.95") && !ContainsSubstring("warning"));
 }
 
 TEST_CASE("an expectation with a typo in a keyword") {

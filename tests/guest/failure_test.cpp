@@ -10,10 +10,12 @@
 #include <catch2/matchers/catch_matchers_string.hpp>
 #include <signal.h>
 
+#include "tests/guest/broken_lab.h"
 #include "tests/guest/program.h"
 
 namespace fs = std::filesystem;
 using Catch::Matchers::ContainsSubstring;
+using skbtrail::tests::BrokenLab;
 using skbtrail::tests::eventually;
 using skbtrail::tests::processes_naming;
 using skbtrail::tests::Program;
@@ -56,6 +58,41 @@ TEST_CASE("a collector that cannot attach says why") {
     CHECK(outcome.status == 2);
     CHECK_THAT(outcome.output, ContainsSubstring("lockdown"));
     CHECK(!fs::exists(scratch.path() / "results" / "recording.json"));
+    check_nothing_left(scratch);
+}
+
+TEST_CASE("a script that switches its guest off is told as such") {
+    const Scratch scratch;
+    const BrokenLab lab(scratch);
+    lab.write("prepare.sh", "poweroff -f\nsleep 20\n");
+    const auto outcome = lab.run();
+    INFO(outcome.output);
+    CHECK(outcome.status == 2);
+    CHECK_THAT(outcome.output, ContainsSubstring("phase \"prepare\"") &&
+                                   ContainsSubstring("guest powered off") &&
+                                   ContainsSubstring(lab.file("").string()));
+    check_nothing_left(scratch);
+}
+
+TEST_CASE("a script that floods its output, fills its disk and hangs is ended, and all is told") {
+    const Scratch scratch;
+    const BrokenLab lab(scratch);
+    lab.write("prepare.sh",
+              "head -c 3000000 /dev/zero | tr '\\0' y\n"
+              "mount -o remount,size=4m /tmp\n"
+              "dd if=/dev/zero of=/tmp/all bs=1M\n"
+              "trap '' TERM\n"
+              "while :; do sleep 1; done\n");
+    lab.change([](nlohmann::json& document) { document["steps"][0]["deadline_s"] = 5; });
+    const auto outcome = lab.run();
+    INFO(outcome.output);
+    CHECK(outcome.status == 2);
+    CHECK_THAT(outcome.output, ContainsSubstring("\"prepare\" (prepare.sh) did not end within") &&
+                                   ContainsSubstring("truncated after") &&
+                                   ContainsSubstring("The file system /tmp of the guest") &&
+                                   ContainsSubstring("is full"));
+    // 1 MiB of each of its two streams.
+    CHECK(fs::file_size(lab.results() / "output.txt") <= 2 << 20);
     check_nothing_left(scratch);
 }
 

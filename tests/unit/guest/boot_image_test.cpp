@@ -140,6 +140,7 @@ TEST_CASE("a kernel that cannot be started is refused with the reason") {
         {make_bzimage(std::string(100, 'y'), "6.12.1"), "not in gzip"},
         {make_bzimage(payload_of("gzip", "no kernel"), "6.12.1"), "64-bit x86 kernel"},
         {make_vmlinux("6.12.1", /*pvh=*/false), "CONFIG_PVH=y"},
+        {make_vmlinux("6.12.1").substr(0, 250), "damaged or incomplete: its segments"},
         {make_vmlinux(""), "which release"},
         {"\177ELF", "64-bit x86 kernel"},
     }));

@@ -32,6 +32,24 @@ TEST_CASE("without a panic the console's end is shown, harmless to a terminal") 
     CHECK(console_evidence(temporary / "absent").empty());
 }
 
+TEST_CASE("how a guest's kernel ended is in its console") {
+    const TemporaryDirectory temporary;
+    const auto ending = [&](const std::string& console) {
+        return console_ending(temporary.write("console.log", console));
+    };
+    CHECK(ending("[ 5.6] ACPI: PM: state S5\r\n[ 5.7] reboot: Power down\r\n") ==
+          "powered off (\"reboot: Power down\" on its console)");
+    CHECK(ending("[ 6.2] reboot: Restarting system\n[ 6.2] reboot: machine restart\n") ==
+          "restarted (\"reboot: Restarting system\" on its console)");
+    CHECK(ending("[ 6.2] reboot: System halted\n").starts_with("halted"));
+    // A panic restarts the machine; what came first is the reason.
+    CHECK(ending("[ 7.3] Kernel panic - not syncing: Fatal\n frame\n"
+                 "[ 7.4] reboot: Restarting system\n") ==
+          "panicked (\"Kernel panic - not syncing: Fatal\" on its console)");
+    CHECK(ending("[ 5.4] Run /init as init process\n").empty());
+    CHECK(console_ending(temporary / "absent").empty());
+}
+
 TEST_CASE("QEMU's own words are shown, not its command line") {
     const TemporaryDirectory temporary;
     const auto lines = qemu_evidence(temporary.write("qemu.log",

@@ -1,5 +1,6 @@
 #include "labs/runner/guest_progress.h"
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,7 @@ using guest::CollectorMessage;
 using guest::EndMessage;
 using guest::ErrorMessage;
 using guest::FileMessage;
+using guest::NoticeMessage;
 using guest::OutputMessage;
 using guest::PhaseMessage;
 using namespace std::chrono_literals;
@@ -42,11 +44,14 @@ CollectorMessage collector(const nlohmann::json& status) {
 struct Story {
     TimePoint now{100s};
     std::vector<std::string> finished;
+    std::vector<std::string> failed;
     Lab lab = ping_lab();
     PhaseLog phases{[this] { return now; },
                     [this](const PhaseEvent& event) {
                         if (event.kind == PhaseEvent::Kind::finished) {
                             finished.push_back(event.phase);
+                        } else if (event.kind == PhaseEvent::Kind::failed) {
+                            failed.push_back(event.phase);
                         }
                     }};
     GuestProgress progress{lab, phases};
@@ -115,6 +120,38 @@ TEST_CASE("a step that fails is told with its last line") {
                           ContainsSubstring("ip:  [31mno such device"));
     REQUIRE(story.phases.failure());
     CHECK(story.phases.failure()->phase == "prepare");
+}
+
+TEST_CASE("a step that fails is told with what the guest noticed of it") {
+    Story story;
+    story.boot();
+    story.say({NoticeMessage{"Of something else."}, phase("step started", "prepare"),
+               OutputMessage{"prepare", OutputMessage::Stream::standard_output,
+                             "232+0 records out\n" + std::string(3, '\0')},
+               NoticeMessage{"The file system /tmp is full."}, phase("step ended", "prepare", 1),
+               ErrorMessage{"The step prepare failed with status 1."}});
+    CHECK_THROWS_WITH(story.progress.take(EndMessage{1}),
+                      ContainsSubstring("status 1. Its last line: 232+0 records out – The file "
+                                        "system /tmp is full.") &&
+                          !ContainsSubstring("something else"));
+    CHECK(std::ranges::count(story.failed, "power-off") == 0);
+}
+
+TEST_CASE("of a line without an end its end is told") {
+    Story story;
+    story.boot();
+    story.say({phase("step started", "prepare"),
+               OutputMessage{"prepare", OutputMessage::Stream::standard_output,
+                             std::string(5000, 'x') + "the end"},
+               phase("step ended", "prepare", 3)});
+    std::string told;
+    try {
+        story.progress.take(EndMessage{1});
+    } catch (const CannotRun& error) {
+        told = error.what();
+    }
+    CHECK_THAT(told, ContainsSubstring("…x") && ContainsSubstring("xthe end"));
+    CHECK(told.size() < 400);
 }
 
 TEST_CASE("a recording is taken also when the recorded step failed") {
