@@ -67,9 +67,18 @@ void print_edges(const source::Verification& verification, bool all) {
     }
 }
 
+void warn_without_version(const source::SourceTree& tree, const std::string& named) {
+    if (!tree.release().empty()) return;
+    fmt::print(stderr,
+               "skbtrail: warning: no Makefile of {} says which version of Linux it is: conditions "
+               "on the version are not applied, and steps for other versions are looked for too\n",
+               named);
+}
+
 int verify_labs(const VerifyArguments& arguments) {
     const auto& tables = source::named_call_tables();
     const source::SourceTree tree(arguments.tree, tables.scope);
+    warn_without_version(tree, arguments.tree);
     bool failed = false;
     for (const auto& lab : arguments.labs) {
         const auto file = expectation_of(lab, arguments.lab_directories);
