@@ -99,8 +99,8 @@ class Verifier {
         }
         // What may be inlined may as well not have been split off yet, or any more: then it is its
         // caller that has to make its calls.
-        const bool merged = step.may_inline && edge.finding == Finding::no_callee &&
-                            define(step.call, {}).empty();
+        const bool merged =
+            step.may_inline && edge.finding == Finding::no_callee && define(step.call, {}).empty();
         if (merged) edge.required = false;
         add(std::move(edge));
         if (step.calls && !left_out(step.when)) {
