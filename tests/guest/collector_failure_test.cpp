@@ -7,14 +7,11 @@
 #include <catch2/matchers/catch_matchers_string.hpp>
 #include <fmt/format.h>
 
-#include "tests/guest/machine.h"
-#include "tests/guest/nic.h"
+#include "tests/guest/testbed.h"
 
 using Catch::Matchers::ContainsSubstring;
 using skbtrail::tests::Agent;
-using skbtrail::tests::Machine;
-using skbtrail::tests::Nic;
-using skbtrail::tests::Scratch;
+using skbtrail::tests::Testbed;
 
 namespace {
 
@@ -48,11 +45,8 @@ void check_refuses(Agent& agent, const std::string& sentence, const std::string&
 }  // namespace
 
 TEST_CASE("the collector on a machine that is not as it would like it") {
-    const Scratch scratch;
-    const auto socket = scratch.path() / "nic";
-    Nic nic(scratch, socket);
-    Machine machine(scratch, socket);
-    auto& agent = machine.agent();
+    Testbed testbed;
+    auto& agent = testbed.machine.agent();
     agent.bring_up_network();
     agent.run(fmt::format("mountpoint -q {0} || mount -t tracefs tracefs {0}", tracing));
 
@@ -105,5 +99,5 @@ TEST_CASE("the collector on a machine that is not as it would like it") {
         "mount -t securityfs none /sys/kernel/security; echo confidentiality "
         ">/sys/kernel/security/lockdown");
     check_refuses(agent, "locked down");
-    nic.stop();
+    testbed.nic.stop();
 }

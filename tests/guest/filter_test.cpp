@@ -9,14 +9,11 @@
 #include <catch2/matchers/catch_matchers_string.hpp>
 #include <fmt/format.h>
 
-#include "tests/guest/machine.h"
-#include "tests/guest/nic.h"
+#include "tests/guest/testbed.h"
 
 using Catch::Matchers::ContainsSubstring;
 using skbtrail::tests::Agent;
-using skbtrail::tests::Machine;
-using skbtrail::tests::Nic;
-using skbtrail::tests::Scratch;
+using skbtrail::tests::Testbed;
 
 namespace {
 
@@ -59,11 +56,8 @@ void record(Agent& agent, const std::string& options, const std::string& command
 }  // namespace
 
 TEST_CASE("the collector records the packets that it is asked for, and no others") {
-    const Scratch scratch;
-    const auto socket = scratch.path() / "nic";
-    Nic nic(scratch, socket);
-    Machine machine(scratch, socket);
-    auto& agent = machine.agent();
+    Testbed testbed;
+    auto& agent = testbed.machine.agent();
     agent.must("ip link set lo up");
     agent.bring_up_network();
     // ARP, the loopback device and ICMP all have something to show each time.
@@ -157,5 +151,5 @@ TEST_CASE("the collector records the packets that it is asked for, and no others
         CHECK_THAT(refused("--plan /run/plan --functions \"frob_*\""),
                    ContainsSubstring("--functions frob_*"));
     }
-    nic.stop();
+    testbed.nic.stop();
 }

@@ -9,14 +9,11 @@
 #include <catch2/matchers/catch_matchers_string.hpp>
 #include <fmt/format.h>
 
-#include "tests/guest/machine.h"
-#include "tests/guest/nic.h"
+#include "tests/guest/testbed.h"
 
 using Catch::Matchers::ContainsSubstring;
 using skbtrail::tests::Agent;
-using skbtrail::tests::Machine;
-using skbtrail::tests::Nic;
-using skbtrail::tests::Scratch;
+using skbtrail::tests::Testbed;
 
 namespace {
 
@@ -48,11 +45,8 @@ unsigned long resident(Agent& agent) {
 }  // namespace
 
 TEST_CASE("the collector hands on what it records while it records") {
-    const Scratch scratch;
-    const auto socket = scratch.path() / "nic";
-    Nic nic(scratch, socket);
-    Machine machine(scratch, socket);
-    auto& agent = machine.agent();
+    Testbed testbed;
+    auto& agent = testbed.machine.agent();
     agent.must("ip link set lo up");
     agent.bring_up_network();
 
@@ -98,15 +92,12 @@ TEST_CASE("the collector hands on what it records while it records") {
         CHECK_THAT(agent.must("tail -n 1 /run/last"), ContainsSubstring("\"losses\""));
         agent.must("rm /run/last");
     }
-    nic.stop();
+    testbed.nic.stop();
 }
 
 TEST_CASE("the collector ends when nobody reads what it hands on") {
-    const Scratch scratch;
-    const auto socket = scratch.path() / "nic";
-    Nic nic(scratch, socket);
-    Machine machine(scratch, socket);
-    auto& agent = machine.agent();
+    Testbed testbed;
+    auto& agent = testbed.machine.agent();
     agent.must("ip link set lo up");
     {
         INFO("somebody who does not read");
@@ -129,5 +120,5 @@ TEST_CASE("the collector ends when nobody reads what it hands on") {
         agent.must("ping -c 2 127.0.0.1; sleep 3");
         CHECK(agent.run("pidof skbtrail-collect").output.empty());
     }
-    nic.stop();
+    testbed.nic.stop();
 }
