@@ -23,6 +23,7 @@
 #include "tracer/bpf/prober.h"
 #include "tracer/capture.h"
 #include "tracer/chain/recording_json.h"
+#include "tracer/chain/text.h"
 #include "tracer/command.h"
 #include "tracer/failure.h"
 #include "tracer/files.h"
@@ -240,7 +241,7 @@ std::map<std::uint32_t, std::string> thread_names(const std::string& tracefs,
                                                   const std::vector<std::uint32_t>& threads) {
     std::map<std::uint32_t, std::string> seen;
     const auto saved = try_read_file(tracefs + "/saved_cmdlines").value_or("");
-    for (const auto line : split_lines(saved)) {  // "PID NAME"
+    for (const auto line : chain::split_lines(saved)) {  // "PID NAME"
         const auto blank = line.find(' ');
         std::uint32_t tid = 0;
         const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), tid);

@@ -40,9 +40,6 @@ int try_write_file(const std::string& path, std::string_view text);
 /// The same. Throws Failure.
 void write_file(const std::string& path, std::string_view text);
 
-/// The lines of `text`, without their ends; views into `text`.
-std::vector<std::string_view> split_lines(std::string_view text);
-
 /// The words of a line, at blanks and tabs; views into `line`.
 std::vector<std::string_view> split_words(std::string_view line);
 

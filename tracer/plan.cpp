@@ -1,12 +1,12 @@
 #include "tracer/plan.h"
 
 #include <algorithm>
-#include <charconv>
 #include <concepts>
 #include <iterator>
 
 #include <fmt/format.h>
 
+#include "tracer/chain/text.h"
 #include "tracer/failure.h"
 #include "tracer/files.h"
 
@@ -18,15 +18,14 @@ constexpr std::string_view first_line = "skbtrail-plan 2";
 
 template <std::integral Number>
 Number number(std::string_view word) {
-    Number value = 0;
-    const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
-    if (error != std::errc{} || end != word.data() + word.size()) {
+    const auto value = chain::whole_number<Number>(word);
+    if (!value) {
         throw Failure(
             fmt::format("The plan is damaged: \"{}\" is not a number of the size "
                         "that belongs there. Delete the file.",
                         word.substr(0, 40)));
     }
-    return value;
+    return *value;
 }
 
 std::vector<std::string_view> split_tabs(std::string_view line) {
@@ -171,7 +170,7 @@ std::string to_text(const Plan& plan) {
 }
 
 Plan parse_plan(std::string_view text) {
-    const auto lines = split_lines(text);
+    const auto lines = chain::split_lines(text);
     if (lines.empty() || lines.front() != first_line) {
         throw Failure(
             fmt::format("This is not a plan of this version: it does not begin with "

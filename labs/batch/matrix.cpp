@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cctype>
-#include <charconv>
 #include <sstream>
 
 #include <fmt/format.h>
@@ -10,17 +9,12 @@
 
 #include "labs/runner/failure.h"
 #include "tracer/chain/json_reader.h"
+#include "tracer/chain/text.h"
 
 namespace skbtrail::labs::batch {
 namespace {
 
 constexpr chain::DocumentKind batch_kind{"skbtrail-batch", 1, "a batch's list of labs"};
-
-bool is_number(const std::string& text, std::size_t& value) {
-    const auto end = text.data() + text.size();
-    const auto read = std::from_chars(text.data(), end, value);
-    return read.ec == std::errc() && read.ptr == end;
-}
 
 }  // namespace
 
@@ -56,16 +50,16 @@ std::vector<std::string> split_kernels(const std::vector<std::string>& given) {
 }
 
 Shard parse_shard(const std::string& text) {
-    const auto slash = text.find('/');
-    Shard shard;
-    if (slash == std::string::npos || !is_number(text.substr(0, slash), shard.index) ||
-        !is_number(text.substr(slash + 1), shard.count) || shard.index == 0 ||
-        shard.index > shard.count) {
+    const auto slash = std::min(text.find('/'), text.size());
+    const auto index = chain::whole_number<std::size_t>(text.substr(0, slash));
+    const auto count =
+        chain::whole_number<std::size_t>(text.substr(std::min(slash + 1, text.size())));
+    if (!index || !count || *index == 0 || *index > *count) {
         throw CannotRun(fmt::format(
             "--shard {} is not a part of a whole: it is i/n, the i-th of n parts, from 1/n to n/n",
             text));
     }
-    return shard;
+    return {*index, *count};
 }
 
 std::vector<Cell> part_of(const std::vector<Cell>& cells, const Shard& shard) {

@@ -1,12 +1,12 @@
 #include "labs/bless/json_place.h"
 
 #include <algorithm>
-#include <charconv>
-#include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+
+#include "tracer/chain/text.h"
 
 namespace skbtrail::labs::bless {
 namespace {
@@ -50,12 +50,8 @@ class Walker {
     std::optional<std::size_t> child(std::size_t at, const std::string& token) const {
         const bool object = text_[at] == '{';
         if (!object && text_[at] != '[') return std::nullopt;
-        std::size_t wanted = 0;
-        const auto [end, error] =
-            std::from_chars(token.data(), token.data() + token.size(), wanted);
-        if (!object && (error != std::errc() || end != token.data() + token.size())) {
-            return std::nullopt;
-        }
+        const auto wanted = chain::whole_number<std::size_t>(token);
+        if (!object && !wanted) return std::nullopt;
         at = skip_white(at + 1);
         for (std::size_t index = 0; at < text_.size() && text_[at] != '}' && text_[at] != ']';
              ++index) {
@@ -67,7 +63,7 @@ class Walker {
                 at = skip_white(behind);  // the colon
                 at = skip_white(at + 1);
             }
-            if (object ? key == token : index == wanted) return at;
+            if (object ? key == token : index == *wanted) return at;
             at = skip_white(skip_value(at));
             if (at < text_.size() && text_[at] == ',') at = skip_white(at + 1);
         }

@@ -10,6 +10,7 @@
 #include "labs/check/check.h"
 #include "labs/check/expectation_json.h"
 #include "tracer/chain/names.h"
+#include "tracer/chain/text.h"
 
 namespace skbtrail::labs::bless {
 namespace {
@@ -88,7 +89,7 @@ class Proposing {
         }
     }
 
-    std::optional<Change> change_for(const Divergence& divergence) const {
+    std::optional<Change> change_for(const Divergence& divergence) {
         switch (divergence.cause) {
             case Cause::unexpected_call:
                 return one_more(divergence);
@@ -115,7 +116,7 @@ class Proposing {
                                          divergence.called, shared(divergence))};
     }
 
-    std::optional<Change> one_less(const Divergence& divergence) const {
+    std::optional<Change> one_less(const Divergence& divergence) {
         // What goes by another name, and does the same below, keeps its steps.
         if (divergence.cause == Cause::not_called && !divergence.called.empty() &&
             find_value(text_, divergence.place + "/calls") && !named_.contains(divergence.place)) {
@@ -200,20 +201,8 @@ class Proposing {
     Proposal proposal_;
     std::set<std::string> given_up_;
     std::map<std::string, std::size_t> changes_;
-    mutable std::set<std::string> named_;  ///< steps that got another name already
+    std::set<std::string> named_;  ///< steps that got another name already
 };
-
-/// Cuts at newlines, without them.
-std::vector<std::string_view> lines(std::string_view text) {
-    std::vector<std::string_view> result;
-    while (!text.empty()) {
-        const auto end = text.find('\n');
-        result.push_back(text.substr(0, end));
-        if (end == std::string_view::npos) break;
-        text.remove_prefix(end + 1);
-    }
-    return result;
-}
 
 }  // namespace
 
@@ -253,8 +242,8 @@ std::string with_hunks(std::string_view expectation, const Proposal& proposal,
 
 std::vector<std::string> lines_of(std::string_view expectation, const Hunk& hunk) {
     const auto changed = edited(expectation, hunk.edit);
-    const auto before = lines(expectation);
-    const auto after = lines(changed);
+    const auto before = chain::split_lines(expectation);
+    const auto after = chain::split_lines(changed);
     std::size_t front = 0;
     while (front < before.size() && front < after.size() && before[front] == after[front]) ++front;
     std::size_t back = 0;

@@ -1,9 +1,10 @@
 #include "labs/diff/durations.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <cstddef>
+
+#include "tracer/chain/text.h"
 
 namespace skbtrail::labs::diff {
 namespace {
@@ -18,10 +19,8 @@ std::optional<unsigned> instruction_clock(const chain::Recording& recording) {
     if (clock == host.end() || clock->second != "instructions" || length == host.end()) {
         return std::nullopt;
     }
-    unsigned value = 0;
-    const auto& text = length->second;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc() || end != text.data() + text.size() || value == 0) return std::nullopt;
+    const auto value = chain::whole_number<unsigned>(length->second);
+    if (!value || *value == 0) return std::nullopt;
     return value;
 }
 
@@ -59,10 +58,13 @@ void DurationMeter::add(const chain::Call& a, const chain::Call& b) {
     pairs_.emplace(&a, &b);
 }
 
-bool DurationMeter::waits(const chain::Call& call) const {
-    return rules_.find(Effect::waits, names_.id(call.function), {}).has_value() ||
-           std::any_of(call.calls.begin(), call.calls.end(),
-                       [&](const chain::Call& below) { return waits(below); });
+bool DurationMeter::waits(const chain::Call& call) {
+    if (const auto known = waits_.find(&call); known != waits_.end()) return known->second;
+    const bool found = rules_.find(Effect::waits, names_.id(call.function), {}).has_value() ||
+                       std::any_of(call.calls.begin(), call.calls.end(),
+                                   [&](const chain::Call& below) { return waits(below); });
+    waits_.emplace(&call, found);
+    return found;
 }
 
 /// Whether both did the same, noise and other packets included.
@@ -72,7 +74,7 @@ bool DurationMeter::same_work(const chain::Call& a, const chain::Call& b) const 
                       [&](const auto& one, const auto& other) { return same_work(one, other); });
 }
 
-Durations DurationMeter::sum_up(unsigned nanoseconds_per_instruction) const {
+Durations DurationMeter::sum_up(unsigned nanoseconds_per_instruction) {
     Durations result;
     result.nanoseconds_per_instruction = nanoseconds_per_instruction;
     std::vector<double> differences;

@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -29,15 +30,17 @@ class DurationMeter {
     void add(const chain::Call& a, const chain::Call& b);
 
     /// `nanoseconds_per_instruction` is only handed on.
-    Durations sum_up(unsigned nanoseconds_per_instruction) const;
+    Durations sum_up(unsigned nanoseconds_per_instruction);
 
   private:
     bool same_work(const chain::Call& a, const chain::Call& b) const;
-    bool waits(const chain::Call& call) const;
+    bool waits(const chain::Call& call);
 
     RuleBook& rules_;
     NameTable& names_;
     std::map<const chain::Call*, const chain::Call*> pairs_;
+    /// What waits() has found: calls are asked for once for each of those around them.
+    std::unordered_map<const chain::Call*, bool> waits_;
 };
 
 }  // namespace skbtrail::labs::diff

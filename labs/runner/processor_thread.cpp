@@ -1,6 +1,5 @@
 #include "labs/runner/processor_thread.h"
 
-#include <charconv>
 #include <fstream>
 #include <iterator>
 #include <string>
@@ -10,6 +9,7 @@
 
 #include "labs/runner/failure.h"
 #include "labs/runner/reaper.h"
+#include "tracer/chain/text.h"
 
 namespace skbtrail::labs {
 namespace {
@@ -37,13 +37,10 @@ std::string_view value_of(std::string_view status, std::string_view key) {
 std::optional<Sleep> parse_sleep(std::string_view status) {
     const auto state = value_of(status, "State");
     const auto times = value_of(status, "voluntary_ctxt_switches");
+    const auto number = chain::whole_number<decltype(Sleep::times)>(times);
+    if (state.empty() || !number) return std::nullopt;
     Sleep sleep;
-    const auto [end, error] =
-        std::from_chars(times.data(), times.data() + times.size(), sleep.times);
-    if (state.empty() || times.empty() || error != std::errc() ||
-        end != times.data() + times.size()) {
-        return std::nullopt;
-    }
+    sleep.times = *number;
     sleep.asleep = state.front() == 'S';
     return sleep;
 }

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 
 #include <fcntl.h>
@@ -12,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tracer/chain/text.h"
 #include "tracer/failure.h"
 #include "tracer/files.h"
 
@@ -21,17 +21,10 @@ namespace {
 
 constexpr const char* own_namespace = "/proc/self/ns/net";
 
-std::optional<std::uint32_t> number_in(const std::string& text) {
-    std::uint32_t value = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-    return value;
-}
-
 std::string namespace_path(const std::string& text) {
     if (text.empty()) return own_namespace;
     if (text.front() == '/') return text;
-    if (number_in(text)) return fmt::format("/proc/{}/ns/net", text);
+    if (chain::whole_number<std::uint32_t>(text)) return fmt::format("/proc/{}/ns/net", text);
     return "/run/netns/" + text;
 }
 
@@ -65,7 +58,7 @@ std::uint32_t interface_number(const std::string& name, const std::string& path)
 
 /// Where control groups of version 2 are mounted.
 std::string cgroup_mount() {
-    for (const auto line : split_lines(try_read_file("/proc/self/mounts").value_or(""))) {
+    for (const auto line : chain::split_lines(try_read_file("/proc/self/mounts").value_or(""))) {
         const auto words = split_words(line);
         if (words.size() > 2 && words[2] == "cgroup2") return std::string(words[1]);
     }
@@ -105,7 +98,8 @@ PacketFilter resolve_filter(const FilterText& text) {
     }
     if (!text.interface.empty()) {
         filter.ifindex = interface_number(text.interface, path);
-        if (filter.ifindex == 0) filter.ifindex = number_in(text.interface).value_or(0);
+        if (filter.ifindex == 0)
+            filter.ifindex = chain::whole_number<std::uint32_t>(text.interface).value_or(0);
         if (filter.ifindex == 0) {
             throw Failure(fmt::format("There is no interface \"{}\" in {}. `ip link` lists them.",
                                       text.interface,

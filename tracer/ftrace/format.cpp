@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "tracer/chain/text.h"
 #include "tracer/failure.h"
 #include "tracer/files.h"
 
@@ -42,7 +43,7 @@ std::optional<Field> EventFormat::array(std::string_view name) const {
 }
 
 std::optional<Field> EventFormat::find(std::string_view name, bool is_array) const {
-    for (const auto line : split_lines(text)) {
+    for (const auto line : chain::split_lines(text)) {
         const auto begin = line.find("field:");
         if (begin == std::string_view::npos) continue;
         const auto end = line.find(';', begin);

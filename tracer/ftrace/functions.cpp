@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "tracer/chain/text.h"
 #include "tracer/files.h"
 
 namespace skbtrail::tracer {
@@ -39,7 +40,7 @@ std::string_view bracketed(std::string_view word) {
 std::unordered_map<std::string, std::vector<std::uint64_t>> addresses_by_name(
     std::string_view kallsyms) {
     std::unordered_map<std::string, std::vector<std::uint64_t>> symbols;
-    for (const auto line : split_lines(kallsyms)) {
+    for (const auto line : chain::split_lines(kallsyms)) {
         const auto words = split_words(line);  // address type name [module]
         if (words.size() < 3 || words[1].size() != 1) continue;
         if (std::string_view("tTwW").find(words[1][0]) == std::string_view::npos) continue;
@@ -61,7 +62,7 @@ std::vector<TraceableFunction> parse_traceable_functions(std::string_view text) 
     std::vector<TraceableFunction> functions;
     functions.reserve(text.size() / 40);
     std::uint32_t record = 0;
-    for (const auto line : split_lines(text)) {
+    for (const auto line : chain::split_lines(text)) {
         ++record;
         const auto words = split_words(line);
         if (words.size() < 2) continue;
@@ -80,7 +81,7 @@ std::vector<TraceableFunction> parse_traceable_names(std::string_view text,
     std::vector<TraceableFunction> functions;
     std::vector<const std::vector<std::uint64_t>*> candidates;  // per function
     std::uint32_t record = 0;
-    for (const auto line : split_lines(text)) {
+    for (const auto line : chain::split_lines(text)) {
         ++record;
         const auto words = split_words(line);
         if (words.empty()) continue;
@@ -131,7 +132,7 @@ std::vector<TraceableFunction> parse_traceable_names(std::string_view text,
 
 std::vector<Module> parse_modules(std::string_view text) {
     std::vector<Module> modules;
-    for (const auto line : split_lines(text)) {
+    for (const auto line : chain::split_lines(text)) {
         const auto words = split_words(line);  // name size users dependants state address
         if (words.size() < 6) continue;
         Module module;
@@ -145,7 +146,7 @@ std::vector<Module> parse_modules(std::string_view text) {
 
 KernelSymbols::KernelSymbols(std::string_view kallsyms) : text_(kallsyms) {
     by_address_.reserve(kallsyms.size() / 60);
-    for (const auto line : split_lines(kallsyms)) {
+    for (const auto line : chain::split_lines(kallsyms)) {
         const auto blank = line.find(' ');
         if (blank == std::string_view::npos || line.size() < blank + 4) continue;
         const char type = line[blank + 1];

@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "tracer/chain/text.h"
 #include "tracer/failure.h"
 
 namespace skbtrail::tracer {
@@ -47,19 +48,15 @@ void remove_abandoned_kprobe_events(const std::string& tracefs) {
     std::set<std::string> groups;
     std::set<std::string> events;
     const auto text = try_read_file(tracefs + "/kprobe_events").value_or("");
-    for (const auto line : split_lines(text)) {  // "p:GROUP/EVENT PLACE ARGUMENTS"
+    for (const auto line : chain::split_lines(text)) {  // "p:GROUP/EVENT PLACE ARGUMENTS"
         const auto colon = line.find(':');
         const auto slash = line.find('/');
         const auto blank = line.find(' ');
         if (colon > slash || slash > blank || blank == std::string_view::npos) continue;
         const auto group = line.substr(colon + 1, slash - colon - 1);
         if (!group.starts_with(group_prefix)) continue;
-        long pid = 0;
-        const auto digits = group.substr(group_prefix.size());
-        const auto [end, error] =
-            std::from_chars(digits.data(), digits.data() + digits.size(), pid);
-        if (error != std::errc{} || end != digits.data() + digits.size()) continue;
-        if (::kill(static_cast<pid_t>(pid), 0) == 0 || errno != ESRCH) continue;
+        const auto pid = chain::whole_number<long>(group.substr(group_prefix.size()));
+        if (!pid || ::kill(static_cast<pid_t>(*pid), 0) == 0 || errno != ESRCH) continue;
         groups.emplace(group);
         events.emplace(line.substr(colon + 1, blank - colon - 1));
     }
@@ -271,7 +268,7 @@ void KprobeEvents::switch_off() {}
 std::uint64_t KprobeEvents::missed() const {
     std::uint64_t count = 0;
     const auto text = try_read_file(tracefs_ + "/kprobe_profile").value_or("");
-    for (const auto line : split_lines(text)) {  // event, hits, misses
+    for (const auto line : chain::split_lines(text)) {  // event, hits, misses
         const auto words = split_words(line);
         if (words.size() != 3 || (words[0] != plain_ && words[0] != with_bytes_)) continue;
         std::uint64_t misses = 0;

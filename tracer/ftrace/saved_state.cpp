@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "tracer/chain/text.h"
 #include "tracer/failure.h"
 #include "tracer/files.h"
 
@@ -41,14 +42,6 @@ std::uint64_t start_of(long pid) {
     return ticks;
 }
 
-template <typename Number>
-std::optional<Number> number(std::string_view text) {
-    Number value = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-    return value;
-}
-
 void put_back(const SavedState::Entry& entry) {
     if (!entry.by_word) {
         // An empty text would be no write at all.
@@ -57,7 +50,7 @@ void put_back(const SavedState::Entry& entry) {
     }
     const Fd fd(::open(entry.path.c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC));
     if (!fd) return;
-    for (const auto line : split_lines(entry.text)) {
+    for (const auto line : chain::split_lines(entry.text)) {
         for (const auto word : split_words(line)) {
             const auto ended = std::string(word) + ' ';
             (void)!::write(fd.get(), ended.data(), ended.size());
@@ -72,8 +65,8 @@ std::optional<std::pair<long, std::uint64_t>> owner_of(std::string_view name) {
     name.remove_suffix(suffix.size());
     const auto dash = name.find('-');
     if (dash == std::string_view::npos) return std::nullopt;
-    const auto pid = number<long>(name.substr(0, dash));
-    const auto start = number<std::uint64_t>(name.substr(dash + 1));
+    const auto pid = chain::whole_number<long>(name.substr(0, dash));
+    const auto start = chain::whole_number<std::uint64_t>(name.substr(dash + 1));
     if (!pid || !start) return std::nullopt;
     return std::pair(*pid, *start);
 }
@@ -94,7 +87,7 @@ std::vector<SavedState::Entry> parse_journal(std::string_view text) {
         if (!header) break;
         const auto words = split_words(*header);
         if (words.size() != 2) break;
-        const auto size = number<std::size_t>(words[0]);
+        const auto size = chain::whole_number<std::size_t>(words[0]);
         if (!size || *size >= text.size()) break;
         entries.push_back(
             {std::string(*path), std::string(text.substr(0, *size)), words[1] == "words"});

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tracer/chain/text.h"
 #include "tracer/failure.h"
 
 namespace skbtrail::tracer {
@@ -35,10 +36,7 @@ std::vector<std::string> list_directory(const std::string& path) {
 std::optional<unsigned> number_behind(std::string_view text, std::string_view prefix) {
     if (!text.starts_with(prefix)) return std::nullopt;
     text.remove_prefix(prefix.size());
-    unsigned value = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-    return value;
+    return chain::whole_number<unsigned>(text);
 }
 
 /// The word in brackets of a file like trace_clock: "[local] global mono".
@@ -70,7 +68,7 @@ void remove_left_behind(const std::string& instances) {
 }  // namespace
 
 std::string find_tracefs() {
-    for (const auto line : split_lines(try_read_file("/proc/self/mounts").value_or(""))) {
+    for (const auto line : chain::split_lines(try_read_file("/proc/self/mounts").value_or(""))) {
         const auto words = split_words(line);
         if (words.size() > 2 && words[2] == "tracefs") {
             std::string path(words[1]);
@@ -120,7 +118,7 @@ std::size_t page_size(const std::string& tracefs) {
     EventFormat header;
     header.text = try_read_file(tracefs + "/events/header_page").value_or("");
     // "field: char data; offset:16; size:4080;": the data fills the page behind the header.
-    for (const auto line : split_lines(header.text)) {
+    for (const auto line : chain::split_lines(header.text)) {
         if (line.find(" data;") == std::string_view::npos) continue;
         const auto number = [line](std::string_view key) {
             std::size_t value = 0;
@@ -137,7 +135,7 @@ std::size_t page_size(const std::string& tracefs) {
 
 CpuStats parse_stats(std::string_view text) {
     CpuStats stats;
-    for (const auto line : split_lines(text)) {
+    for (const auto line : chain::split_lines(text)) {
         const auto colon = line.find(": ");
         if (colon == std::string_view::npos) continue;
         std::uint64_t value = 0;
@@ -208,7 +206,7 @@ void TraceBuffer::take_top(const std::string& tracefs) {
     const auto events = try_read_file(tracefs + "/set_event").value_or("");
     if (!trim(events).empty()) {
         refuse(fmt::format("Somebody else's trace of the event {}",
-                           trim(split_lines(trim(events)).front())),
+                           trim(chain::split_lines(trim(events)).front())),
                fmt::format("echo > {}/set_event", tracefs));
     }
     // Whatever would narrow our view.
@@ -274,7 +272,7 @@ void TraceBuffer::choose(const std::vector<std::uint32_t>& records,
         }
     }
     const auto text = read_file(path);
-    const auto lines = split_lines(text);
+    const auto lines = chain::split_lines(text);
     bool same = lines.size() == names.size();
     for (std::size_t i = 0; same && i < lines.size(); ++i) {
         same = lines[i].substr(0, lines[i].find(' ')) == names[i];

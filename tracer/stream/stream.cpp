@@ -24,8 +24,8 @@ StreamSetting with_limit(StreamSetting setting, std::size_t limit) {
 
 }  // namespace
 
-// While half of the memory fills with what comes, what came before is worked on: decoded it takes
-// about three times as much, and what is under way stays.
+// While an eighth of the memory fills with what comes, what came before is worked on: decoded it
+// takes about three times as much, and what is under way stays.
 Stream::Stream(LineOutput& output, Format format, StreamSetting setting, std::size_t memory,
                const chain::Observed& observed)
     : output_(output),

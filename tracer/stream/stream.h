@@ -19,7 +19,8 @@
 namespace skbtrail::tracer {
 
 /// Works on what the reader hands over, on a thread of its own, and writes what is complete. Takes
-/// half of its memory for what waits to be worked on; what does not fit is counted as lost.
+/// an eighth of its memory for what waits to be worked on, and a quarter for what is under way;
+/// what does not fit is counted as lost.
 class Stream {
   public:
     /// Prepares the first line. `memory`: bytes, in all. `setting` without a limit.
