@@ -30,7 +30,7 @@ struct DomainSpec {
     std::filesystem::path nic_socket;     ///< skbtrail-nic listens here
     std::filesystem::path stream_socket;  ///< we listen here; QEMU connects
     std::filesystem::path console;        ///< file that gets the serial console
-    /// A second serial line: we listen here, QEMU connects; empty: there is none.
+    /// A virtio console (hvc0), for a person: we listen here, QEMU connects; empty: there is none.
     std::filesystem::path terminal_socket;
     /// Device features by the NIC's names ("mrg_rxbuf"): those that libvirt can switch are switched
     /// in QEMU too, so that neither end offers what the lab excludes.

@@ -41,7 +41,7 @@ class GuestMachine {
     /// for everything that find_parts() began.
     void assemble(const ResultDirectory& results, std::function<guest::InitramfsRequest()> request);
     /// Starts the guest; returns when its stream is connected. `terminal`: where somebody listens
-    /// for a second serial line; empty: there is none.
+    /// for a virtio console; empty: there is none.
     void start(const std::filesystem::path& console, const std::string& domain_template,
                const std::filesystem::path& terminal = {});
     /// Ends QEMU and the NIC: the guest has said all, QEMU need not be waited for, nor libvirt's

@@ -113,7 +113,7 @@ class Shell {
             {.name = shell_step,
              .command = {"/bin/sh", "-c",
                          fmt::format("mkdir -p /exchange; cd /exchange; "
-                                     "exec </dev/ttyS1 >/dev/ttyS1 2>&1; {}; "
+                                     "exec </dev/hvc0 >/dev/hvc0 2>&1; {}; "
                                      "export TERM={} PS1='guest:\\w# '; sh -i; exit 0",
                                      window_size(), terminal_type())},
              .record = false,

@@ -1,5 +1,5 @@
 // An interactive guest: a lab's machine, prepared as the lab does it, with a shell instead of its
-// exercise, on a serial line of its own. What the shell leaves in /exchange comes back.
+// exercise, on a console of its own. What the shell leaves in /exchange comes back.
 #pragma once
 
 #include <filesystem>

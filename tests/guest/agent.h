@@ -1,5 +1,5 @@
-// A shell in a guest that a test types into: machine_agent.sh on the guest's second serial port, of
-// which QEMU makes a socket.
+// A shell in a guest that a test types into: machine_agent.sh on the guest's virtio console, of
+// which QEMU makes a socket. (The emulated UART lost 16 bytes at a time on a busy host.)
 #pragma once
 
 #include <chrono>

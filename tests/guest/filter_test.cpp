@@ -50,6 +50,8 @@ void record(Agent& agent, const std::string& options, const std::string& command
                     options, command.empty() ? "" : " -- sh -c '" + command + "'"));
     INFO(options << ": " << outcome.output);
     REQUIRE(outcome.status == 0);
+    // What was lost stands at the recording's end.
+    INFO(agent.run("tr '\\n' ' ' </run/r.json | grep -o '\"losses\":.*' | head -c 4000").output);
     CHECK_THAT(outcome.output, ContainsSubstring("\"lost\":0}"));
 }
 

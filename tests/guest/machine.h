@@ -1,7 +1,7 @@
 // A guest in QEMU, started by hand, in front of a NIC: a test types commands into it.
 //
-// It boots our kernel with an initramfs whose only job is an agent (machine_agent.sh) on the second
-// serial port, so that one boot serves as many steps as a test has. QEMU ends with the test's
+// It boots our kernel with an initramfs whose only job is an agent (machine_agent.sh) on a virtio
+// console, so that one boot serves as many steps as a test has. QEMU ends with the test's
 // process, however that ends.
 #pragma once
 

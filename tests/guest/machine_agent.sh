@@ -1,8 +1,8 @@
 #!/bin/sh
-# Runs the lines that come over the second serial port, one after another, in one shell. Behind the
+# Runs the lines that come over the virtio console, one after another, in one shell. Behind the
 # output of each: a line "@@@ STATUS".
-stty -F /dev/ttyS1 raw -echo
-exec </dev/ttyS1 >/dev/ttyS1 2>&1
+exec </dev/hvc0 >/dev/hvc0 2>&1
+stty raw -echo # when it is open: the last one to close it takes its settings along
 echo "@@@ ready"
 while read -r line; do
     eval "$line"

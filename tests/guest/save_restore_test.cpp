@@ -51,7 +51,7 @@ std::string domain_of(const Scratch& scratch) {
       <rom enabled='no'/>
     </interface>
     <serial type='file'><source path='{}'/><target port='0'/></serial>
-    <serial type='unix'><source mode='bind' path='{}'/><target port='1'/></serial>
+    <console type='unix'><source mode='bind' path='{}'/><target type='virtio'/></console>
     <channel type='file'>
       <source path='{}'/><target type='virtio' name='org.skbtrail.stream'/>
     </channel>

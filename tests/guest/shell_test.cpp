@@ -35,9 +35,8 @@ TEST_CASE("a shell does what is typed, and files come and go by /exchange") {
                       SKBTRAIL_BIN "/skbtrail", exchange});
     INFO(outcome.output);
     CHECK(outcome.status == 0);
-    CHECK_THAT(outcome.output, ContainsSubstring("cloud-amd64") &&
-                                   ContainsSubstring("/dev/ttyS1") && ContainsSubstring("INT 42") &&
-                                   ContainsSubstring("\nlast"));
+    CHECK_THAT(outcome.output, ContainsSubstring("cloud-amd64") && ContainsSubstring("/dev/hvc0") &&
+                                   ContainsSubstring("INT 42") && ContainsSubstring("\nlast"));
     CHECK(text_of(exchange / "from-guest") == "hello\n");
     CHECK(text_of(exchange / "from-host") == "hello\n");
     CHECK(scratch.left_behind().empty());
