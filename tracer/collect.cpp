@@ -1,29 +1,22 @@
 #include "tracer/collect.h"
 
-#include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <chrono>
-#include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <functional>
-#include <map>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <set>
 #include <utility>
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tracer/assemble.h"
-#include "tracer/bpf/prober.h"
+#include "tracer/calibrate.h"
 #include "tracer/capture.h"
-#include "tracer/chain/recording_json.h"
-#include "tracer/chain/text.h"
 #include "tracer/command.h"
 #include "tracer/failure.h"
 #include "tracer/files.h"
@@ -34,13 +27,14 @@
 #include "tracer/ftrace/saved_state.h"
 #include "tracer/ftrace/trace_buffer.h"
 #include "tracer/function_table.h"
+#include "tracer/notes.h"
 #include "tracer/observed.h"
-#include "tracer/plan.h"
-#include "tracer/plan_compute.h"
-#include "tracer/policy.h"
+#include "tracer/output_file.h"
+#include "tracer/plan_choice.h"
 #include "tracer/reader.h"
 #include "tracer/stream/line_output.h"
 #include "tracer/stream/stream.h"
+#include "tracer/thread_names.h"
 
 namespace skbtrail::tracer {
 
@@ -56,86 +50,11 @@ class Stopwatch {
     std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
-void note(const std::string& text) {
-    fmt::print(stderr, "skbtrail-collect: {}\n", text);
-}
-
 void write_whole(const std::string& path, const std::string& text) {
     std::ofstream file(path, std::ios::binary | std::ios::trunc);
     file << text;
     file.close();
     if (!file) throw Failure(fmt::format("Cannot write {}: {}.", path, std::strerror(errno)));
-}
-
-/// The file of the recording. Opened early: nobody wants to learn after the command that it cannot
-/// be written. One that was made for nothing is removed.
-class OutputFile {
-  public:
-    explicit OutputFile(const std::string& path)
-        : path_(path), existed_(::access(path.c_str(), F_OK) == 0) {
-        const Fd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
-        if (!fd) fail();
-    }
-    ~OutputFile() {
-        if (!written_ && !existed_) ::unlink(path_.c_str());
-    }
-    OutputFile(const OutputFile&) = delete;
-    OutputFile& operator=(const OutputFile&) = delete;
-
-    /// Returns the recording's size in bytes.
-    std::uint64_t write(const chain::Recording& recording) {
-        std::ofstream file(path_, std::ios::binary | std::ios::trunc);
-        chain::write_json(recording, file);
-        file.flush();
-        const auto size = static_cast<std::int64_t>(file.tellp());
-        file.close();
-        if (!file) fail();
-        written_ = true;
-        return size < 0 ? 0 : static_cast<std::uint64_t>(size);
-    }
-
-  private:
-    [[noreturn]] void fail() const {
-        throw Failure(
-            fmt::format("The recording cannot be written to {}: {}.", path_, std::strerror(errno)));
-    }
-
-    std::string path_;
-    bool existed_;
-    bool written_ = false;
-};
-
-struct PlanInUse {
-    Plan plan;
-    bool computed = false;
-};
-
-PlanInUse get_plan(const Options& options, const std::string& tracefs,
-                   const std::vector<Module>& modules) {
-    Circumstances now;
-    now.collector = own_build_id();
-    now.build_id = kernel_build_id();
-    for (const auto& module : modules) now.modules.push_back({module.name, module.size});
-
-    if (!options.plan.empty()) {
-        if (const auto text = try_read_file(options.plan)) {
-            try {
-                auto plan = parse_plan(*text);
-                const auto why = why_unfit(plan, now);
-                if (why.empty()) return {std::move(plan), false};
-                note(fmt::format("the plan in {} is not used: {}", options.plan, why));
-            } catch (const Failure& failure) {
-                note(fmt::format("the plan in {} is not used: {}", options.plan, failure.what()));
-            }
-        } else if (options.plan != options.save_plan) {
-            note(fmt::format("there is no plan in {} yet: computing it", options.plan));
-        }
-    }
-    auto plan = compute_plan(tracefs);
-    plan.collector = std::move(now.collector);
-    plan.build_id = std::move(now.build_id);
-    plan.release = kernel_release();
-    return {std::move(plan), true};
 }
 
 void choose_functions(TraceBuffer& buffer, const Plan& plan) {
@@ -146,117 +65,6 @@ void choose_functions(TraceBuffer& buffer, const Plan& plan) {
         names.push_back(function.name);
     }
     buffer.choose(records, names);
-}
-
-/// Sets the probes; those that the kernel refuses become unavailable.
-void attach(Identity& identity, const Plan& plan, FunctionTable& functions,
-            std::vector<chain::Unavailable>& unavailable) {
-    std::vector<Probe> probes;
-    std::vector<FunctionId> ids;
-    for (FunctionId id = 0; id < plan.functions.size(); ++id) {
-        const auto& cookie = plan.functions[id].cookie;
-        if (!cookie) continue;
-        const auto& function = functions[id];
-        probes.push_back({function.symbol, function.site, *cookie,
-                          is_core(function.name, !function.module.empty())});
-        ids.push_back(id);
-    }
-    const auto refused = identity.attach(probes);
-    for (const auto& one : refused) {
-        const auto id = ids[one.index];
-        functions.not_probed(id);
-        if (one.reason.empty()) continue;
-        unavailable.push_back(
-            {functions[id].name, fmt::format("its sk_buffs are not recorded: {}", one.reason)});
-    }
-}
-
-struct Circumstance {
-    const Options& options;
-    const PacketFilter& filter;
-    const std::string& tracefs;
-    std::uint64_t page_offset_address = 0;
-    std::uint64_t vmemmap_address = 0;
-    const TraceBuffer& buffer;
-    SavedState& saved;
-};
-
-/// Finds by trying how sk_buffs can be told on this kernel. What was found not to work is noted in
-/// the plan, so that the next start need not try it again, and in `calibration`.
-std::unique_ptr<Identity> make_identity(const Circumstance& here, Plan& plan,
-                                        FunctionTable& functions,
-                                        std::vector<chain::Unavailable>& unavailable,
-                                        std::vector<std::string>& calibration) {
-    const auto& wanted = here.options.identity;
-    if (wanted == "bpf" || (wanted == "auto" && plan.no_bpf.empty())) {
-        try {
-            Prober::Options prober_options;
-            prober_options.ring_kib = here.options.buffer_kib;
-            prober_options.page_offset_address = here.page_offset_address;
-            prober_options.vmemmap_address = here.vmemmap_address;
-            prober_options.snaplen = here.options.snaplen;
-            prober_options.filter = here.filter;
-            auto prober = std::make_unique<Prober>(prober_options);
-            attach(*prober, plan, functions, unavailable);
-            return prober;
-        } catch (const Failure& failure) {
-            if (wanted == "bpf") throw;
-            // What libbpf says is a page long, and of use to those only who ask for --identity bpf.
-            plan.no_bpf = failure.what();
-            plan.no_bpf.resize(std::min(plan.no_bpf.size(), plan.no_bpf.find(" (libbpf")));
-            if (!plan.no_bpf.ends_with('.')) plan.no_bpf += '.';
-        }
-    }
-    if (!plan.no_bpf.empty()) {
-        calibration.push_back(
-            fmt::format("BPF on many functions (kprobe.multi) does not work "
-                        "here, so kprobe events are used: {}",
-                        plan.no_bpf));
-    }
-    if (here.filter.cgroup != 0 || here.filter.process != 0 ||
-        (here.filter.expression && !here.filter.expression->packet)) {
-        throw Failure(fmt::format(
-            "This kernel tells too little of packets to choose them by {}: {}",
-            here.filter.cgroup != 0    ? "control group"
-            : here.filter.process != 0 ? "process"
-                                       : "their link header",
-            plan.no_bpf.empty() ? "--identity kprobe-events knows their headers from the network "
-                                  "header on, interface and namespace only."
-                                : plan.no_bpf));
-    }
-    auto events = std::make_unique<KprobeEvents>(here.tracefs, here.buffer.directory(), plan.layout,
-                                                 here.page_offset_address, here.saved);
-    attach(*events, plan, functions, unavailable);
-    return events;
-}
-
-/// The name of a thread that lives; empty: it does not.
-std::string name_of_living(std::uint32_t tid) {
-    return std::string(trim(try_read_file(fmt::format("/proc/{}/comm", tid)).value_or("")));
-}
-
-/// Names of the threads that still live, and those that ftrace saw run; threads that ended told
-/// theirs in their events, where there are such events.
-std::map<std::uint32_t, std::string> thread_names(const std::string& tracefs,
-                                                  const std::vector<std::uint32_t>& threads) {
-    std::map<std::uint32_t, std::string> seen;
-    const auto saved = try_read_file(tracefs + "/saved_cmdlines").value_or("");
-    for (const auto line : chain::split_lines(saved)) {  // "PID NAME"
-        const auto blank = line.find(' ');
-        std::uint32_t tid = 0;
-        const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), tid);
-        if (error != std::errc{} || blank == std::string_view::npos) continue;
-        seen[tid] = line.substr(blank + 1);
-    }
-    std::map<std::uint32_t, std::string> names;
-    for (const auto tid : threads) {
-        if (auto name = name_of_living(tid); !name.empty()) {
-            names[tid] = std::move(name);
-        } else if (const auto known = seen.find(tid); known != seen.end()) {
-            names[tid] = known->second;
-        }
-    }
-    return names;
 }
 
 void add_kernel_losses(const std::vector<CpuStats>& buffers, const Identity& identity,
@@ -312,58 +120,100 @@ std::function<bool()> until_complete(const Identity& identity, const Options& op
     };
 }
 
-}  // namespace
+/// Root is asked for before anything else is looked at.
+void demand_root() {
+    if (::geteuid() == 0) return;
+    throw Failure(
+        "Recording needs root: the kernel lets nobody else trace it. Try: sudo skbtrail-collect …");
+}
 
-void collect(const Options& options, StatusWriter& status) {
-    const Stopwatch preparing;
-    if (::geteuid() != 0) {
-        throw Failure(
-            "Recording needs root: the kernel lets nobody else trace it. Try: sudo "
-            "skbtrail-collect …");
-    }
-    const SignalGuard signals;
-    Selection selection;
-    selection.filter = resolve_filter(options.filter);
-    std::optional<OutputFile> document;
-    std::optional<LineOutput> lines;
+/// One recording, phase by phase. What a phase sets up is undone in reverse.
+class Collection {
+  public:
+    Collection(const Options& options, StatusWriter& status);
+
+    void prepare();
+    void attach();
+    void record();
+    void conclude();
+
+  private:
+    void observe();
+    void begin_stream();
+    void watch();
+    void conclude_stream(const std::vector<CpuStats>& buffers);
+    void conclude_document();
+    void report(std::uint64_t bytes, std::size_t chains, std::size_t packets);
+
+    const Options& options_;
+    StatusWriter& status_;
+    const SignalGuard signals_;
+    Selection selection_;
+    std::optional<OutputFile> document_;
+    std::optional<LineOutput> lines_;
+
+    std::string tracefs_;
+    std::vector<Module> modules_;
+    PlanInUse chosen_;
+
+    std::optional<GraphDecoder> decoder_;
+    FunctionTable functions_;
+    SavedState saved_;
+    std::optional<TraceBuffer> buffer_;
+    std::unique_ptr<Identity> identity_;
+
+    Window window_;
+    std::optional<Capture> capture_;
+    std::optional<Stream> stream_;
+    chain::Recording recording_;
+    chain::Observed& observed_ = recording_.observed;
+};
+
+Collection::Collection(const Options& options, StatusWriter& status)
+    : options_(options), status_(status) {
+    selection_.filter = resolve_filter(options.filter);
     if (options.format == Format::json) {
-        document.emplace(options.output);
+        document_.emplace(options.output);
     } else {
-        lines.emplace(options.output);
+        lines_.emplace(options.output);
     }
-    const auto tracefs = find_tracefs();
-    check_tracer(tracefs);
-    const auto modules = parse_modules(try_read_file("/proc/modules").value_or(""));
-    auto [plan, computed] = get_plan(options, tracefs, modules);
-    for (const auto& text : plan.notes) note(text);
-    status.prepared(preparing.seconds(), computed);
+}
 
+void Collection::prepare() {
+    const Stopwatch preparing;
+    tracefs_ = find_tracefs();
+    check_tracer(tracefs_);
+    modules_ = parse_modules(try_read_file("/proc/modules").value_or(""));
+    chosen_ = choose_plan(options_, tracefs_, modules_);
+    for (const auto& text : chosen_.plan.notes) note(text);
+    status_.prepared(preparing.seconds(), chosen_.computed);
+}
+
+void Collection::attach() {
     const Stopwatch attaching;
+    auto& plan = chosen_.plan;
     const auto text_start = read_text_start();
     if (text_start == 0) {
         throw Failure(
             "The kernel hides the address of its text (_stext) from /proc/kallsyms. Allow root to "
             "see it: sysctl kernel.kptr_restrict=1");
     }
-    Plan whole_plan;
-    if (computed && !options.save_plan.empty()) whole_plan = plan;
-    narrow_functions(plan, options.functions, options.roots);
-    auto functions = place_functions(plan, text_start, modules);
-    const auto decoder = make_decoder(tracefs);
-    SavedState saved;
-    if (saved.repaired() > 0) {
+    std::optional<Plan> to_save;
+    if (chosen_.computed && !options_.save_plan.empty()) to_save = plan;
+    narrow_functions(plan, options_.functions, options_.roots);
+    functions_ = place_functions(plan, text_start, modules_);
+    decoder_ = make_decoder(tracefs_);
+    if (saved_.repaired() > 0) {
         note("the tracing settings that a killed skbtrail-collect left were put back");
     }
-    remove_abandoned_kprobe_events(tracefs);
-    TraceBuffer buffer(tracefs, options.buffer_kib, saved);
-    if (options.no_detach) buffer.keep();
-    choose_functions(buffer, plan);
+    remove_abandoned_kprobe_events(tracefs_);
+    buffer_.emplace(tracefs_, options_.buffer_kib, saved_);
+    if (options_.no_detach) buffer_->keep();
+    choose_functions(*buffer_, plan);
 
-    chain::Recording recording;
-    auto& observed = recording.observed;
-    observed.unavailable = plan.unavailable;
-    if (!buffer.is_private()) {
-        observed.calibration.emplace_back(
+    observed_.unavailable = plan.unavailable;
+    if (!buffer_->is_private()) {
+        observed_.calibration.emplace_back(
             "function_graph does not work in a trace instance of its own here, so the machine's "
             "own trace buffer is used");
     }
@@ -372,117 +222,143 @@ void collect(const Options& options, StatusWriter& status) {
     const auto variable = [text_start](const std::optional<std::int64_t>& offset) {
         return offset ? text_start + static_cast<std::uint64_t>(*offset) : 0;
     };
-    const Circumstance here{options,
-                            selection.filter,
-                            tracefs,
+    const Circumstance here{options_,
+                            selection_.filter,
+                            tracefs_,
                             variable(plan.page_offset_base),
                             variable(plan.vmemmap_base),
-                            buffer,
-                            saved};
-    const auto identity =
-        make_identity(here, plan, functions, observed.unavailable, observed.calibration);
-    if (computed && !options.save_plan.empty()) {
-        whole_plan.no_bpf = plan.no_bpf;
-        write_whole(options.save_plan, to_text(whole_plan));
+                            *buffer_,
+                            saved_};
+    identity_ = make_identity(here, plan, functions_, observed_.unavailable, observed_.calibration);
+    if (to_save) {
+        to_save->no_bpf = plan.no_bpf;
+        write_whole(options_.save_plan, to_text(*to_save));
     }
-    buffer.enable();
-    describe_functions(functions, observed);
-    if (!options.save_raw.empty()) save_functions(functions, options.save_raw);
-    status.attached(observed.traced.size(), observed.probed.size(), attaching.seconds());
-    if (signals.end_requested()) {
+    buffer_->enable();
+    describe_functions(functions_, observed_);
+    if (!options_.save_raw.empty()) save_functions(functions_, options_.save_raw);
+    status_.attached(observed_.traced.size(), observed_.probed.size(), attaching.seconds());
+    if (signals_.end_requested()) {
         throw Failure("Interrupted before the command began: nothing was recorded.");
     }
+}
 
-    observed.kernel_release = kernel_release();
-    observed.kernel_build_id = plan.build_id;
-    observed.machine = machine_name();
-    observed.collector_version = SKBTRAIL_VERSION;
-    observed.clock = "mono";
-    observed.command = options.command;
-    observed.tree_method = "function_graph";
-    observed.identity_method = identity->method();
-    observed.interfaces = list_interfaces();
+/// What is known of the machine and of this program before the command.
+void Collection::observe() {
+    observed_.kernel_release = kernel_release();
+    observed_.kernel_build_id = chosen_.plan.build_id;
+    observed_.machine = machine_name();
+    observed_.collector_version = SKBTRAIL_VERSION;
+    observed_.clock = "mono";
+    observed_.command = options_.command;
+    observed_.tree_method = "function_graph";
+    observed_.identity_method = identity_->method();
+}
 
-    selection.marked = identity->filters();
-    Window window;
-    observed.started = static_cast<chain::Nanoseconds>(now_ns());
-    const auto memory = options.memory_mib << 20U;
-    std::optional<Capture> capture;
-    std::optional<Stream> stream;
-    if (lines) {
-        const StreamSetting setting{functions,         decoder,   identity->decoder(),
-                                    plan.drop_reasons, selection, options.roots,
-                                    name_of_living};
-        stream.emplace(*lines, options.format, setting, memory, observed);
+/// The first line tells the circumstances, so those that may change are looked at now too.
+void Collection::begin_stream() {
+    observed_.started = static_cast<chain::Nanoseconds>(now_ns());
+    observed_.interfaces = list_interfaces();
+    const StreamSetting setting{
+        functions_, *decoder_,      identity_->decoder(), chosen_.plan.drop_reasons,
+        selection_, options_.roots, name_of_living};
+    stream_.emplace(*lines_, options_.format, setting, options_.memory_mib << 20U, observed_);
+}
+
+void Collection::record() {
+    observe();
+    selection_.marked = identity_->filters();
+    if (lines_) {
+        begin_stream();
     } else {
-        capture.emplace(memory);
+        capture_.emplace(options_.memory_mib << 20U);
     }
-    {
-        Reader reader(buffer, *identity, page_size(tracefs),
-                      stream ? stream->sink() : static_cast<RawSink&>(*capture), options.save_raw);
-        buffer.switch_on();
-        identity->switch_on();
-        window.begin = now_ns();
-        if (stream) stream->begin(window.begin);
-        status.command_started();
-        Limits limits{options.duration, {}};
-        if (options.command.empty()) {
-            limits.enough = until_complete(*identity, options, stream ? &*stream : nullptr);
-            wait_for_end(limits);
-        } else {
-            observed.exit_status = run_command(options.command, limits);
-        }
-        status.command_ended(observed.exit_status.value_or(0));
-        window.end = now_ns();
-        identity->switch_off();
-        buffer.switch_off();
-        reader.finish();
-    }
-    const auto buffers = buffer.stats();
-    observed.started = static_cast<chain::Nanoseconds>(window.begin);
-    observed.ended = static_cast<chain::Nanoseconds>(window.end);
-    observed.interfaces = list_interfaces();
-    observed.page_offset = identity->page_offset();
-    add_kernel_losses(buffers, *identity, recording.losses);
-    const auto total_of_losses = [&recording] {
-        std::uint64_t lost = 0;
-        for (const auto& loss : recording.losses) lost += loss.count;
-        return lost;
-    };
+    Reader reader(*buffer_, *identity_, page_size(tracefs_),
+                  stream_ ? stream_->sink() : static_cast<RawSink&>(*capture_), options_.save_raw);
+    buffer_->switch_on();
+    identity_->switch_on();
+    window_.begin = now_ns();
+    if (stream_) stream_->begin(window_.begin);
+    watch();
+    window_.end = now_ns();
+    identity_->switch_off();
+    buffer_->switch_off();
+    reader.finish();
+}
 
-    if (stream) {
-        for (const auto& stats : buffers) {
-            const auto counts = identity->counts(stats.cpu);
-            stream->assembler().add_counts(stats.cpu, counts.filtered, counts.lists_truncated);
-        }
-        stream->finish(window.end);
-        if (!observed.page_offset) observed.page_offset = stream->assembler().page_offset();
-        auto losses = stream->assembler().losses();
-        std::move(losses.begin(), losses.end(), std::back_inserter(recording.losses));
-        stream->conclude(observed, recording.losses);
-        status.recording_written(lines->written(), stream->chains(), stream->packets(),
-                                 total_of_losses());
-        if (options.no_detach) identity->keep();
-        return;
+/// Runs the command, or waits until somebody or a limit ends the recording.
+void Collection::watch() {
+    status_.command_started();
+    Limits limits{options_.duration, {}};
+    if (options_.command.empty()) {
+        limits.enough = until_complete(*identity_, options_, stream_ ? &*stream_ : nullptr);
+        wait_for_end(limits);
+    } else {
+        observed_.exit_status = run_command(options_.command, limits);
     }
-    capture->decode(decoder, identity->decoder());
-    if (!observed.page_offset) observed.page_offset = capture->page_offset();
-    for (auto& [cpu, one] : capture->cpus()) {
-        const auto counts = identity->counts(cpu);
+    status_.command_ended(observed_.exit_status.value_or(0));
+}
+
+void Collection::conclude() {
+    const auto buffers = buffer_->stats();
+    observed_.started = static_cast<chain::Nanoseconds>(window_.begin);
+    observed_.ended = static_cast<chain::Nanoseconds>(window_.end);
+    observed_.interfaces = list_interfaces();
+    observed_.page_offset = identity_->page_offset();
+    add_kernel_losses(buffers, *identity_, recording_.losses);
+    if (stream_) {
+        conclude_stream(buffers);
+    } else {
+        conclude_document();
+    }
+    if (options_.no_detach) identity_->keep();
+}
+
+void Collection::conclude_stream(const std::vector<CpuStats>& buffers) {
+    auto& assembler = stream_->assembler();
+    for (const auto& stats : buffers) {
+        const auto counts = identity_->counts(stats.cpu);
+        assembler.add_counts(stats.cpu, counts.filtered, counts.lists_truncated);
+    }
+    stream_->finish(window_.end);
+    if (!observed_.page_offset) observed_.page_offset = assembler.page_offset();
+    auto losses = assembler.losses();
+    std::move(losses.begin(), losses.end(), std::back_inserter(recording_.losses));
+    stream_->conclude(observed_, recording_.losses);
+    report(lines_->written(), stream_->chains(), stream_->packets());
+}
+
+void Collection::conclude_document() {
+    capture_->decode(*decoder_, identity_->decoder());
+    if (!observed_.page_offset) observed_.page_offset = capture_->page_offset();
+    for (auto& [cpu, one] : capture_->cpus()) {
+        const auto counts = identity_->counts(cpu);
         one.filtered = counts.filtered;
         one.lists_truncated += counts.lists_truncated;
     }
-    auto assembled = assemble(*capture, functions, window, plan.drop_reasons,
-                              thread_names(tracefs, threads_of(*capture)), selection);
-    begin_at(assembled.chains, options.roots);
-    recording.chains = std::move(assembled.chains);
-    recording.packets = std::move(assembled.packets);
+    auto assembled = assemble(*capture_, functions_, window_, chosen_.plan.drop_reasons,
+                              thread_names(tracefs_, threads_of(*capture_)), selection_);
+    begin_at(assembled.chains, options_.roots);
+    recording_.chains = std::move(assembled.chains);
+    recording_.packets = std::move(assembled.packets);
     std::move(assembled.losses.begin(), assembled.losses.end(),
-              std::back_inserter(recording.losses));
-    const auto bytes = document->write(recording);
-    status.recording_written(bytes, recording.chains.size(), recording.packets.size(),
-                             total_of_losses());
-    if (options.no_detach) identity->keep();
+              std::back_inserter(recording_.losses));
+    report(document_->write(recording_), recording_.chains.size(), recording_.packets.size());
+}
+
+void Collection::report(std::uint64_t bytes, std::size_t chains, std::size_t packets) {
+    status_.recording_written(bytes, chains, packets, chain::total(recording_.losses));
+}
+
+}  // namespace
+
+void collect(const Options& options, StatusWriter& status) {
+    demand_root();
+    Collection collection(options, status);
+    collection.prepare();
+    collection.attach();
+    collection.record();
+    collection.conclude();
 }
 
 }  // namespace skbtrail::tracer

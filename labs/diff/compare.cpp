@@ -25,7 +25,7 @@ Origin origin(const chain::Recording& recording, const std::string& name) {
     origin.build_id = recording.observed.kernel_build_id;
     const auto& host = recording.observed.host;
     if (const auto lab = host.find("lab"); lab != host.end()) origin.lab = lab->second;
-    for (const chain::Loss& loss : recording.losses) origin.lost += loss.count;
+    origin.lost = chain::total(recording.losses);
     return origin;
 }
 

@@ -7,6 +7,7 @@
 #include <catch2/matchers/catch_matchers_string.hpp>
 #include <fmt/format.h>
 
+#include "tests/guest/collector.h"
 #include "tests/guest/testbed.h"
 
 using Catch::Matchers::ContainsSubstring;
@@ -19,10 +20,12 @@ constexpr const char* tracing = "/sys/kernel/tracing";
 
 /// Records a ping, with what a shell does before in the same process.
 skbtrail::tests::Outcome collect(Agent& agent, const std::string& before = "") {
-    return agent.run(
+    return skbtrail::tests::record_all(
+        agent,
         fmt::format("sh -c '{}skbtrail-collect --plan /run/plan --save-plan /run/plan "
                     "-o /run/r.json --status-fd 2 -- ping -c 1 10.0.2.2' 2>&1",
-                    before));
+                    before),
+        "/run/r.json");
 }
 
 void check_records(Agent& agent) {

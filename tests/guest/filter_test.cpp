@@ -9,6 +9,7 @@
 #include <catch2/matchers/catch_matchers_string.hpp>
 #include <fmt/format.h>
 
+#include "tests/guest/collector.h"
 #include "tests/guest/testbed.h"
 
 using Catch::Matchers::ContainsSubstring;
@@ -42,16 +43,18 @@ std::size_t count_of(const std::vector<std::string>& lines, const std::string& w
         [&word](const std::string& line) { return line.find(word) != std::string::npos; }));
 }
 
-/// Records with `options` while `command` runs, without a loss.
-void record(Agent& agent, const std::string& options, const std::string& command) {
-    const auto outcome = agent.run(
+/// Records with `options` while `command` runs, without a loss. `before` prepares it.
+void record(Agent& agent, const std::string& options, const std::string& command,
+            const std::string& before = "") {
+    const auto outcome = skbtrail::tests::record_all(
+        agent,
         fmt::format("skbtrail-collect --plan /run/plan --save-plan /run/plan -o /run/r.json "
                     "--status-fd 2 {}{} 2>&1",
-                    options, command.empty() ? "" : " -- sh -c '" + command + "'"));
+                    options, command.empty() ? "" : " -- sh -c '" + command + "'"),
+        "/run/r.json", before);
     INFO(options << ": " << outcome.output);
     REQUIRE(outcome.status == 0);
-    // What was lost stands at the recording's end.
-    INFO(agent.run("tr '\\n' ' ' </run/r.json | grep -o '\"losses\":.*' | head -c 4000").output);
+    INFO(skbtrail::tests::losses_in(agent, "/run/r.json"));
     CHECK_THAT(outcome.output, ContainsSubstring("\"lost\":0}"));
 }
 
@@ -116,9 +119,9 @@ TEST_CASE("the collector records the packets that it is asked for, and no others
     CHECK(count_of(seen, "127.0.0.1") == 0);
 
     agent.must("mkfifo /run/go");
-    agent.must("sh -c \"read x </run/go; exec ping -c 1 10.0.2.2\" >/dev/null & echo $! >/run/it");
     record(agent, "--process $(cat /run/it)",
-           "echo go >/run/go; wget -q -T 1 -O - http://127.0.0.1:9/; sleep 0.5");
+           "echo go >/run/go; wget -q -T 1 -O - http://127.0.0.1:9/; sleep 0.5",
+           "sh -c \"read x </run/go; exec ping -c 1 10.0.2.2\" >/dev/null & echo $! >/run/it");
     seen = summaries(agent);
     CHECK(count_of(seen, "10.0.2.2") == 2);
     CHECK(count_of(seen, "127.0.0.1") == 0);
@@ -132,8 +135,7 @@ TEST_CASE("the collector records the packets that it is asked for, and no others
         CHECK_THAT(functions, ContainsSubstring("ip_list_rcv"));
         CHECK_THAT(functions, !ContainsSubstring("__napi_poll"));
 
-        agent.must("ping -c 20 -i 0.2 10.0.2.2 >/dev/null &");
-        record(agent, "--duration 1", "");
+        record(agent, "--duration 1", "", "ping -c 20 -i 0.2 10.0.2.2 >/dev/null &");
         CHECK(count_of(summaries(agent), "ICMP echo") >= 4);
     }
     {

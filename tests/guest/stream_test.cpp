@@ -9,10 +9,12 @@
 #include <catch2/matchers/catch_matchers_string.hpp>
 #include <fmt/format.h>
 
+#include "tests/guest/collector.h"
 #include "tests/guest/testbed.h"
 
 using Catch::Matchers::ContainsSubstring;
 using skbtrail::tests::Agent;
+using skbtrail::tests::record_all;
 using skbtrail::tests::Testbed;
 
 namespace {
@@ -65,10 +67,13 @@ TEST_CASE("the collector hands on what it records while it records") {
     }
     {
         INFO("lines, with a command; they are the recording that the document would be");
-        agent.must(
-            fmt::format("{} --format json-lines -o /run/r.lines icmp -- ping -c 2 10.0.2.2 "
-                        "2>/run/status",
-                        collect));
+        CHECK(record_all(
+                  agent,
+                  fmt::format("{} --format json-lines -o /run/r.lines icmp -- ping -c 2 10.0.2.2 "
+                              "2>/run/status",
+                              collect),
+                  "/run/r.lines")
+                  .status == 0);
         CHECK_THAT(agent.must("cat /run/status"), ContainsSubstring("\"lost\":0}"));
         CHECK_THAT(agent.must("head -n 1 /run/r.lines"),
                    ContainsSubstring("\"format\":\"skbtrail-recording-lines\""));

@@ -156,6 +156,13 @@ struct Loss {
     std::string detail;  ///< what the counter counts, for a person
 };
 
+/// How much was lost in all.
+inline std::uint64_t total(const std::vector<Loss>& losses) {
+    std::uint64_t sum = 0;
+    for (const auto& loss : losses) sum += loss.count;
+    return sum;
+}
+
 /// A function that was asked for and could not be attached.
 struct Unavailable {
     std::string function;

@@ -277,6 +277,10 @@ void StreamAssembler::want(PacketId id) {
         return;
     }
     ++packets_wanted_;
+    mark_wanted(id);
+}
+
+void StreamAssembler::mark_wanted(PacketId id) {
     if (wanted_.size() < id) wanted_.resize(id, false);
     wanted_[id - 1] = true;
 }
@@ -290,8 +294,7 @@ void StreamAssembler::spread_wishes() {
                 const auto from = away ? id : edge.packet;
                 const auto to = away ? edge.packet : id;
                 if (!is_wanted(from) || is_wanted(to)) continue;
-                if (wanted_.size() < to) wanted_.resize(to, false);
-                wanted_[to - 1] = true;
+                mark_wanted(to);
                 changed = true;
             }
         }
@@ -333,13 +336,10 @@ void StreamAssembler::hand_on_chains(std::uint64_t until, bool last) {
     for (const auto top : forest.tops) {
         if (!waiting.contains(outer[top])) families[outer[top]].push_back(top);
     }
-    const auto name_of = [this](std::uint32_t tid) {
-        const auto known = names_.find(tid);
-        return known == names_.end() ? setting_.name_of(tid) : known->second;
-    };
+    const auto name = [this](std::uint32_t tid) { return name_of(tid); };
     std::unordered_set<NodeId> gone;
     for (const auto& [first, tops] : families) {
-        auto chains = writer_.chains_of(tops, name_of);
+        auto chains = writer_.chains_of(tops, name);
         if (setting_.selection.filter.active()) keep_chains(pruner_, chains);
         begin_at(chains, setting_.roots);
         for (auto& chain : chains) {
@@ -359,11 +359,13 @@ void StreamAssembler::hand_on(chain::Packet packet) {
     refused_.erase(id);
     if (!is_wanted(id)) return;
     pruner_.prune(packet);
-    name_readers(packet, [this](std::uint32_t tid) {
-        const auto known = names_.find(tid);
-        return known == names_.end() ? setting_.name_of(tid) : known->second;
-    });
+    name_readers(packet, [this](std::uint32_t tid) { return name_of(tid); });
     sink_.packet(packet);
+}
+
+std::string StreamAssembler::name_of(std::uint32_t tid) const {
+    const auto known = names_.find(tid);
+    return known == names_.end() ? setting_.name_of(tid) : known->second;
 }
 
 void StreamAssembler::forget(const std::unordered_set<NodeId>& gone) {

@@ -82,11 +82,13 @@ class StreamAssembler {
     void follow(std::uint64_t until, bool last);
     void judge(unsigned cpu, const EventGroup& group, NodeId node);
     void want(chain::PacketId id);
+    void mark_wanted(chain::PacketId id);
     void spread_wishes();
     [[nodiscard]] bool is_wanted(chain::PacketId id) const;
     [[nodiscard]] bool is_undecided(chain::PacketId id) const;
     void hand_on_chains(std::uint64_t until, bool last);
     void hand_on(chain::Packet packet);
+    [[nodiscard]] std::string name_of(std::uint32_t tid) const;
     void forget(const std::unordered_set<NodeId>& gone);
     void forget_events(const std::vector<NodeId>& numbers);
     void forget_bytes();

@@ -93,12 +93,10 @@ void Stream::conclude(const chain::Observed& observed, const std::vector<chain::
     }
     lines_.flush();
     if (output_.unread() == 0) return;
-    std::uint64_t lost = 0;
-    for (const auto& loss : losses) lost += loss.count;
     throw Failure(
         fmt::format("Nobody read the output to its end: {} bytes of it were not written, and {} "
                     "records were lost while it was waited for and otherwise. The rest is whole.",
-                    output_.unread(), lost));
+                    output_.unread(), chain::total(losses)));
 }
 
 void Stream::Lines::chain(const chain::Chain& chain) {
