@@ -10,7 +10,7 @@ FUZZ_SECONDS ?= 600
 export CCACHE_BASEDIR := $(CURDIR)
 export CCACHE_NOHASHDIR := 1
 
-.PHONY: help lab test test-all bench bench-judge bench-clock setup build build-asan build-fuzz fuzz check-format tidy clean
+.PHONY: help lab test test-all bench bench-judge bench-clock bench-tracer setup build build-asan build-fuzz fuzz check-format tidy clean
 
 help:
 	@echo "make lab           set up, build, boot a guest, trace a ping, judge its path (LAB=$(LAB))"
@@ -20,6 +20,7 @@ help:
 	@echo "make bench         set up, build, measure the NIC against its peers (BENCH=part of a name)"
 	@echo "make bench-judge   check and diff of recordings of up to 1,000,000 calls"
 	@echo "make bench-clock   boots by the lab clock, compared (CLOCK_BOOTS=$(CLOCK_BOOTS))"
+	@echo "make bench-tracer  set up, build, measure the collector against pwru, bpftrace, trace-cmd"
 	@echo "make setup         install what is missing from Debian 12 and its backports"
 	@echo "make build         build build/bin/{skbtrail,skbtrail-nic,skbtrail-collect}"
 	@echo "make check-format  does clang-format agree with every file?"
@@ -55,6 +56,9 @@ CLOCK_LABS ?= ping-receive udp tcp-tour
 bench-clock: build
 	@SKBTRAIL_CLOCK_BOOTS=$(CLOCK_BOOTS) SKBTRAIL_CLOCK_LABS="$(CLOCK_LABS)" \
 	    build/bin/skbtrail_test_guests "boots by the lab clock*"
+
+bench-tracer:
+	@$(MAKE) bench BENCH=tracer
 
 setup:
 	@.ci/setup

@@ -52,6 +52,8 @@ struct Cell {
     bool more_is_better = true;
     /// The first one is compared with the second.
     std::vector<Contender> contenders;
+    /// What is measured depends on how far apart the two processors are.
+    bool between_processors = true;
 };
 
 }  // namespace skbtrail::bench

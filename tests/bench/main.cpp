@@ -53,7 +53,8 @@ class Scratch {
 
 std::vector<Cell> cells_of(const Options& options) {
     std::vector<Cell> cells;
-    for (const auto& suite : {&idle_cells, &pair_cells, &guest_cells, &event_cells, &cost_cells}) {
+    for (const auto& suite :
+         {&idle_cells, &pair_cells, &guest_cells, &event_cells, &cost_cells, &tracer_cells}) {
         std::ranges::move(suite(), std::back_inserter(cells));
     }
     std::erase_if(cells, [&](const Cell& cell) { return !wanted(options, cell.name); });

@@ -15,7 +15,7 @@ constexpr double clearly_further = 2;
 
 CellResult part_of(const CellResult& whole, const std::string& name,
                    const std::function<bool(const Sample&)>& belongs) {
-    CellResult part{whole.name + " " + name, whole.unit, whole.more_is_better, {}};
+    CellResult part{whole.name + " " + name, whole.unit, whole.more_is_better, {}, true};
     for (const Series& series : whole.series) {
         Series& chosen = part.series.emplace_back(Series{series.contender, {}});
         std::ranges::copy_if(series.samples, std::back_inserter(chosen.samples), belongs);
@@ -34,6 +34,9 @@ Placements placements_of(const std::vector<CellResult>& results) {
     double shortest = std::numeric_limits<double>::infinity();
     double longest = 0;
     for (const CellResult& result : results) {
+        if (!result.between_processors) {
+            continue;
+        }
         for (const Series& series : result.series) {
             for (const Sample& sample : series.samples) {
                 shortest =
@@ -53,6 +56,10 @@ std::vector<CellResult> by_placement(const std::vector<CellResult>& results) {
     const double limit = placements.limit_ns;
     std::vector<CellResult> parts;
     for (const CellResult& result : results) {
+        if (!result.between_processors) {
+            parts.push_back(result);
+            continue;
+        }
         for (CellResult& part : std::array{
                  part_of(result, "near",
                          [limit](const Sample& sample) {

@@ -23,7 +23,8 @@ Placements placements_of(const std::vector<CellResult>& results);
 
 /// The samples that were near before and after their turn, as "NAME near", then those that were
 /// far, as "NAME far"; those that moved in between are in neither. A cell without samples of
-/// one kind has no such result. Unchanged when there was one place only.
+/// one kind has no such result. Unchanged when there was one place only, and those for which it
+/// does not matter.
 std::vector<CellResult> by_placement(const std::vector<CellResult>& results);
 
 }  // namespace skbtrail::bench

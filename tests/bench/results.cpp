@@ -109,8 +109,8 @@ std::vector<CellResult> run_cells(
     const std::function<bool(const Cell&, const Contender&, const Sample&)>& progress) {
     std::vector<CellResult> results;
     for (const Cell& cell : cells) {
-        CellResult& result =
-            results.emplace_back(CellResult{cell.name, cell.unit, cell.more_is_better, {}});
+        CellResult& result = results.emplace_back(
+            CellResult{cell.name, cell.unit, cell.more_is_better, {}, cell.between_processors});
         for (const Contender& contender : cell.contenders) {
             result.series.push_back({contender.name, {}});
         }

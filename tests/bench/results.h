@@ -33,6 +33,7 @@ struct CellResult {
     std::string unit;
     bool more_is_better = true;
     std::vector<Series> series;
+    bool between_processors = true;  ///< as the cell says
 
     /// The first contender against the second, so that more than 1 is better for the first. None
     /// when either has no value.

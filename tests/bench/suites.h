@@ -21,6 +21,10 @@ std::vector<Cell> cost_cells();
 /// network, its tap wire against QEMU's tap: "guest/WIRE/WHAT".
 std::vector<Cell> guest_cells();
 
+/// The collector against pwru, bpftrace and trace-cmd in one guest: "tracer/WHAT"; and what it
+/// costs with more packets, more functions and more processors: "tracer-cost/WHAT/HOW MUCH".
+std::vector<Cell> tracer_cells();
+
 /// Throughput with ring events recorded, against without: "events/WHERE/DIRECTION".
 std::vector<Cell> event_cells();
 

@@ -19,7 +19,8 @@ namespace skbtrail::tests {
 namespace fs = std::filesystem;
 using device::UniqueFd;
 
-fs::path agent_initramfs(const guest::Kernel& kernel, bool with_ethtool) {
+fs::path agent_initramfs(const guest::Kernel& kernel, bool with_ethtool,
+                         const std::vector<guest::GuestFile>& files) {
     const fs::path bin = SKBTRAIL_BIN;
     guest::InitramfsRequest request;
     request.kernel = kernel;
@@ -36,6 +37,7 @@ fs::path agent_initramfs(const guest::Kernel& kernel, bool with_ethtool) {
             request.files.push_back({fs::canonical(file), file, 0755});
         }
     }
+    request.files.insert(request.files.end(), files.begin(), files.end());
     // Nothing is sent that the test does not ask for, so that counters can be compared.
     request.job.sysctls = {{"net.ipv6.conf.all.disable_ipv6", "1"},
                            {"net.ipv6.conf.default.disable_ipv6", "1"}};

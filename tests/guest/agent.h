@@ -5,8 +5,10 @@
 #include <chrono>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "device/unique_fd.h"
+#include "guest/initramfs.h"
 #include "guest/kernel_store.h"
 #include "tests/guest/program.h"
 
@@ -48,8 +50,9 @@ class Agent {
     std::string pending_;  ///< what the agent wrote and nobody has looked at
 };
 
-/// The initramfs that runs the agent, for `kernel`; with ethtool(8) if wanted.
-std::filesystem::path agent_initramfs(const guest::Kernel& kernel, bool with_ethtool = false);
+/// The initramfs that runs the agent, for `kernel`; with ethtool(8) if wanted, and `files`.
+std::filesystem::path agent_initramfs(const guest::Kernel& kernel, bool with_ethtool = false,
+                                      const std::vector<guest::GuestFile>& files = {});
 /// The kernel that guests of these tests boot, and what it is told.
 guest::Kernel guest_kernel();
 std::string guest_kernel_command_line();

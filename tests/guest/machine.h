@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "guest/initramfs.h"
 #include "tests/guest/agent.h"
 #include "tests/guest/program.h"
 
@@ -25,6 +26,8 @@ struct MachineOptions {
     std::vector<std::string> device =
         {};                ///< more properties of virtio-net-pci: "rx_queue_size=1024"
     bool ethtool = false;  ///< the guest has ethtool(8)
+    unsigned memory_mib = 256;
+    std::vector<guest::GuestFile> files = {};  ///< more of them in the guest
 };
 
 class Machine {
