@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "tracer/filter/select.h"
-#include "tracer/packets.h"
+#include "tracer/following/packets.h"
 
 namespace skbtrail::tracer {
 

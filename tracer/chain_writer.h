@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "tracer/chain/recording.h"
+#include "tracer/following/packets.h"
 #include "tracer/function_table.h"
 #include "tracer/merge.h"
-#include "tracer/packets.h"
 #include "tracer/tree.h"
 
 namespace skbtrail::tracer {

@@ -52,9 +52,16 @@ Telemetry::Telemetry(const std::filesystem::path& path, std::chrono::millisecond
 
 std::string Telemetry::receive() {
     std::string text(longest_answer, '\0');
-    const auto got = ::recv(socket_.get(), text.data(), text.size(), 0);
-    if (got <= 0) {
-        throw std::runtime_error("testpmd does not answer on its telemetry socket");
+    ssize_t got = 0;
+    do {  // a receive with a time limit is not taken up again after a signal
+        got = ::recv(socket_.get(), text.data(), text.size(), 0);
+    } while (got < 0 && errno == EINTR);
+    if (got == 0) {
+        throw std::runtime_error("testpmd has closed its telemetry socket: it ended");
+    }
+    if (got < 0) {
+        throw std::runtime_error(fmt::format("testpmd does not answer on its telemetry socket: {}",
+                                             std::generic_category().message(errno)));
     }
     text.resize(static_cast<std::size_t>(got));
     return text;
@@ -62,7 +69,7 @@ std::string Telemetry::receive() {
 
 nlohmann::json Telemetry::ask(const std::string& command) {
     if (::send(socket_.get(), command.data(), command.size(), MSG_NOSIGNAL) < 0) {
-        throw std::runtime_error("testpmd has closed its telemetry socket");
+        throw std::runtime_error("testpmd takes no question on its telemetry socket: it ended");
     }
     const auto answer = nlohmann::json::parse(receive(), nullptr, false);
     const std::string word = command.substr(0, command.find(','));

@@ -12,9 +12,9 @@
 #include "tracer/capture.h"
 #include "tracer/chain/recording.h"
 #include "tracer/filter/packet_filter.h"
+#include "tracer/following/packets.h"
 #include "tracer/function_table.h"
 #include "tracer/merge.h"
-#include "tracer/packets.h"
 
 namespace skbtrail::tracer {
 

@@ -13,9 +13,9 @@
 #include "tracer/capture.h"
 #include "tracer/chain/recording.h"
 #include "tracer/filter/select.h"
+#include "tracer/following/packets.h"
 #include "tracer/function_table.h"
 #include "tracer/merge.h"
-#include "tracer/packets.h"
 #include "tracer/stream/inbox.h"
 #include "tracer/tree.h"
 

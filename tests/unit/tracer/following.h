@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "tests/unit/tracer/fixture.h"
-#include "tracer/packets.h"
+#include "tracer/following/packets.h"
 
 namespace skbtrail::tracer::test {
 

@@ -1,4 +1,4 @@
-#include "tracer/packets.h"
+#include "tracer/following/packets.h"
 
 #include <catch2/catch_test_macros.hpp>
 

@@ -1,4 +1,4 @@
-#include "tracer/fates.h"
+#include "tracer/following/fates.h"
 
 #include <algorithm>
 #include <utility>

@@ -1,8 +1,8 @@
-#include "tracer/packets.h"
+#include "tracer/following/packets.h"
 
 #include <algorithm>
 
-#include "tracer/follower.h"
+#include "tracer/following/follower.h"
 #include "tracer/policy.h"
 
 namespace skbtrail::tracer {

@@ -1,4 +1,4 @@
-#include "tracer/unions.h"
+#include "tracer/following/unions.h"
 
 #include <utility>
 
