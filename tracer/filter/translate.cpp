@@ -337,8 +337,14 @@ void insert_at_marker(std::vector<bpf_insn>& program, std::uint64_t marker, std:
             continue;
         }
         const auto begin = program.begin() + static_cast<std::ptrdiff_t>(i + marker_size);
-        const auto rest = std::copy(body.begin(), body.end(), begin);
-        std::fill(rest, begin + static_cast<std::ptrdiff_t>(room), nothing());
+        auto rest = std::copy(body.begin(), body.end(), begin);
+        const auto end = begin + static_cast<std::ptrdiff_t>(room);
+        std::fill(rest, end, nothing());
+        // A jump over all of it (filter.bpf.h says why it has a condition).
+        if (const auto left = end - rest; left > 2) {
+            *rest++ = make(BPF_ALU64 | BPF_MOV | BPF_K, index);
+            *rest = make(BPF_JMP | BPF_JEQ | BPF_K, index, 0, static_cast<std::int16_t>(left - 2));
+        }
         return;
     }
     throw Failure("The BPF program has no place for a filter.");

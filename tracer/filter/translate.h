@@ -21,8 +21,8 @@ namespace skbtrail::tracer {
 std::vector<bpf_insn> translate(const ClassicProgram& program, std::size_t capacity);
 
 /// Puts `body` into the place for it in `program`: `room` instructions behind a load of `marker`
-/// into r0. What is not needed of the room is filled with jumps to the next instruction, which the
-/// kernel removes. Throws Failure when it does not fit, or there is no such place.
+/// into r0. What is not needed of the room is jumped over (r4 is lost), and the kernel removes it.
+/// Throws Failure when it does not fit, or there is no such place.
 void insert_at_marker(std::vector<bpf_insn>& program, std::uint64_t marker, std::size_t room,
                       const std::vector<bpf_insn>& body);
 

@@ -64,6 +64,17 @@ TEST_CASE("placement: a cell that was only ever near has no far part", "[bench]"
     CHECK_FALSE(parts[2].ratio_of_medians());
 }
 
+TEST_CASE("placement: a cell for which it does not matter stays whole, and decides nothing",
+          "[bench]") {
+    auto whole = cell({sample(40, 90, 450), sample(20, 450, 470)}, {sample(30, 85, 100)});
+    whole.between_processors = false;
+    CHECK_FALSE(placements_of({whole}).two);
+    const auto parts = by_placement({whole, cell({sample(40, 90, 95)}, {sample(16, 430, 450)})});
+    REQUIRE(parts.size() == 3);
+    CHECK(parts[0].name == "pairs/64");
+    CHECK(parts[0].series[0].samples.size() == 2);
+}
+
 TEST_CASE("distance: a processor that is not there is an error", "[bench]") {
     CHECK_THROWS_AS(round_trip_ns(0, CPU_SETSIZE - 1), std::system_error);
     CHECK_THROWS_AS(round_trip_ns(CPU_SETSIZE - 1, 0), std::system_error);
