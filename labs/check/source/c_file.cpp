@@ -275,6 +275,8 @@ class Parser {
     void read_assignments(Range body) {
         for (std::size_t i = body.begin; i + 1 < body.end; ++i) {
             if (!token(i).is_word() || !token(i + 1).is("=") || token(i + 2).is("=")) continue;
+            // Of `struct s x = {.member = value` the member is what is set.
+            if (token(i + 2).is("{")) continue;
             const std::string_view member = token(i).text;
             i += 2;
             read_value(i, body.end, {}, member);

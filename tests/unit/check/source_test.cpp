@@ -176,3 +176,15 @@ TEST_CASE("the elements of an array member are registered one by one") {
     CHECK(registered ==
           std::vector<std::string>{"hooks=do_in", "hooks=do_out", "inner=deep", "free=do_free"});
 }
+
+TEST_CASE("the members of a local struct's initializer are set, the first one too") {
+    const CFile file = parse_c_file(
+        "static int start(struct net *net)\n{\n"
+        "  struct netlink_kernel_cfg cfg = {\n    .input = receive,\n    .bind = join,\n  };\n"
+        "  return make(net, &cfg);\n}\n");
+    std::vector<std::string> registered;
+    for (const Registration& registration : file.registrations) {
+        registered.push_back(registration.member + "=" + registration.value);
+    }
+    CHECK(registered == std::vector<std::string>{"input=receive", "bind=join"});
+}
