@@ -140,14 +140,36 @@ struct Base {
     }
 };
 
-std::string run_archive(const InitramfsRequest& request, const JobSpec& job) {
-    CpioArchive archive;
+/// What belongs to the run alone.
+void add_run(CpioArchive& archive, const InitramfsRequest& request, const JobSpec& job) {
     archive.add_file("/job.json", to_json_text(job), 0644);
     for (const GuestFile& file : request.files) {
         archive.add_file(file.destination, read_file(file.source), file.mode);
     }
-    return archive.bytes();
 }
+
+/// The modules that a guest loads, before and after there is a stream to the host.
+struct GuestModules {
+    std::vector<Module> early;
+    std::vector<Module> later;
+
+    explicit GuestModules(const InitramfsRequest& request) {
+        const ModuleTree tree(request.kernel.modules);
+        early = early_modules(tree);
+        later = tree.closure(request.modules);
+        std::erase_if(later, [this](const Module& module) {
+            return std::any_of(early.begin(), early.end(), [&module](const Module& loaded) {
+                return loaded.name == module.name;
+            });
+        });
+    }
+
+    JobSpec named_in(JobSpec job) const {
+        job.early_modules = module_paths(early);
+        job.modules = module_paths(later);
+        return job;
+    }
+};
 
 /// The kernel looks for the next archive at a multiple of four bytes.
 void pad(std::string& bytes) {
@@ -172,24 +194,14 @@ void remove_unused(const fs::path& directory) {
 }  // namespace
 
 fs::path build_initramfs(const InitramfsRequest& request, const fs::path& cache) {
-    const ModuleTree tree(request.kernel.modules);
-    const std::vector<Module> early = early_modules(tree);
-    std::vector<Module> later = tree.closure(request.modules);
-    std::erase_if(later, [&early](const Module& module) {
-        return std::any_of(early.begin(), early.end(),
-                           [&module](const Module& loaded) { return loaded.name == module.name; });
-    });
-    JobSpec job = request.job;
-    job.early_modules = module_paths(early);
-    job.modules = module_paths(later);
-
+    const GuestModules modules(request);
     Base base;
     base.init = read_static_program(request.init, "build skbtrail-init (part of this project)");
     base.collector =
         read_static_program(request.collector, "build skbtrail-collect (part of this project)");
     base.busybox = read_static_program(request.busybox, "install the package busybox-static");
-    base.modules = early;
-    base.modules.insert(base.modules.end(), later.begin(), later.end());
+    base.modules = modules.early;
+    base.modules.insert(base.modules.end(), modules.later.begin(), modules.later.end());
 
     const fs::path directory = cache / "initramfs";
     const std::string base_key = base.key();
@@ -208,7 +220,9 @@ fs::path build_initramfs(const InitramfsRequest& request, const fs::path& cache)
     }
     touch(base_path);
 
-    const std::string run_part = run_archive(request, job);
+    CpioArchive archive;
+    add_run(archive, request, modules.named_in(request.job));
+    const std::string run_part = archive.bytes();
     const fs::path path = directory / (content_hash(base_key + "\n" + run_part) + ".cpio");
     if (!fs::exists(path)) {
         remove_unused(directory);
@@ -216,6 +230,16 @@ fs::path build_initramfs(const InitramfsRequest& request, const fs::path& cache)
     }
     touch(path);
     return path;
+}
+
+std::string build_job_archive(const InitramfsRequest& request) {
+    const GuestModules modules(request);
+    CpioArchive archive;
+    for (const Module& module : modules.later) {
+        archive.add_file(module_path(module), module.image, 0644);
+    }
+    add_run(archive, request, modules.named_in(request.job));
+    return archive.bytes();
 }
 
 }  // namespace skbtrail::guest

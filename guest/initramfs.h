@@ -43,4 +43,9 @@ struct InitramfsRequest {
 std::filesystem::path build_initramfs(const InitramfsRequest& request,
                                       const std::filesystem::path& cache = cache_root());
 
+/// What a guest is sent whose job was deferred, for it to do what it would do had it booted from
+/// the initramfs of `request`: an archive of the modules, the files and the job. Throws as
+/// build_initramfs() does.
+std::string build_job_archive(const InitramfsRequest& request);
+
 }  // namespace skbtrail::guest

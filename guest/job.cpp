@@ -169,13 +169,10 @@ std::string to_json_text(const JobSpec& job) {
                          {"record", step.record},
                          {"deadline_s", step.deadline.count()}});
     }
-    const json document = {{"early_modules", job.early_modules},
-                           {"modules", job.modules},
-                           {"sysctls", job.sysctls},
-                           {"environment", job.environment},
-                           {"steps", steps},
-                           {"collector", job.collector},
-                           {"return_files", job.return_files}};
+    const json document = {{"deferred", job.deferred},       {"early_modules", job.early_modules},
+                           {"modules", job.modules},         {"sysctls", job.sysctls},
+                           {"environment", job.environment}, {"steps", steps},
+                           {"collector", job.collector},     {"return_files", job.return_files}};
     try {
         return document.dump(1) + "\n";
     } catch (const json::exception&) {
@@ -191,10 +188,13 @@ JobSpec parse_job(std::string_view text) {
         throw Error("The job is not JSON.");
     }
     const Node top(document, "");
-    top.expect_object({"early_modules", "modules", "sysctls", "environment", "steps", "collector",
-                       "return_files"});
+    top.expect_object({"deferred", "early_modules", "modules", "sysctls", "environment", "steps",
+                       "collector", "return_files"});
     JobSpec job;
     job.steps = read_steps(top.member("steps"));
+    if (top.has("deferred")) {
+        job.deferred = top.member("deferred").flag();
+    }
     if (top.has("early_modules")) {
         job.early_modules = top.member("early_modules").absolute_paths();
     }

@@ -23,6 +23,9 @@ struct JobStep {
 
 /// All that PID 1 is told. Steps run in order; the first that fails ends the job.
 struct JobSpec {
+    /// Only boot, and wait for the host to send the job that is meant (stream.h): one boot, kept,
+    /// serves many jobs. Of the other members early_modules alone counts then.
+    bool deferred = false;
     /// Uncompressed modules by their path in the guest, dependencies first, loaded before the
     /// stream to the host is looked for (virtio_console, where it is a module).
     std::vector<std::string> early_modules;

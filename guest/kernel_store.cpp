@@ -452,7 +452,8 @@ std::uintmax_t KernelStore::size(const std::string& release) const {
     return size_below(kernels() / release);
 }
 
-fs::path KernelStore::plan_path(const Kernel& kernel) const {
+fs::path KernelStore::plan_path(const Kernel& kernel,
+                                const std::vector<std::string>& modules) const {
     const fs::path directory = root_ / "plans";
     std::error_code error;
     fs::create_directories(directory, error);
@@ -462,7 +463,11 @@ fs::path KernelStore::plan_path(const Kernel& kernel) const {
             directory.string(), error.message()));
     }
     const std::string name = kernel.build_id.empty() ? kernel.release : kernel.build_id;
-    return directory / (name + ".plan");
+    if (modules.empty()) {
+        return directory / (name + ".plan");
+    }
+    const auto loaded = content_hash(fmt::format("{}", fmt::join(modules, " ")));
+    return directory / fmt::format("{}-{}.plan", name, loaded.substr(0, 12));
 }
 
 Kernel resolve_kernel(const std::string& spec, const Progress& progress) {

@@ -89,9 +89,10 @@ class KernelStore {
     /// Bytes on disk below the kernel's directory.
     std::uintmax_t size(const std::string& release) const;
 
-    /// Where the collector's prepared lists for this kernel are kept (the file need not exist; its
-    /// directory does). Throws Error when the directory cannot be made.
-    std::filesystem::path plan_path(const Kernel& kernel) const;
+    /// Where the collector's prepared lists for this kernel, with these modules, are kept (the file
+    /// need not exist; its directory does). Throws Error when the directory cannot be made.
+    std::filesystem::path plan_path(const Kernel& kernel,
+                                    const std::vector<std::string>& modules = {}) const;
 
   private:
     std::filesystem::path kernels() const { return root_ / "kernels"; }

@@ -93,7 +93,8 @@ PhaseMessage read_phase(Header& header) {
     PhaseMessage message;
     message.name = header.text("name");
     const bool of_step = message.name == phase::step_started || message.name == phase::step_ended;
-    if (!of_step && message.name != phase::booted && message.name != phase::modules_loaded) {
+    if (!of_step && message.name != phase::waiting && message.name != phase::booted &&
+        message.name != phase::modules_loaded) {
         header.refuse("name", "the name of a phase");
     }
     message.uptime_ms = header.count("uptime_ms");

@@ -1,5 +1,5 @@
 // The stream: what the guest tells the host while it works a job, over the virtio-serial port
-// `org.skbtrail.stream`, one way.
+// `org.skbtrail.stream`.
 //
 // A message is one line of JSON (the header) and, when the header has a member "bytes", that many
 // raw bytes behind the newline:
@@ -14,6 +14,13 @@
 //   {"type":"notice","message":"…"}
 //   {"type":"error","message":"…"}
 //   {"type":"end","status":0}
+//
+// The host says two things in the other direction. To a guest whose job is deferred (job.h), once
+// it has said that it is waiting, it sends the job: a line, and that many bytes of a cpio archive,
+// which is unpacked over the guest's root and holds the /job.json that is meant. And it answers
+// "end" with a byte.
+//
+//   {"type":"job","bytes":2716672}                                         + 2716672 bytes
 //
 // The host believes nothing: every length is bounded, every member is checked, and memory grows
 // with what has arrived, never with what was announced.
@@ -35,6 +42,8 @@ namespace skbtrail::guest {
 inline constexpr std::string_view stream_port_name = "org.skbtrail.stream";
 
 namespace phase {
+/// Of a job that is deferred: the guest is ready to be sent another.
+inline constexpr std::string_view waiting = "waiting";
 inline constexpr std::string_view booted = "booted";
 inline constexpr std::string_view modules_loaded = "modules loaded";
 inline constexpr std::string_view step_started = "step started";
@@ -105,6 +114,10 @@ struct EndMessage {
 using Message = std::variant<PhaseMessage, CollectorMessage, OutputMessage, FileMessage,
                              NoticeMessage, ErrorMessage, EndMessage>;
 
+/// How many bytes follow the line in front of a job that the host sends; nothing when it is no such
+/// line, or announces none or more than StreamDecoder::file_limit.
+std::optional<std::size_t> parse_job_header(std::string_view line);
+
 /// Writes messages to a file descriptor with plain POSIX calls: partial writes are continued, a
 /// descriptor that is not ready is waited for.
 class StreamWriter {
@@ -123,6 +136,9 @@ class StreamWriter {
     /// Returns 0, or the errno of open, read (then nothing was sent) or of the write that failed.
     [[nodiscard]] int send_file(const std::string& path, const std::string& name,
                                 const std::string& step = {});
+
+    /// The host's: sends a guest that is waiting its job, a cpio archive. Returns 0 or an errno.
+    [[nodiscard]] int send_job(std::string_view archive);
 
     /// The errno that made the stream unusable, 0 while it works.
     int failure() const { return failure_; }

@@ -1,4 +1,5 @@
-// The guest's half of the stream; stream.cpp holds the host's.
+// Writing the stream, in both directions, and what the guest reads of it; stream.cpp holds what the
+// host reads.
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -138,6 +139,23 @@ int StreamWriter::send_file(const std::string& path, const std::string& name,
     }
     ::close(file);
     return error;
+}
+
+int StreamWriter::send_job(std::string_view archive) {
+    const int error = write_all(line_of({{"type", "job"}, {"bytes", archive.size()}}));
+    return error != 0 ? error : write_all(archive);
+}
+
+std::optional<std::size_t> parse_job_header(std::string_view line) {
+    const json header = json::parse(line, nullptr, /*allow_exceptions=*/false);
+    if (!header.is_object() || header.value("type", json()) != "job") {
+        return std::nullopt;
+    }
+    const json bytes = header.value("bytes", json());
+    if (!bytes.is_number_unsigned() || bytes < 1 || bytes > StreamDecoder::file_limit) {
+        return std::nullopt;
+    }
+    return bytes.get<std::size_t>();
 }
 
 int StreamWriter::write_all(std::string_view bytes) {

@@ -21,8 +21,10 @@
 #include "labs/run_arguments.h"
 #include "labs/runner/data_files.h"
 #include "labs/runner/failure.h"
+#include "labs/runner/kept_guest.h"
 #include "labs/runner/lab.h"
 #include "labs/runner/phases.h"
+#include "labs/runner/run_directory.h"
 #include "labs/runner/watch.h"
 
 namespace skbtrail::labs {
@@ -77,6 +79,27 @@ std::vector<std::string> passed_on(const RunArguments& arguments) {
     return options;
 }
 
+/// For each cell, what it has to agree in with others to share their boot.
+std::vector<std::string> machines_of(const std::vector<batch::Cell>& cells,
+                                     const RunArguments& arguments) {
+    // What runs elsewhere cannot be kept here, and a guest whose instructions are counted counts
+    // from its own boot.
+    const bool may_share = !arguments.boot_each && arguments.run.uri.empty() &&
+                           arguments.run.clock == GuestClock::real;
+    const auto directories = lab_directories(arguments.lab_directories);
+    std::vector<std::string> machines;
+    for (const auto& cell : cells) {
+        std::string machine;
+        try {
+            machine = may_share ? machine_of(load_lab(find_lab(cell.lab, directories))) : "";
+        } catch (const std::exception&) {
+            machine.clear();  // its own run tells what is wrong with it
+        }
+        machines.push_back(machine.empty() ? "" : fmt::format("{}: {}", cell.kernel, machine));
+    }
+    return machines;
+}
+
 /// Tells on standard error how far a batch is: a line for each run that ended, and on a terminal
 /// one that moves.
 class BatchProgress {
@@ -89,6 +112,9 @@ class BatchProgress {
     void ended(const batch::PoolState& state) {
         if (quiet_) return;
         erase();
+        for (; noticed_ < state.notices.size(); ++noticed_) {
+            fmt::print(stderr, "{}\n", printable(state.notices[noticed_]));
+        }
         for (; told_ < state.finished.size(); ++told_) {
             const auto& result = state.finished[told_];
             fmt::print(stderr, "[{}/{}] {} on {}: {} ({:.1f} s){}\n", told_ + 1, state.total,
@@ -102,7 +128,7 @@ class BatchProgress {
         if (quiet_ || !live_ || state.running.empty()) return;
         erase();
         std::vector<std::string> names;
-        for (const auto& running : state.running) names.push_back(running.cell.folder());
+        for (const auto& running : state.running) names.push_back(running.name);
         fmt::print(stderr, "[{}/{}] {}{}", state.finished.size(), state.total,
                    fmt::join(names, ", "), left(state));
         std::fflush(stderr);
@@ -125,6 +151,7 @@ class BatchProgress {
     bool live_;
     bool drawn_ = false;
     std::size_t told_ = 0;
+    std::size_t noticed_ = 0;
 };
 
 struct MergeArguments {
@@ -176,12 +203,16 @@ int run_batch(const RunArguments& arguments) {
     guest::write_file_atomically(directory / batch::batch_file, batch::batch_json(cells));
     const SignalWatch signals;
     BatchProgress progress(arguments.quiet);
+    sweep_dead_runs(run_directory_base());
+    const RunDirectory guests(run_directory_base());
     const auto results = batch::run_all(
         part,
         {.program = "/proc/self/exe",
          .arguments = passed_on(arguments),
          .directory = fs::canonical(directory),
-         .jobs = arguments.jobs},
+         .jobs = arguments.jobs,
+         .machines = machines_of(part, arguments),
+         .guests = guests.path()},
         signals, [&](const auto& state) { progress.ended(state); },
         [&](const auto& state) { progress.tick(state); });
     std::cout << batch::report(results, batch::format_of(arguments.format));

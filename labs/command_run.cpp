@@ -12,12 +12,14 @@
 
 #include "guest/cache.h"
 #include "labs/batch/matrix.h"
+#include "labs/batch/pool.h"
 #include "labs/batch/result.h"
 #include "labs/check/expectation_json.h"
 #include "labs/command.h"
 #include "labs/run_arguments.h"
 #include "labs/runner/domain.h"
 #include "labs/runner/failure.h"
+#include "labs/runner/kept_guest.h"
 #include "labs/runner/lab.h"
 #include "labs/runner/phases.h"
 #include "labs/runner/progress_view.h"
@@ -107,6 +109,7 @@ batch::LabResult result_of(const RunFailed& failure) {
     result.text = failure.what();
     switch (failure.cause()) {
         case RunFailed::Cause::failed:
+        case RunFailed::Cause::not_resumed:
             result.outcome = batch::LabOutcome::failed;
             break;
         case RunFailed::Cause::interrupted:
@@ -132,8 +135,11 @@ int run(RunArguments& arguments) {
     const auto lab =
         load_lab(find_lab(arguments.labs.front(), lab_directories(arguments.lab_directories)));
     // Before anything is booted: a typo in an expectation should not cost a boot.
-    const auto expectation = load_expectation(
-        arguments.expectation.empty() ? lab.expectation().string() : arguments.expectation);
+    const bool keeps = !arguments.run.keep_at.empty();
+    const auto expectation =
+        keeps ? Expectation()
+              : load_expectation(arguments.expectation.empty() ? lab.expectation().string()
+                                                               : arguments.expectation);
 
     // A closed pipe behind us is an error of that write, not the end of the run.
     ::signal(SIGPIPE, SIG_IGN);
@@ -142,6 +148,11 @@ int run(RunArguments& arguments) {
     PhaseLog phases([] { return std::chrono::steady_clock::now(); },
                     [&](const PhaseEvent& event) { view.show(event); }, arguments.deadline_scale);
     const auto seconds = [&] { return std::chrono::duration<double>(phases.elapsed()).count(); };
+    if (keeps) {
+        keep_guest(lab, arguments.run, phases, signals, [&] { view.tick(); });
+        view.clear();
+        return exit_passed;
+    }
     try {
         const auto result =
             run_lab(lab, expectation, arguments.run, phases, signals, [&] { view.tick(); });
@@ -156,6 +167,10 @@ int run(RunArguments& arguments) {
         return exit_status(result.verdict.outcome);
     } catch (const RunFailed& failure) {
         view.clear();
+        if (failure.cause() == RunFailed::Cause::not_resumed) {
+            tell_failure(failure);
+            return batch::exit_not_resumed;
+        }
         write_result(arguments, result_of(failure), failure.directory(), seconds());
         if (failure.cause() == RunFailed::Cause::not_applicable) {
             std::cout << "skipped: " << printable(failure.what()) << "\n";
@@ -263,6 +278,10 @@ void add_run_command(CLI::App& app, Action& chosen) {
         ->type_name("FILE");
     // Of a batch's runs; nobody types it.
     command->add_flag("--exit-with-parent", arguments->exit_with_parent)->group("");
+    command->add_option("--keep-guest", run_options.keep_at)->group("");
+    command->add_option("--resume-guest", run_options.resume_from)->group("");
+    command->add_flag("--boot-each", arguments->boot_each,
+                      "Boot a guest for each lab, also where several labs could share one boot");
     add_labs_option(*command, arguments->lab_directories);
     command
         ->add_option("--accelerator", run_options.accelerator,

@@ -22,6 +22,7 @@ struct RunArguments {
     bool quiet = false;
     bool verbose = false;
     bool exit_with_parent = false;
+    bool boot_each = false;
     std::size_t jobs = 1;
     std::string format = "text";
     std::string shard;

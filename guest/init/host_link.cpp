@@ -1,11 +1,13 @@
 #include "guest/init/host_link.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 
 #include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "guest/error.h"
@@ -17,6 +19,7 @@ namespace {
 constexpr const char* ports = "/sys/class/virtio-ports";
 /// The port's name arrives in a control message of its own, shortly behind the device.
 constexpr int port_patience_ms = 5000;
+constexpr std::size_t longest_job_header = 200;
 /// A host that is busy reads late; one that has gone hangs up, which ends the wait.
 constexpr int end_patience_ms = 30'000;
 
@@ -111,6 +114,58 @@ void HostLink::file(const std::string& path, const std::string& name, const std:
     check();
     if (error != 0 && is_open()) {
         notice("The file " + path + " of the guest was not sent: " + reason(error) + ".");
+    }
+}
+
+void HostLink::receive_job(const std::string& path) {
+    phase(phase::waiting);
+    std::string line;
+    while (!line.ends_with('\n')) {
+        if (line.size() == longest_job_header) {
+            throw Error("The host did not send a job, but something else.");
+        }
+        line += receive(1);
+    }
+    const auto size = parse_job_header(line);
+    if (!size) {
+        throw Error("The host did not send a job, but this: " + line);
+    }
+    const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    for (std::size_t left = *size; file >= 0 && left > 0;) {
+        const std::string bytes = receive(std::min<std::size_t>(left, 65536));
+        if (::write(file, bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size())) break;
+        left -= bytes.size();
+    }
+    const int error = errno;
+    struct stat written{};
+    const bool whole = file >= 0 && ::fstat(file, &written) == 0 &&
+                       static_cast<std::size_t>(written.st_size) == *size;
+    if (file >= 0) ::close(file);
+    if (!whole) {
+        throw Error("The job that the host sent cannot be kept in the guest's memory (" + path +
+                    "): " + reason(error) + ".");
+    }
+}
+
+/// Waits for bytes of the host. Nobody else has anything to do meanwhile.
+std::string HostLink::receive(std::size_t most) {
+    std::string bytes(most, '\0');
+    while (true) {
+        const ssize_t count = ::read(port_, bytes.data(), bytes.size());
+        if (count > 0) {
+            bytes.resize(static_cast<std::size_t>(count));
+            return bytes;
+        }
+        if (count < 0 && errno != EAGAIN && errno != EINTR) {
+            throw Error("The host's job could not be read: " + reason(errno) + ".");
+        }
+        if (count == 0) {
+            // Nobody at the other end. One that was kept and is taken up again finds a new host
+            // there, but not with its first breath.
+            ::poll(nullptr, 0, 5);
+        }
+        pollfd ready{port_, POLLIN, 0};
+        ::poll(&ready, 1, -1);
     }
 }
 

@@ -27,6 +27,9 @@ class HostLink {
     void error(const std::string& message);
     /// A file under `name`. One that is not there or cannot be sent is a notice.
     void file(const std::string& path, const std::string& name, const std::string& step = {});
+    /// Tells the host that the job may come, and writes the archive that it sends, however long
+    /// that takes, to the file `path`. Throws Error when what comes is none.
+    void receive_job(const std::string& path);
     /// The last message; waits until the host's side has taken everything.
     void end(int status);
 
@@ -34,6 +37,7 @@ class HostLink {
 
   private:
     void check();
+    std::string receive(std::size_t most);
 
     int port_;
     StreamWriter writer_;

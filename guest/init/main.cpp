@@ -21,6 +21,7 @@ namespace {
 using namespace skbtrail::guest;
 
 constexpr const char* job_path = "/job.json";
+constexpr const char* sent_job = "/run/job.cpio";
 
 JobSpec read_job() {
     std::ifstream file(job_path, std::ios::binary);
@@ -74,12 +75,17 @@ void live() {
     set_environment();
     mount_file_systems();
     fill_standard_streams();
-    const JobSpec job = read_job();
+    JobSpec job = read_job();
     load_modules(job.early_modules);
     HostLink link;
-    link.phase(phase::booted);
     int status = 1;
     try {
+        if (job.deferred) {
+            link.receive_job(sent_job);
+            unpack(sent_job);
+            job = read_job();
+        }
+        link.phase(phase::booted);
         status = work(job, link);
     } catch (const std::exception& error) {
         link.error(error.what());

@@ -10,6 +10,7 @@
 #include <sys/reboot.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "guest/error.h"
@@ -107,6 +108,27 @@ void load_modules(const std::vector<std::string>& paths) {
 void set_sysctls(const std::map<std::string, std::string>& settings) {
     for (const auto& [name, value] : settings) {
         set_sysctl(name, value);
+    }
+}
+
+void unpack(const std::string& archive) {
+    const char* const command[] = {"busybox", "cpio",          "-i",   "-d", "-u",
+                                   "-F",      archive.c_str(), nullptr};
+    const pid_t process = ::fork();
+    if (process == 0) {
+        if (::chdir("/") == 0) {
+            ::execv("/bin/busybox", const_cast<char* const*>(command));
+        }
+        ::_exit(127);
+    }
+    int status = -1;
+    while (process > 0 && ::waitpid(process, &status, 0) < 0 && errno == EINTR) {
+    }
+    ::unlink(archive.c_str());
+    if (status != 0) {
+        throw Error(
+            "The job that the host sent could not be unpacked. The guest's console has the "
+            "reason.");
     }
 }
 

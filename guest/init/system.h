@@ -21,6 +21,10 @@ void set_sysctls(const std::map<std::string, std::string>& settings);
 /// Milliseconds since the kernel started (CLOCK_BOOTTIME).
 std::uint64_t uptime_ms();
 
+/// Unpacks a cpio archive over the root directory and removes it. Throws Error when it is not
+/// whole.
+void unpack(const std::string& archive);
+
 /// Milliseconds on a clock for deadlines.
 std::int64_t monotonic_ms();
 

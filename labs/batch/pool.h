@@ -20,14 +20,22 @@ struct PoolOptions {
     std::vector<std::string> arguments;  ///< for each run, besides lab, kernel and places
     std::filesystem::path directory;     ///< gets a result directory for each run
     std::size_t jobs = 1;                ///< runs at once
+    /// For each cell what Boots takes; empty: every run boots its own guest.
+    std::vector<std::string> machines = {};
+    std::filesystem::path guests = {};  ///< a directory for guests that are kept meanwhile
 };
+
+/// The exit status of a run that could not take up the guest that it was given, so that the lab
+/// has not begun.
+inline constexpr int exit_not_resumed = 75;
 
 /// Where a batch stands.
 struct PoolState {
     std::size_t total = 0;
     std::vector<LabResult> finished;
+    std::vector<std::string> notices;  ///< sentences about what did not go as it should
     struct Running {
-        Cell cell;
+        std::string name;  ///< of its folder
         std::chrono::steady_clock::time_point since;
     };
     std::vector<Running> running;

@@ -113,6 +113,7 @@ std::string to_json(const LabResult& result) {
                          {"text", result.text},
                          {"seconds", result.seconds},
                          {"directory", result.directory},
+                         {"guest", result.guest},
                          {"chains", chains}};
     return object.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
 }
@@ -131,6 +132,7 @@ LabResult parse_result(std::string_view text) {
     if (!seconds.json().is_number()) seconds.fail("must be a number of seconds");
     result.seconds = seconds.json().get<double>();
     object.required("directory", result.directory);
+    object.optional("guest", result.guest);
     result.chains = chain::read_array(object.required("chains"), [](const chain::JsonValue& one) {
         ChainResult chain;
         chain::JsonObject members(one);

@@ -38,6 +38,8 @@ struct LabResult {
     std::string text;  ///< why it did not pass, in a sentence
     double seconds = 0;
     std::string directory;  ///< where the recording and the logs are
+    /// The folder, beside `directory`, of the boot that it shared with others; empty: its own.
+    std::string guest;
     std::vector<ChainResult> chains;
 };
 

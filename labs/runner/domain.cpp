@@ -125,6 +125,9 @@ std::string domain_xml(const DomainSpec& spec, const std::string& domain_templat
     set_attribute(domain.at("/domain"), "type",
                   spec.accelerator == Accelerator::kvm ? "kvm" : "qemu");
     domain.text("/domain/name", spec.name);
+    if (!spec.uuid.empty()) {
+        child_or_new(domain.at("/domain"), "uuid").text().set(spec.uuid.c_str());
+    }
     domain.text("/domain/memory", std::to_string(spec.memory_mib));
     domain.text("/domain/vcpu", std::to_string(spec.vcpus));
     domain.text("/domain/os/kernel", spec.kernel.string());

@@ -19,6 +19,9 @@ const char* to_string(Accelerator accelerator);
 /// What a run decides about its virtual machine. Everything else is in qemu-configs/domain.xml.
 struct DomainSpec {
     std::string name;  ///< short: it becomes part of socket paths
+    /// What the machine is known by beyond one run: a kept guest is taken up again as the same
+    /// machine only. Empty: libvirt makes one up.
+    std::string uuid;
     Accelerator accelerator = Accelerator::tcg;
     unsigned memory_mib = 512;
     unsigned vcpus = 1;

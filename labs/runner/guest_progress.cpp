@@ -62,8 +62,8 @@ std::string last_line(std::string_view text) {
 
 GuestProgress::GuestProgress(const Lab& lab, PhaseLog& phases) : lab_(lab), phases_(phases) {}
 
-void GuestProgress::started() {
-    phase_ = "boot";
+void GuestProgress::started(const std::string& phase) {
+    phase_ = phase;
     phases_.start(phase_, boot_limit);
 }
 

@@ -35,8 +35,8 @@ class GuestProgress {
   public:
     GuestProgress(const Lab& lab, PhaseLog& phases);
 
-    /// The domain runs: "boot" begins.
-    void started();
+    /// The domain runs: "boot" begins, or what else goes before the guest's first word.
+    void started(const std::string& phase = "boot");
     /// Takes the next message. When the guest reports a failure its phase fails, and the guest is
     /// heard to its end: a recording may still come. Throws CannotRun at that end.
     void take(const guest::Message& message);

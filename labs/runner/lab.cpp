@@ -128,6 +128,16 @@ std::vector<LabStep> parse_steps(const JsonValue& value) {
     return steps;
 }
 
+/// "own": a guest of its own.
+bool is_own(const JsonValue& value) {
+    const auto text = value.get<std::string>();
+    if (text != "own" && text != "any") {
+        value.fail(fmt::format(
+            "\"{}\" is neither \"own\" (it boots a guest of its own) nor \"any\"", text));
+    }
+    return text == "own";
+}
+
 void parse_kernel(const JsonValue& value, Lab& lab) {
     JsonObject object(value);
     if (const auto version = object.find("default")) {
@@ -182,6 +192,9 @@ Lab parse_lab(std::string_view json, const fs::path& folder) {
         members.finish();
     }
     lab.wire = parse_wire(object.required("wire"));
+    if (const auto guest = object.find("guest")) {
+        lab.own_guest = is_own(*guest);
+    }
     if (const auto vcpus = object.find("vcpus")) {
         lab.vcpus = bounded(*vcpus, 1, most_vcpus);
     }

@@ -37,6 +37,8 @@ struct Lab {
     std::map<std::string, bool> nic_features;
     unsigned nic_latency_ms = 0;  ///< between the guest's kick and the NIC's look at the ring
     LabWire wire;
+    /// Whether it has to boot a guest of its own, instead of taking up one that has booted already.
+    bool own_guest = false;
     unsigned vcpus = 1;
     unsigned memory_mib = 512;
     std::vector<std::string> modules;

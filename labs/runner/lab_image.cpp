@@ -29,6 +29,15 @@ void add_lab_files(const Lab& lab, std::vector<guest::GuestFile>& files) {
     }
 }
 
+guest::InitramfsRequest empty_image(const guest::Kernel& kernel) {
+    return {.kernel = kernel,
+            .modules = {},
+            .init = require_program("skbtrail-init"),
+            .collector = require_program("skbtrail-collect"),
+            .files = {},
+            .job = {}};
+}
+
 }  // namespace
 
 fs::path require_program(const std::string& name) {
@@ -55,13 +64,15 @@ void require_configuration(const Lab& lab, const guest::Kernel& kernel) {
     }
 }
 
+guest::InitramfsRequest waiting_image(const guest::Kernel& kernel) {
+    auto request = empty_image(kernel);
+    request.job.deferred = true;
+    return request;
+}
+
 guest::InitramfsRequest lab_image(const Lab& lab, const guest::Kernel& kernel) {
-    guest::InitramfsRequest request{.kernel = kernel,
-                                    .modules = lab.modules,
-                                    .init = require_program("skbtrail-init"),
-                                    .collector = require_program("skbtrail-collect"),
-                                    .files = {},
-                                    .job = {}};
+    auto request = empty_image(kernel);
+    request.modules = lab.modules;
     request.files = guest_programs(lab.programs);
     add_lab_files(lab, request.files);
     request.job.sysctls = lab.sysctls;

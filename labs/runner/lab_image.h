@@ -21,6 +21,10 @@ void require_configuration(const Lab& lab, const guest::Kernel& kernel);
 /// The image of a guest with the lab's modules, programs and files, and without a job yet.
 guest::InitramfsRequest lab_image(const Lab& lab, const guest::Kernel& kernel);
 
+/// The image of a guest that boots, and waits for the job that it is sent: no lab's, so that it
+/// serves any.
+guest::InitramfsRequest waiting_image(const guest::Kernel& kernel);
+
 /// Adds the lab's steps as the job, and the collector's `plan` for this kernel where there is one:
 /// an empty path, or a file that may not exist yet. Returns whether it did.
 bool add_lab_job(guest::InitramfsRequest& request, const Lab& lab,

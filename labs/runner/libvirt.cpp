@@ -81,12 +81,34 @@ Domain Hypervisor::start(const std::string& xml) const {
     return Domain(domain);
 }
 
+Domain Hypervisor::resume(const std::filesystem::path& file, const std::string& name,
+                          const std::string& xml) const {
+    if (virDomainRestoreFlags(connection_.get(), file.c_str(), xml.c_str(),
+                              VIR_DOMAIN_SAVE_RUNNING) < 0) {
+        throw CannotRun(fmt::format("libvirt cannot take up the guest that was kept in {}: {}",
+                                    file.string(), last_error()));
+    }
+    auto* domain = virDomainLookupByName(connection_.get(), name.c_str());
+    if (domain == nullptr) {
+        throw CannotRun(fmt::format("libvirt has lost the guest that was kept in {}: {}",
+                                    file.string(), last_error()));
+    }
+    return Domain(domain);
+}
+
 void Domain::Free::operator()(virDomainPtr domain) const {
     virDomainFree(domain);
 }
 
 Domain::~Domain() {
     destroy();
+}
+
+void Domain::keep(const std::filesystem::path& file) {
+    if (virDomainSave(domain_.get(), file.c_str()) < 0) {
+        throw CannotRun(fmt::format("libvirt cannot keep the guest: {}", last_error()));
+    }
+    domain_.reset();
 }
 
 void Domain::destroy() noexcept {

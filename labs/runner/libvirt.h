@@ -5,6 +5,7 @@
 // second, more when capabilities are probed): run.cpp makes them in workers with a deadline.
 #pragma once
 
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
@@ -48,6 +49,10 @@ class Hypervisor {
     unsigned long hypervisor_version() const;
     /// Creates and starts a transient domain from its XML. Throws CannotRun with libvirt's reason.
     Domain start(const std::string& xml) const;
+    /// Takes a guest up again that Domain::keep() put into `file`, which stays as it is. `xml`: the
+    /// same machine, called `name`, in other places. Throws CannotRun with libvirt's reason.
+    Domain resume(const std::filesystem::path& file, const std::string& name,
+                  const std::string& xml) const;
 
   private:
     struct Close {
@@ -63,6 +68,9 @@ class Domain {
     Domain& operator=(Domain&&) noexcept = default;
     ~Domain();
 
+    /// Puts the machine as it stands into `file`, and ends it. Throws CannotRun with libvirt's
+    /// reason.
+    void keep(const std::filesystem::path& file);
     /// Ends the machine at once. Does nothing when it has ended already. Never throws: what is
     /// left then, the reaper removes.
     void destroy() noexcept;

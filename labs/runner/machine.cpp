@@ -9,6 +9,7 @@
 
 #include "guest/cache.h"
 #include "guest/error.h"
+#include "guest/stream.h"
 #include "labs/runner/data_files.h"
 #include "labs/runner/domain.h"
 #include "labs/runner/embedded_driver.h"
@@ -31,8 +32,11 @@ constexpr auto configuration_limit = 10s;
 constexpr auto nic_limit = 15s;
 constexpr auto image_limit = 2min;
 constexpr auto start_limit = 60s;
+constexpr auto keep_limit = 60s;
 
 constexpr auto domain_name = "lab";
+/// Of a machine that is kept and taken up again; each run's libvirt knows no other.
+constexpr auto kept_uuid = "73b6b62a-0c1d-4f6e-9d55-736b62747261";
 constexpr auto guest_mac = "52:54:00:73:6b:62";
 
 }  // namespace
@@ -69,8 +73,10 @@ void GuestMachine::assemble(const ResultDirectory& results,
     start_nic(results);
     steering_.background(building_, "image", image_limit,
                          [this, request = std::move(request)](const auto&, std::string& text) {
-                             const auto image = build_image(request());
-                             text = fmt::format("{} MiB", (fs::file_size(image) + (1 << 19)) >> 20);
+                             auto image = build_image(request());
+                             const auto bytes =
+                                 resumes() ? image.job.size() : fs::file_size(image.initramfs);
+                             text = fmt::format("{} MiB", (bytes + (1 << 19)) >> 20);
                              return image;
                          });
     image_ = steering_.await(building_);
@@ -81,9 +87,11 @@ void GuestMachine::assemble(const ResultDirectory& results,
     steering_.wait([this] { return nic_ready_; });
 }
 
-fs::path GuestMachine::build_image(const guest::InitramfsRequest& request) const {
+GuestMachine::Image GuestMachine::build_image(const guest::InitramfsRequest& request) const {
     try {
-        return guest::build_initramfs(request, cache_);
+        if (!resumes()) return {guest::build_initramfs(request, cache_), {}};
+        return {guest::build_initramfs(waiting_image(kernel_), cache_),
+                guest::build_job_archive(request)};
     } catch (const guest::Error& error) {
         throw CannotRun(fmt::format("the guest of {} cannot be put together: {}",
                                     lab_file().string(), error.what()));
@@ -191,12 +199,13 @@ void GuestMachine::start(const fs::path& console, const std::string& domain_temp
     StreamListener& stream = *stream_;
     const DomainSpec spec{
         .name = options_.uri.empty() ? domain_name : directory_.filename().string(),
+        .uuid = resumes() || !options_.keep_at.empty() ? kept_uuid : "",
         .accelerator = choice_.accelerator,
         .memory_mib = lab_.memory_mib,
         .vcpus = lab_.vcpus,
         .emulator = qemu_.program,
         .kernel = fs::canonical(kernel_.vmlinux),
-        .initramfs = fs::canonical(image_),
+        .initramfs = fs::canonical(image_.initramfs),
         .command_line = kernel_command_line(counter_khz()) +
                         (options_.append.empty() ? "" : " " + options_.append),
         .mac = guest_mac,
@@ -207,9 +216,11 @@ void GuestMachine::start(const fs::path& console, const std::string& domain_temp
         .features = lab_.nic_features,
         .clock = options_.clock};
     const auto xml = domain_xml(spec, guest::read_file(find_data(domain_template)));
-    steering_.background(starting_, "start", start_limit, [this, xml](const auto&, std::string&) {
-        return hypervisor_->start(xml);
-    });
+    steering_.background(starting_, resumes() ? resume_phase : "start", start_limit,
+                         [this, xml, name = spec.name](const auto&, std::string&) {
+                             return resumes() ? hypervisor_->resume(options_.resume_from, name, xml)
+                                              : hypervisor_->start(xml);
+                         });
     steering_.watch().add(stream.fd(), [this, &stream] {
         steering_.watch().remove(stream.fd());
         stream.accept();
@@ -218,6 +229,24 @@ void GuestMachine::start(const fs::path& console, const std::string& domain_temp
     if (in_lock_step()) keep_in_step();
     steering_.hear_guest(true);
     steering_.wait([&] { return stream.connected(); });
+    if (resumes()) send_job();
+}
+
+void GuestMachine::send_job() {
+    // A guest that does not take it is noticed by its silence; this ends with the guest, at the
+    // latest.
+    sending_ = std::make_unique<Task<bool>>(steering_.watch().wake_up(), [this](const auto&) {
+        return guest::StreamWriter(stream_->fd()).send_job(image_.job) == 0;
+    });
+}
+
+void GuestMachine::keep() {
+    steering_.background(keeping_, "keep", keep_limit, [this](const auto&, std::string& text) {
+        domain_->keep(options_.keep_at);
+        text = fmt::format("{} MiB", fs::file_size(options_.keep_at) >> 20);
+        return true;
+    });
+    steering_.await(keeping_);
 }
 
 std::optional<std::uint64_t> GuestMachine::counter_khz() const {
@@ -290,7 +319,9 @@ fs::path GuestMachine::qemu_log() const {
 }
 
 fs::path GuestMachine::plan_path() const {
-    return kernel_.build_id.empty() ? fs::path() : guest::KernelStore(cache_).plan_path(kernel_);
+    // With other modules loaded the lists are others.
+    return kernel_.build_id.empty() ? fs::path()
+                                    : guest::KernelStore(cache_).plan_path(kernel_, lab_.modules);
 }
 
 }  // namespace skbtrail::labs

@@ -28,6 +28,10 @@ namespace skbtrail::labs {
 /// How long cleaning up may take.
 inline constexpr std::chrono::seconds clean_up_limit{20};
 
+/// The phases in which a kept guest is taken up again: no word of the guest itself yet.
+inline constexpr const char* resume_phase = "resume";
+inline constexpr const char* job_phase = "job sent";
+
 class GuestMachine {
   public:
     /// `directory`: the run's own, which goes with it. Everything has to outlive this.
@@ -40,10 +44,13 @@ class GuestMachine {
     /// Starts the NIC, builds the image (`request` is called in a thread of its own), and waits
     /// for everything that find_parts() began.
     void assemble(const ResultDirectory& results, std::function<guest::InitramfsRequest()> request);
-    /// Starts the guest; returns when its stream is connected. `terminal`: where somebody listens
-    /// for a virtio console; empty: there is none.
+    /// Starts the guest, or takes up the one of RunOptions::resume_from and begins to send it what
+    /// it is to do; returns when its stream is connected. `terminal`: where somebody listens for a
+    /// virtio console; empty: there is none.
     void start(const std::filesystem::path& console, const std::string& domain_template,
                const std::filesystem::path& terminal = {});
+    /// Puts the guest as it stands into the file RunOptions::keep_at, and ends it.
+    void keep();
     /// Ends QEMU and the NIC: the guest has said all, QEMU need not be waited for, nor libvirt's
     /// slow notice of its end. Waits in await_end().
     void end();
@@ -68,9 +75,16 @@ class GuestMachine {
         AcceleratorChoice choice;
     };
 
+    struct Image {
+        std::filesystem::path initramfs;
+        std::string job;  ///< of a guest that is taken up: what it is sent
+    };
+
     /// The file whose members a failure is about.
     std::filesystem::path lab_file() const { return lab_.folder / "lab.json"; }
-    std::filesystem::path build_image(const guest::InitramfsRequest& request) const;
+    Image build_image(const guest::InitramfsRequest& request) const;
+    bool resumes() const { return !options_.resume_from.empty(); }
+    void send_job();
     void open_hypervisor();
     void find_machine();
     void find_kernel();
@@ -100,13 +114,15 @@ class GuestMachine {
     Qemu qemu_;
     AcceleratorChoice choice_;
     guest::Kernel kernel_;
-    std::filesystem::path image_;
+    Image image_;
     std::unique_ptr<Domain> domain_;
     std::unique_ptr<Task<Hypervisor>> opening_;
     std::unique_ptr<Task<Found>> finding_machine_;
     std::unique_ptr<Task<guest::Kernel>> finding_kernel_;
-    std::unique_ptr<Task<std::filesystem::path>> building_;
+    std::unique_ptr<Task<Image>> building_;
     std::unique_ptr<Task<Domain>> starting_;
+    std::unique_ptr<Task<bool>> sending_;
+    std::unique_ptr<Task<bool>> keeping_;
     std::unique_ptr<Task<bool>> destroying_;
 };
 

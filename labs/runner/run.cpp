@@ -101,7 +101,7 @@ class Run {
         guest::StreamDecoder decoder;
         bool closed = false;
         auto& stream = machine_.stream();
-        progress_.started();
+        progress_.started(options_.resume_from.empty() ? "boot" : job_phase);
         steering_.watch().add(stream.fd(), [&] {
             decoder.feed(stream.read(closed));
             take_messages(decoder);
@@ -203,6 +203,9 @@ class Run {
         if (failed->phase == "boot" && machine_.doubt_accelerator()) {
             failed->text +=
                 " (It ran under KVM; --accelerator tcg tells whether that is the reason.)";
+        }
+        if (failed->phase == resume_phase || failed->phase == job_phase) {
+            cause = RunFailed::Cause::not_resumed;
         }
         throw RunFailed(cause, failed->text, failed->phase, evidence(), kept());
     }

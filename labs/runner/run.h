@@ -46,6 +46,7 @@ class RunFailed : public CannotRun {
         failed,
         interrupted,
         not_applicable,  ///< the lab is not meant for this kernel
+        not_resumed,     ///< the kept guest could not be taken up: the lab itself has not begun
     };
 
     RunFailed(Cause cause, const std::string& message, std::string phase,

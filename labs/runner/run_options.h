@@ -16,6 +16,8 @@ struct RunOptions {
     std::filesystem::path qemu;           ///< empty: from PATH
     std::filesystem::path output;         ///< empty: default_result_path()
     std::string append;                   ///< added to the guest kernel's command line
+    std::filesystem::path resume_from;    ///< a kept guest (kept_guest.h) to take up; empty: boot
+    std::filesystem::path keep_at;        ///< where keep_guest() puts one
     bool keep_logs = false;               ///< keep QEMU's and libvirt's log of a good run too
 };
 

@@ -226,8 +226,8 @@ TEST_CASE("the time left is what the others took") {
     const auto now = std::chrono::steady_clock::now();
     CHECK(state.left(now).count() == 0);
     state.finished = {three()[0], three()[1]};
-    state.running = {{{"x", "1"}, now - std::chrono::seconds(4)},
-                     {{"y", "1"}, now - std::chrono::seconds(90)}};
+    state.running = {{"x-1", now - std::chrono::seconds(4)},
+                     {"y-1", now - std::chrono::seconds(90)}};
     // 8 left of 10 s each, of which 4 s and 10 s are over, two at once.
     CHECK(state.left(now).count() == 34);
 }

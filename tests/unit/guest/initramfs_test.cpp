@@ -153,6 +153,28 @@ TEST_CASE("an initramfs has what a guest needs") {
     CHECK(job.steps == house.request.job.steps);
 }
 
+TEST_CASE("a guest that waits has nothing of a lab, and is sent all of it") {
+    FakeHouse house;
+    const auto sent = unpack(build_job_archive(house.request));
+    CHECK(sent.at("lab/run.sh").mode == 0755);
+    CHECK(sent.contains("modules/failover.ko"));
+    CHECK(sent.contains("modules/virtio_net.ko"));
+    CHECK_FALSE(sent.contains("modules/virtio_console.ko"));  // it speaks through it
+    CHECK_FALSE(sent.contains("init"));
+    // It does what it would have done at once.
+    CHECK(sent.at("job.json").content == unpack(house.build()).at("job.json").content);
+
+    house.request.modules = {};
+    house.request.files = {};
+    house.request.job = JobSpec();
+    house.request.job.deferred = true;
+    const auto waiting = unpack(house.build());
+    CHECK(waiting.contains("modules/virtio_console.ko"));
+    CHECK_FALSE(waiting.contains("modules/virtio_net.ko"));
+    CHECK_FALSE(waiting.contains("lab/run.sh"));
+    CHECK(parse_job(waiting.at("job.json").content).deferred);
+}
+
 TEST_CASE("the same input is the same file, a changed one another") {
     FakeHouse house;
     const auto build = [&house] { return build_initramfs(house.request, house.root / "cache"); };

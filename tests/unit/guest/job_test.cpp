@@ -33,6 +33,14 @@ TEST_CASE("a job comes back from its text as it was") {
     CHECK(text.ends_with("}\n"));
 }
 
+TEST_CASE("a job that is deferred comes back as one") {
+    JobSpec job;
+    job.deferred = true;
+    CHECK(parse_job(to_json_text(job)) == job);
+    CHECK_FALSE(parse_job(R"({"steps":[]})").deferred);
+    CHECK_THROWS_WITH(parse_job(R"({"steps":[],"deferred":1})"), ContainsSubstring("/deferred"));
+}
+
 TEST_CASE("what is left out has a sensible value") {
     const JobSpec job = parse_job(R"({"steps":[{"name":"a","command":["ping"]}]})");
     CHECK(job.steps.front().deadline == std::chrono::seconds(60));

@@ -69,6 +69,8 @@ TEST_CASE("the newest in the cache serves, without asking anybody") {
     CHECK(cache.store.list().front().release == "6.1.0-47-cloud-amd64");
     CHECK(cache.store.size("6.1.0-47-cloud-amd64") > 100);
     CHECK(cache.store.plan_path(kernel) == cache.directory / "plans/01ab00ff.plan");
+    CHECK(cache.store.plan_path(kernel, {"veth"}) != cache.store.plan_path(kernel));
+    CHECK(cache.store.plan_path(kernel, {"veth"}) != cache.store.plan_path(kernel, {"ve", "th"}));
 }
 
 TEST_CASE("what is incomplete or of another version does not count") {

@@ -24,6 +24,7 @@ namespace {
 /// One message of every type, with bodies that look like headers.
 std::vector<Message> one_of_each() {
     return {
+        PhaseMessage{.name = "waiting", .uptime_ms = 3119, .step = {}, .status = {}},
         PhaseMessage{.name = "booted", .uptime_ms = 3120, .step = {}, .status = {}},
         PhaseMessage{.name = "step started", .uptime_ms = 3301, .step = "prepare", .status = {}},
         OutputMessage{.step = "prepare",
@@ -229,6 +230,31 @@ TEST_CASE("a slow reader gets every byte") {
     ::close(ends[1]);
     CHECK(sent == 0);
     CHECK(decode_all(decoder) == std::vector<Message>{big});
+}
+
+TEST_CASE("a job is sent with its length in front, and nothing else passes for one") {
+    int ends[2];
+    REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+    const std::string archive = "070701\nnot a header\n";
+    CHECK(StreamWriter(ends[0]).send_job(archive) == 0);
+    ::close(ends[0]);
+    std::string all(1000, '\0');
+    const auto got = ::recv(ends[1], all.data(), all.size(), MSG_WAITALL);
+    ::close(ends[1]);
+    REQUIRE(got > 0);
+    all.resize(static_cast<std::size_t>(got));
+    const auto line = all.substr(0, all.find('\n'));
+    CHECK(parse_job_header(line) == archive.size());
+    CHECK(all.substr(line.size() + 1) == archive);
+
+    for (const char* wrong :
+         {"", "{", "[]", "7", R"({"type":"job"})", R"({"type":"file","bytes":1})",
+          R"({"type":"job","bytes":0})", R"({"type":"job","bytes":-1})",
+          R"({"type":"job","bytes":"1"})", R"({"type":"job","bytes":1e3})",
+          R"({"type":"job","bytes":1073741825})", R"({"bytes":1})"}) {
+        CAPTURE(wrong);
+        CHECK_FALSE(parse_job_header(wrong));
+    }
 }
 
 TEST_CASE("a reader that takes nothing is given up, for good") {

@@ -71,11 +71,18 @@ TEST_CASE("the domain has what the run decided") {
     CHECK(domain("/domain/name") == "lab");
     CHECK(domain("/domain/memory") == "640");
     CHECK(domain("/domain/vcpu") == "3");
+    CHECK_FALSE(domain.has("/domain/uuid"));
     CHECK(domain("/domain/os/kernel") == "/cache/vmlinux");
     CHECK(domain("/domain/os/initrd") == "/cache/a.cpio");
     CHECK(domain("//interface/mac/@address") == "52:54:00:00:00:01");
     CHECK(domain("//interface/source/@path") == "/tmp/r/nic.sock");
     CHECK(domain("//channel/source/@path") == "/tmp/r/stream.sock");
+}
+
+TEST_CASE("a machine that is kept is the same one when it is taken up") {
+    auto decided = spec();
+    decided.uuid = "73b6b62a-0c1d-4f6e-9d55-736b62747261";
+    CHECK(Document(decided)("/domain/uuid") == decided.uuid);
 }
 
 TEST_CASE("text with XML's own characters arrives as it was") {

@@ -96,6 +96,16 @@ TEST_CASE("a guest's story becomes phases without a gap") {
     CHECK(story.phases.current().empty());
 }
 
+TEST_CASE("a guest that is taken up again goes on from its job") {
+    Story story;
+    story.progress.started("job sent");
+    CHECK(story.phases.current() == "job sent");
+    story.say({phase("booted"), phase("modules loaded")});
+    story.prepare();
+    CHECK(story.finished.front() == "job sent");
+    CHECK(story.phases.current() == "next step");
+}
+
 TEST_CASE("there is always a deadline while the guest runs") {
     Story story;
     story.boot();

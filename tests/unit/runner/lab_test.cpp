@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "labs/runner/failure.h"
+#include "labs/runner/kept_guest.h"
 #include "tests/unit/runner/temporary.h"
 #include "tracer/chain/format_error.h"
 
@@ -55,6 +56,33 @@ TEST_CASE("a lab is read") {
     CHECK(lab.recorded_step().name == "exercise");
     CHECK(lab.show == std::vector<std::string>{"the reply"});
     CHECK(lab.expectation() == "/labs/ping/expect.json");
+}
+
+TEST_CASE("labs that want the same machine can share a boot, unless one says otherwise") {
+    auto document = good_lab();
+    const auto machine = [&] { return machine_of(parse_lab(document.dump(), "/labs/ping")); };
+    const auto first = machine();
+    CHECK_FALSE(first.empty());
+    document["modules"] = {"virtio_net", "veth"};
+    document["wire"] = {{"kind", "nat"}};
+    document["nic"]["latency_ms"] = 20;
+    document["sysctls"] = json::object();
+    document["guest"] = "any";
+    CHECK(machine() == first);
+    for (const auto& [member, value] :
+         {std::pair<const char*, json>{"vcpus", 3},
+          {"memory_mib", 512},
+          {"nic", {{"features", {{"mrg_rxbuf", true}}}}},
+          {"nic", {{"features", {{"mrg_rxbuf", false}, {"csum", false}}}}}}) {
+        auto changed = document;
+        changed[member] = value;
+        CAPTURE(member, value.dump());
+        CHECK(machine_of(parse_lab(changed.dump(), "/labs/ping")) != first);
+    }
+    document["guest"] = "own";
+    CHECK(machine().empty());
+    document["guest"] = "mine";
+    CHECK_THAT(message_of(document), ContainsSubstring("/guest") && ContainsSubstring("\"own\""));
 }
 
 TEST_CASE("a lab's wire becomes the NIC's option, its file with the whole path") {
