@@ -27,6 +27,11 @@ int exit_status(Outcome outcome) {
 }
 
 std::string recording_file(const std::string& named) {
+    if (named.empty()) {
+        throw CannotRun(
+            "the name of a recording is empty: was it a variable that a script has not set? Name a "
+            "result directory of `skbtrail run LAB`, or its recording.json.");
+    }
     std::error_code error;
     const fs::path path =
         fs::is_directory(named, error) ? fs::path(named) / "recording.json" : fs::path(named);

@@ -327,6 +327,13 @@ void add_run_command(CLI::App& app, Action& chosen) {
         if (arguments->labs.empty() && !arguments->all) {
             throw CLI::RequiredError("The name of a lab, or --all,");
         }
+        for (const auto& kernel : arguments->kernels) {
+            if (batch::split_kernels({kernel}).empty()) {
+                throw CLI::ValidationError("--kernel",
+                                           "no kernel is named: leave it out for the "
+                                           "one that the lab was written for");
+            }
+        }
         check_clock(arguments->run);
         chosen = [arguments] { return run(*arguments); };
     });

@@ -1,6 +1,5 @@
 #include "labs/check/forbidden.h"
 
-#include <algorithm>
 
 #include <fmt/format.h>
 
@@ -22,9 +21,7 @@ std::vector<NodeId> forbidden_calls(const NameTable& names, const Tree& tree,
             continue;
         }
         const bool any = forbidden.packet.empty();
-        if (any || (bound != bindings.end() &&
-                    std::any_of(bound->second.begin(), bound->second.end(),
-                                [&](PacketClass packet) { return tree.takes(node, packet); }))) {
+        if (any || (bound != bindings.end() && tree.takes_any(node, bound->second))) {
             calls.push_back(node);
         }
     }

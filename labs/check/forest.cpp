@@ -91,6 +91,31 @@ bool Tree::handles(NodeId node, PacketClass packet) const {
     return place != found->second.end() && *place < nodes_[node].end;
 }
 
+namespace {
+
+/// Whether `holds` of any packet that is in both. The fewer are gone through: a chain handles a few
+/// packets, and those that an expectation is about may be all of a recording.
+template <typename Handled, typename Holds>
+bool any_of_both(const std::set<PacketClass>& packets, const Handled& handled, const Holds& holds) {
+    if (packets.size() <= handled.size()) {
+        return std::any_of(packets.begin(), packets.end(), holds);
+    }
+    return std::any_of(handled.begin(), handled.end(), [&](const auto& entry) {
+        return packets.contains(entry.first) && holds(entry.first);
+    });
+}
+
+}  // namespace
+
+bool Tree::takes_any(NodeId node, const std::set<PacketClass>& packets) const {
+    return any_of_both(packets, packets_, [&](PacketClass packet) { return takes(node, packet); });
+}
+
+bool Tree::handles_any(NodeId node, const std::set<PacketClass>& packets) const {
+    return any_of_both(packets, packets_,
+                       [&](PacketClass packet) { return handles(node, packet); });
+}
+
 std::vector<std::string> Tree::path(NodeId node) const {
     std::vector<std::string> result = {nodes_[node].call->function};
     while (node != 0) {

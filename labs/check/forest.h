@@ -87,6 +87,9 @@ class Tree {
     bool takes(NodeId node, PacketClass packet) const;
     /// Whether `node` or a call below it is given a packet of `packet`.
     bool handles(NodeId node, PacketClass packet) const;
+    /// The same for any of `packets`, which may be all of a long recording.
+    bool takes_any(NodeId node, const std::set<PacketClass>& packets) const;
+    bool handles_any(NodeId node, const std::set<PacketClass>& packets) const;
     /// The packets that are handled anywhere in the chain.
     const std::map<PacketClass, std::vector<NodeId>>& packets() const { return packets_; }
 

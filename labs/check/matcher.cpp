@@ -47,8 +47,7 @@ bool Matcher::packet_agrees(const Pattern& pattern, NodeId node) const {
     if (bound == bindings_.end()) return false;
     // Where nobody could see what it was given, that it was called is all there is to compare.
     if (tree_.node(node).blind) return true;
-    return std::any_of(bound->second.begin(), bound->second.end(),
-                       [&](PacketClass packet) { return tree_.handles(node, packet); });
+    return tree_.handles_any(node, bound->second);
 }
 
 bool Matcher::skb_agrees(const Pattern& pattern, NodeId node) const {

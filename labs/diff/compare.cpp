@@ -61,6 +61,8 @@ class Comparing {
           aligner_(a_, b_, rules_, names_, meter()) {}
 
     void run(Comparison& comparison) {
+        comparison.a.without_packet = a_.without_packet();
+        comparison.b.without_packet = b_.without_packet();
         bool any = false;
         for (const auto& [a, b] : corresponding(a_, b_, rules_)) {
             if (options_.packet && !is_wanted(a)) continue;

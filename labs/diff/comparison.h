@@ -72,7 +72,8 @@ struct Origin {
     std::string kernel;
     std::string build_id;
     std::string lab;
-    std::size_t lost = 0;  ///< sum of its loss counters
+    std::size_t lost = 0;            ///< sum of its loss counters
+    std::size_t without_packet = 0;  ///< chains that handle no packet: they are not compared
 };
 
 enum class Likeness : std::uint8_t {

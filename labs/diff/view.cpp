@@ -41,7 +41,12 @@ Views::Views(const chain::Recording& recording, NameTable& names, RuleBook& rule
     std::vector<NameId> callers;
     for (const chain::Chain& chain : recording.chains) {
         pieces_.emplace_back().chain = &chain;
-        add(chain.root, chain, pieces_.size() - 1, callers, false);
+        const std::size_t first = pieces_.size() - 1;
+        add(chain.root, chain, first, callers, false);
+        const bool taken =
+            std::any_of(pieces_.begin() + static_cast<std::ptrdiff_t>(first), pieces_.end(),
+                        [](const Piece& piece) { return !piece.takers.empty(); });
+        without_packet_ += taken ? 0 : 1;
     }
     for (std::size_t i = 0; i < pieces_.size(); ++i) {
         for (const auto& [packet, nodes] : pieces_[i].takers) pieces_of_[packet].push_back(i);

@@ -56,6 +56,9 @@ class Views {
     /// The packet's trees, in order of time.
     std::vector<ViewCall> of(PacketClass packet) const;
 
+    /// How many chains hold no call that is given one of packets(): nothing of them is compared.
+    std::size_t without_packet() const { return without_packet_; }
+
     /// Whether calls of this name could have been recorded.
     bool visible(NameId name) const { return traced_.empty() || traced_.contains(name); }
     const chain::Recording& recording() const { return recording_; }
@@ -98,6 +101,7 @@ class Views {
     std::map<PacketClass, std::vector<const chain::Packet*>> members_;
     std::set<NameId> traced_;
     std::deque<Piece> pieces_;
+    std::size_t without_packet_ = 0;
     std::map<PacketClass, std::vector<std::size_t>> pieces_of_;
 };
 

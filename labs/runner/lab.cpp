@@ -262,6 +262,11 @@ std::map<std::string, fs::path> list_labs(const std::vector<fs::path>& directori
 }
 
 fs::path find_lab(const std::string& name, const std::vector<fs::path>& directories) {
+    if (name.empty()) {
+        throw CannotRun(
+            "the name of a lab is empty: was it a variable that a script has not set? `skbtrail "
+            "list` shows the names.");
+    }
     if (name.find('/') != std::string::npos || name == "." || name == "..") {
         throw CannotRun(fmt::format(
             "\"{}\" is a path; a lab is called by its name. `skbtrail list` shows the names; "

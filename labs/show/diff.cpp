@@ -78,6 +78,7 @@ class DiffPrinter {
         print_blind(Side::a, "A");
         print_blind(Side::b, "B");
         print_explained();
+        print_left_out();
         print_durations();
         print_summary();
     }
@@ -260,6 +261,18 @@ class DiffPrinter {
                 out_ << "         " << ink(line, Ink::dim) << '\n';
             }
         }
+    }
+
+    void print_left_out() {
+        if (options_.fold) return;
+        const auto a = comparison_.a.without_packet;
+        const auto b = comparison_.b.without_packet;
+        if (a + b == 0) return;
+        out_ << '\n'
+             << ink(fmt::format("not compared: {} chain{} of A and {} of B that handle no packet",
+                                a, a == 1 ? "" : "s", b),
+                    Ink::dim)
+             << '\n';
     }
 
     static std::string percent(double part) { return fmt::format("{:.2f} %", 100 * part); }

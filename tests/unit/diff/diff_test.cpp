@@ -269,6 +269,48 @@ TEST_CASE("A rule explains by name, and not when it is told not to") {
           Likeness::different);
 }
 
+TEST_CASE(
+    "What varies by the clock or the route cache is explained, elsewhere it is a difference") {
+    const auto end = [](const char* caller, bool with, const char* function) {
+        test::RecordingBuilder builder;
+        builder.packet(1, request).traceable(function);
+        builder.chain(
+            call("root", {with ? call(caller, {call(function)}).skb(1) : call(caller).skb(1)}));
+        return builder.build();
+    };
+    struct Case {
+        const char* caller;
+        const char* function;
+        Likeness likeness;
+    };
+    for (const auto& [caller, function, likeness] :
+         {Case{"skb_release_head_state", "dst_release", Likeness::equal},
+          Case{"skb_release_head_state", "nf_conntrack_destroy", Likeness::different},
+          Case{"tcp_write_xmit", "tcp_init_cwnd", Likeness::equal},
+          Case{"tcp_ack", "tcp_init_cwnd", Likeness::different}}) {
+        CAPTURE(caller, function);
+        CHECK(compare(end(caller, true, function), end(caller, false, function)).likeness ==
+              likeness);
+    }
+}
+
+TEST_CASE("Chains that handle no packet are counted, and not compared") {
+    const auto with = [](std::size_t sockets) {
+        test::RecordingBuilder builder;
+        builder.packet(1, request).traceable("__x64_sys_socket");
+        builder.chain(call("__x64_sys_sendto", {call("ip_output").skb(1)}));
+        for (std::size_t i = 0; i < sockets; ++i) {
+            builder.chain(call("__x64_sys_socket", {call("inet_create")}));
+        }
+        return builder.build();
+    };
+    const auto comparison = compare(with(1), with(3));
+    CHECK(comparison.likeness == Likeness::equal);
+    CHECK(comparison.a.without_packet == 1);
+    CHECK(comparison.b.without_packet == 3);
+    CHECK(compare(journey().build(), journey().build()).a.without_packet == 0);
+}
+
 TEST_CASE("Functions that one kernel cannot show are no difference, and said to be so") {
     const auto kernel = [](bool inlined) {
         test::RecordingBuilder builder;

@@ -70,6 +70,21 @@ TEST_CASE("status 64: the command line is wrong") {
     }
 }
 
+TEST_CASE("a name that is empty is told as such, and takes no default's place") {
+    for (const auto& arguments : std::vector<std::vector<std::string>>{
+             {"run", ""}, {"run", "", "udp"}, {"shell", ""}, {"check", ""}, {"diff", "", ""}}) {
+        CAPTURE(arguments.front());
+        const auto result = skbtrail(arguments);
+        CHECK(result.status == 2);
+        CHECK_THAT(result.errors, ContainsSubstring("is empty"));
+    }
+    for (const char* kernel : {"", ","}) {
+        const auto result = skbtrail({"run", "udp", "--kernel", kernel});
+        CHECK(result.status == 64);
+        CHECK_THAT(result.errors, ContainsSubstring("no kernel is named"));
+    }
+}
+
 TEST_CASE("status 0: help teaches") {
     const auto help = skbtrail({"--help"});
     CHECK(help.status == 0);
