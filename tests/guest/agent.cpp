@@ -12,6 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "guest/error.h"
 #include "guest/initramfs.h"
 
 namespace skbtrail::tests {
@@ -45,6 +46,15 @@ fs::path agent_initramfs(const guest::Kernel& kernel, bool with_ethtool,
                           .command = {"/bin/sh", "/agent.sh"},
                           .deadline = std::chrono::minutes(30)}};
     return guest::build_initramfs(request);
+}
+
+guest::Kernel newest_kernel() {
+    guest::KernelStore store;
+    try {
+        return store.resolve(store.available().back().release);
+    } catch (const guest::Error&) {
+        return store.list().back();
+    }
 }
 
 guest::Kernel guest_kernel() {

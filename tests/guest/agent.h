@@ -53,6 +53,8 @@ class Agent {
 /// The initramfs that runs the agent, for `kernel`; with ethtool(8) if wanted, and `files`.
 std::filesystem::path agent_initramfs(const guest::Kernel& kernel, bool with_ethtool = false,
                                       const std::vector<guest::GuestFile>& files = {});
+/// The newest that the mirror has; without a mirror, that the cache has.
+guest::Kernel newest_kernel();
 /// The kernel that guests of these tests boot, and what it is told.
 guest::Kernel guest_kernel();
 std::string guest_kernel_command_line();

@@ -7,8 +7,8 @@
 #include <catch2/catch_test_macros.hpp>
 #include <fmt/format.h>
 
-#include "guest/error.h"
 #include "guest/kernel_store.h"
+#include "tests/guest/agent.h"
 #include "tests/guest/program.h"
 #include "tracer/chain/recording_json.h"
 
@@ -17,16 +17,6 @@ using skbtrail::tests::run;
 using skbtrail::tests::Scratch;
 
 namespace {
-
-/// The newest that the mirror has; without a mirror, that the cache has.
-skbtrail::guest::Kernel newest_kernel() {
-    skbtrail::guest::KernelStore store;
-    try {
-        return store.resolve(store.available().back().release);
-    } catch (const skbtrail::guest::Error&) {
-        return store.list().back();
-    }
-}
 
 /// Records and judges ping-receive on `kernel`, as the option --kernel names it.
 skbtrail::chain::Recording record(const Scratch& scratch, const std::string& kernel) {
@@ -57,7 +47,7 @@ TEST_CASE("ping-receive passes on 6.1, where kprobe events tell who is who") {
 
 TEST_CASE("ping-receive passes on the newest kernel, given as somebody's own bzImage") {
     const Scratch scratch;
-    const auto kernel = newest_kernel();
+    const auto kernel = skbtrail::tests::newest_kernel();
     const auto image = kernel.vmlinux.parent_path() / "vmlinuz";
     REQUIRE(fs::exists(image));
     const auto recording =

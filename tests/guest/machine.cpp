@@ -17,7 +17,6 @@ namespace {
 
 std::vector<std::string> command_line(const fs::path& directory, const fs::path& nic_socket,
                                       const MachineOptions& options) {
-    const guest::Kernel kernel = guest_kernel();
     std::string socket = fmt::format("socket,id=nic,path={}", nic_socket.string());
     if (options.reconnect.count() > 0) {
         socket += fmt::format(",reconnect-ms={}", options.reconnect.count());
@@ -49,9 +48,9 @@ std::vector<std::string> command_line(const fs::path& directory, const fs::path&
             "-object",
             fmt::format("memory-backend-memfd,id=memory,size={}M,share=on", options.memory_mib),
             "-kernel",
-            kernel.vmlinux,
+            options.kernel.vmlinux,
             "-initrd",
-            agent_initramfs(kernel, options.ethtool, options.files),
+            agent_initramfs(options.kernel, options.ethtool, options.files),
             "-append",
             guest_kernel_command_line(),
             "-serial",

@@ -18,6 +18,7 @@
 namespace skbtrail::tests {
 
 struct MachineOptions {
+    guest::Kernel kernel = guest_kernel();
     std::string type = "q35";  ///< or "pc"
     unsigned cpus = 1;
     unsigned queue_pairs = 1;
