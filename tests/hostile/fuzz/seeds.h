@@ -18,6 +18,7 @@ Seeds frame_seeds();
 Seeds script_seeds();
 Seeds control_seeds();
 Seeds recording_seeds();
+Seeds line_seeds();
 Seeds driver_command_seeds();
 
 }  // namespace skbtrail::hostile

@@ -23,6 +23,7 @@ const std::map<std::string, Seeds (*)()> fuzzers = {
     {"control", &control_seeds},
     {"driver_commands", &driver_command_seeds},
     {"recordings", &recording_seeds},
+    {"lines", &line_seeds},
 };
 
 std::string text_of(const std::vector<std::byte>& bytes) {
