@@ -44,6 +44,7 @@ class EventRing {
 
     // The producer's.
 
+    std::size_t capacity() const noexcept { return mask_ + 1; }
     /// Whether `count` slots are free.
     bool has_room(std::size_t count) noexcept {
         if (head_ + count - known_tail_ <= mask_ + 1) {

@@ -24,44 +24,43 @@ std::uint16_t big16(std::span<const std::byte> bytes, std::size_t at) {
     return static_cast<std::uint16_t>(octet(bytes, at) << 8 | octet(bytes, at + 1));
 }
 
-std::uint64_t word(std::span<const std::byte> bytes, std::size_t at, std::size_t count) {
-    std::uint64_t value = 0;
-    std::memcpy(&value, bytes.data() + at, count);
+template <typename Word>
+std::uint64_t word(std::span<const std::byte> bytes, std::size_t at) {
+    Word value = 0;
+    std::memcpy(&value, bytes.data() + at, sizeof value);
     return value;
 }
 
-/// Spreads every bit of `value` over all bits (the finaliser of MurmurHash3).
-std::uint64_t mix(std::uint64_t value) {
-    value ^= value >> 33;
-    value *= 0xff51afd7ed558ccd;
-    value ^= value >> 33;
-    value *= 0xc4ceb9fe1a85ec53;
-    value ^= value >> 33;
-    return value;
+// Odd numbers with about as many ones as zeros (wyhash's): what is multiplied must not be 0.
+constexpr std::uint64_t salt_low = 0xa0761d6478bd642f;
+constexpr std::uint64_t salt_high = 0xe7037ed1a0b428db;
+constexpr std::uint64_t salt_last = 0x8ebc6af09c88c6e3;
+
+/// Spreads the bits of both over all bits, by one multiplication: this is done for every frame.
+std::uint64_t mix(std::uint64_t one, std::uint64_t other) {
+    __extension__ using Product = unsigned __int128;
+    const Product product = Product{one} * other;
+    return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
 }
 
-/// One end of a conversation.
-std::uint64_t end_of(std::span<const std::byte> packet, std::size_t address, std::size_t bytes,
-                     std::uint16_t port) {
-    std::uint64_t value = port;
-    for (std::size_t done = 0; done < bytes; done += 8) {
-        value = mix(value ^ word(packet, address + done, std::min<std::size_t>(bytes - done, 8)));
-    }
-    return value;
+/// The same for both directions. An end is an address and a port.
+std::uint64_t flow_between(std::uint64_t source, std::uint64_t target, std::uint8_t protocol) {
+    const auto [low, high] = std::minmax(source, target);
+    return mix(mix(low ^ salt_low, high ^ salt_high) ^ protocol, salt_last);
 }
+
+struct Ports {
+    std::uint64_t source = 0;
+    std::uint64_t target = 0;
+};
 
 /// `transport`: where ports would be, when the packet has them.
-std::uint64_t flow(std::span<const std::byte> packet, std::size_t source, std::size_t target,
-                   std::size_t address_bytes, std::uint8_t protocol, std::size_t transport,
-                   bool fragment) {
-    const bool with_ports =
-        !fragment && packet.size() >= transport + 4 &&
-        (protocol == protocol_tcp || protocol == protocol_udp || protocol == protocol_sctp);
-    const std::uint16_t from = with_ports ? big16(packet, transport) : std::uint16_t{0};
-    const std::uint16_t to = with_ports ? big16(packet, transport + 2) : std::uint16_t{0};
-    // A sum, so that both directions are the same.
-    return mix(end_of(packet, source, address_bytes, from) +
-               end_of(packet, target, address_bytes, to) + protocol);
+Ports ports_of(std::span<const std::byte> packet, std::uint8_t protocol, std::size_t transport) {
+    if (packet.size() < transport + 4 ||
+        (protocol != protocol_tcp && protocol != protocol_udp && protocol != protocol_sctp)) {
+        return {};
+    }
+    return {word<std::uint16_t>(packet, transport), word<std::uint16_t>(packet, transport + 2)};
 }
 
 std::optional<std::uint64_t> flow_of_ipv4(std::span<const std::byte> packet) {
@@ -71,7 +70,10 @@ std::optional<std::uint64_t> flow_of_ipv4(std::span<const std::byte> packet) {
     }
     const std::size_t header = std::size_t{4} * (octet(packet, 0) & 0xfU);
     const bool fragment = (big16(packet, 6) & 0x3fff) != 0;  // more to come, or not the first
-    return flow(packet, 12, 16, 4, octet(packet, 9), std::max(header, least), fragment);
+    const std::uint8_t protocol = octet(packet, 9);
+    const Ports ports = fragment ? Ports{} : ports_of(packet, protocol, std::max(header, least));
+    return flow_between(word<std::uint32_t>(packet, 12) << 16 | ports.source,
+                        word<std::uint32_t>(packet, 16) << 16 | ports.target, protocol);
 }
 
 std::optional<std::uint64_t> flow_of_ipv6(std::span<const std::byte> packet) {
@@ -79,7 +81,14 @@ std::optional<std::uint64_t> flow_of_ipv6(std::span<const std::byte> packet) {
     if (packet.size() < least || octet(packet, 0) >> 4 != 6) {
         return std::nullopt;
     }
-    return flow(packet, 8, 24, 16, octet(packet, 6), least, false);
+    const std::uint8_t protocol = octet(packet, 6);
+    const Ports ports = ports_of(packet, protocol, least);
+    const auto end = [packet](std::size_t address, std::uint64_t port) {
+        return mix(word<std::uint64_t>(packet, address) ^ salt_low,
+                   word<std::uint64_t>(packet, address + 8) ^ salt_high) +
+               port;
+    };
+    return flow_between(end(8, ports.source), end(24, ports.target), protocol);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "device/net/ring_events.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <ctime>
@@ -24,6 +25,10 @@ namespace {
 
 /// A busy loop wakes the writer after so many slots; an idle one at once.
 constexpr std::uint64_t wake_after = 1024;
+/// A ring that was full is used again when this part of it is free,
+constexpr std::size_t free_share = 4;
+/// and looked at after so many events as this part of it has slots.
+constexpr std::size_t skipped_share = 32;
 /// Lines are handed to the sink in pieces of about this size.
 constexpr std::size_t piece_bytes = std::size_t{64} * 1024;
 /// Less than everybody else: when the machine is busy, lines come later, or are dropped.
@@ -82,13 +87,22 @@ RingEventLog::~RingEventLog() {
     }
 }
 
+/// Whether there is room; if not, how long nobody looks.
+bool RingEventLog::make_room(std::size_t slots) {
+    const std::size_t enough = full_ ? std::max(slots, ring_.capacity() / free_share) : slots;
+    full_ = !ring_.has_room(enough);
+    if (full_) {
+        to_skip_ = ring_.capacity() / skipped_share;
+    }
+    return !full_;
+}
+
 EventRing::Slot* RingEventLog::begin(RingEventKind kind, unsigned queue, std::size_t descriptors) {
-    ++sequence_;
     if (!wanted_.load(std::memory_order_relaxed)) {
         return nullptr;
     }
-    if (!ring_.has_room(EventRing::slots_for(descriptors))) {
-        dropped_.store(dropped_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    if (!make_room(EventRing::slots_for(descriptors))) {
+        count_dropped();
         return nullptr;
     }
     if (batch_time_ == 0) {
@@ -111,7 +125,7 @@ void RingEventLog::end(std::size_t descriptors) {
     }
 }
 
-void RingEventLog::available(unsigned queue, const Chain& chain) {
+void RingEventLog::record_available(unsigned queue, const Chain& chain) {
     const auto& descriptors = chain.descriptors();
     EventRing::Slot* const slot = begin(RingEventKind::available, queue, descriptors.size());
     if (slot == nullptr) {
@@ -134,8 +148,8 @@ void RingEventLog::available(unsigned queue, const Chain& chain) {
     end(descriptors.size());
 }
 
-void RingEventLog::used(unsigned queue, std::uint16_t index, std::uint16_t head,
-                        std::uint32_t length) {
+void RingEventLog::record_used(unsigned queue, std::uint16_t index, std::uint16_t head,
+                               std::uint32_t length) {
     if (EventRing::Slot* const slot = begin(RingEventKind::used, queue, 0)) {
         slot->first.event.index = index;
         slot->first.event.head = head;
@@ -146,14 +160,14 @@ void RingEventLog::used(unsigned queue, std::uint16_t index, std::uint16_t head,
 
 void RingEventLog::kick(unsigned queue) {
     batch_time_ = 0;
-    if (begin(RingEventKind::kick, queue, 0) != nullptr) {
+    if (!skip() && begin(RingEventKind::kick, queue, 0) != nullptr) {
         end(0);
     }
 }
 
 void RingEventLog::call(unsigned queue, const CallDecision& decision, bool delivered, bool gated) {
     const auto kind = delivered ? RingEventKind::call : RingEventKind::call_suppressed;
-    if (EventRing::Slot* const slot = begin(kind, queue, 0)) {
+    if (EventRing::Slot* const slot = skip() ? nullptr : begin(kind, queue, 0)) {
         RingEvent& event = slot->first.event;
         event.index = decision.now;
         event.head = decision.before;
@@ -169,7 +183,7 @@ void RingEventLog::call(unsigned queue, const CallDecision& decision, bool deliv
 
 void RingEventLog::late_call(unsigned queue, std::uint16_t used_index) {
     batch_time_ = 0;
-    if (EventRing::Slot* const slot = begin(RingEventKind::call, queue, 0)) {
+    if (EventRing::Slot* const slot = skip() ? nullptr : begin(RingEventKind::call, queue, 0)) {
         slot->first.event.index = used_index;
         slot->first.event.head = used_index;
         slot->first.event.flags = decided_delivered | decided_gated;
@@ -178,6 +192,7 @@ void RingEventLog::late_call(unsigned queue, std::uint16_t used_index) {
 }
 
 void RingEventLog::flush() {
+    to_skip_ = 0;  // the loop has time to look
     if (looked_after_ == ring_.committed()) {
         return;
     }

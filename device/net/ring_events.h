@@ -15,10 +15,12 @@
 // do not apply are absent.
 //
 // Two threads share the work. The event loop's writes each event as a few words into a bounded
-// ring, and drops it when the ring is full: the wire never waits for a reader. The log's own thread
-// takes them out, makes lines of them and writes these. Every event has its number, dropped or not,
-// so a gap in `sequence` is a loss; a "lost" line at the end (and after each gap that a socket's
-// reader had) says how many, and so does the NIC's log.
+// ring, and drops it when the ring is full: the wire never waits for a reader. Then it drops a
+// whole stretch, until much of the ring is free again: to look in vain is what would cost the wire
+// most, and whole stretches tell a reader more than single events do. The log's own thread takes
+// them out, makes lines of them and writes these. Every event has its number, dropped or not, so a
+// gap in `sequence` is a loss; a "lost" line at the end (and after each gap that a socket's reader
+// had) says how many, and so does the NIC's log.
 #pragma once
 
 #include <atomic>
@@ -55,8 +57,12 @@ class RingEventLog {
     RingEventLog(const RingEventLog&) = delete;
     RingEventLog& operator=(const RingEventLog&) = delete;
 
-    void available(unsigned queue, const Chain& chain);
-    void used(unsigned queue, std::uint16_t index, std::uint16_t head, std::uint32_t length);
+    void available(unsigned queue, const Chain& chain) {
+        if (!skip()) record_available(queue, chain);
+    }
+    void used(unsigned queue, std::uint16_t index, std::uint16_t head, std::uint32_t length) {
+        if (!skip()) record_used(queue, index, head, length);
+    }
     void kick(unsigned queue);
     /// `delivered`: whether there was somebody to wake.
     /// `gated`: a gate has had a say in it.
@@ -79,8 +85,24 @@ class RingEventLog {
     }
 
   private:
-    /// A slot for an event with so many descriptors; nullptr when it is dropped, or nobody wants
-    /// it.
+    /// Numbers the event. True when it is one of a stretch that is dropped as a whole.
+    bool skip() noexcept {
+        ++sequence_;
+        if (to_skip_ == 0) {
+            return false;
+        }
+        --to_skip_;
+        count_dropped();
+        return true;
+    }
+    void count_dropped() noexcept {
+        dropped_.store(dropped_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    }
+    void record_available(unsigned queue, const Chain& chain);
+    void record_used(unsigned queue, std::uint16_t index, std::uint16_t head, std::uint32_t length);
+    bool make_room(std::size_t slots);
+    /// A slot for a numbered event with so many descriptors; nullptr when it is dropped, or nobody
+    /// wants it.
     EventRing::Slot* begin(RingEventKind kind, unsigned queue, std::size_t descriptors);
     void end(std::size_t descriptors);
     void write_all();
@@ -98,6 +120,8 @@ class RingEventLog {
 
     // The event loop's.
     std::uint64_t sequence_ = 0;
+    std::uint64_t to_skip_ = 0;       ///< so many more events before the ring is looked at again
+    bool full_ = false;               ///< it was, and much of it has to be free before it is used
     std::int64_t batch_time_ = 0;     ///< 0: the next event reads the clock
     std::uint64_t looked_after_ = 0;  ///< slots committed when the writer was last woken
 

@@ -23,7 +23,8 @@ unsigned Steering::choose(std::span<const std::byte> frame, unsigned pairs) cons
     if (seen.known && seen.tag == tag_of(*flow) && seen.pair < pairs) {
         return seen.pair;
     }
-    return static_cast<unsigned>(*flow / places % pairs);
+    // As many to each pair, without a division.
+    return static_cast<unsigned>(std::uint64_t{tag_of(*flow)} * pairs >> 32);
 }
 
 }  // namespace skbtrail::device

@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <csignal>
+#include <cstring>
 #include <fstream>
 #include <sstream>
 #include <stdexcept>
@@ -155,6 +156,18 @@ bool Child::wait_ready(std::chrono::milliseconds limit) {
     }
     char text[16];
     return ::read(ready_.get(), text, sizeof text) > 0;
+}
+
+std::string Child::ending() const {
+    siginfo_t info{};
+    if (::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) != 0 ||
+        info.si_pid == 0) {
+        return {};
+    }
+    if (info.si_code == CLD_EXITED) {
+        return fmt::format("status {}", info.si_status);
+    }
+    return fmt::format("signal {} ({})", info.si_status, ::strsignal(info.si_status));
 }
 
 bool Child::running() const {

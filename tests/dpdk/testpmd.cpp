@@ -73,7 +73,15 @@ PortCounters Testpmd::counters(unsigned port) {
     if (!telemetry_) {
         wait_up();
     }
-    return telemetry_->counters(port);
+    try {
+        return telemetry_->counters(port);
+    } catch (const std::runtime_error& error) {
+        const auto ending = child_.ending();
+        throw std::runtime_error(
+            ending.empty() ? fmt::format("{}; it said: {}", error.what(), child_.last_words())
+                           : fmt::format("{}, with {}; it said: {}", error.what(), ending,
+                                         child_.last_words()));
+    }
 }
 
 std::optional<std::uint64_t> Testpmd::negotiated() const {

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <fstream>
 #include <memory>
+#include <sstream>
 #include <string>
 #include <system_error>
 #include <thread>
@@ -272,6 +273,46 @@ TEST_CASE("events: who does not keep up loses, counted, and holds nobody up", "[
         CHECK(log->lost() == lost);
         CHECK(stuck.text.find("\"sequence\":10001,") != std::string::npos);
     }
+}
+
+TEST_CASE("events: a ring that is full loses whole stretches", "[device][events]") {
+    std::atomic<bool> open = false;
+    auto sink = std::make_unique<StuckSink>(open);
+    StuckSink& stuck = *sink;
+    constexpr std::uint64_t slots = 4096;
+    RingEventLog log(std::move(sink), slots);
+    for (std::uint64_t i = 0; i < 2 * slots; ++i) {
+        log.kick(1);
+    }
+    CHECK(log.lost() > 0);
+    open = true;
+    // The writer makes room while events come.
+    const auto deadline = std::chrono::steady_clock::now() + 10s;
+    for (const auto lost = log.lost(); log.lost() < lost + 100 * slots;) {
+        log.kick(1);
+        if (std::chrono::steady_clock::now() > deadline) {
+            break;  // it keeps up
+        }
+    }
+    REQUIRE(log.sync(10000));
+    const auto lost_until_now = log.lost();
+    log.kick(1);
+    REQUIRE(log.sync(10000));
+    CHECK(log.lost() == lost_until_now);
+    std::uint64_t last = 0;
+    std::uint64_t missing = 0;
+    std::istringstream lines(stuck.text);
+    for (std::string line; std::getline(lines, line);) {
+        const auto sequence = nlohmann::json::parse(line).at("sequence").get<std::uint64_t>();
+        if (const auto gap = sequence - last - 1; gap > 0) {
+            missing += gap;
+            // The last one ended when there was time to look.
+            CHECK((gap > slots / 32 || sequence == log.events()));
+        }
+        last = sequence;
+    }
+    CHECK(last == log.events());
+    CHECK(missing == log.lost());
 }
 
 TEST_CASE("events: the last line of a file says what is missing", "[device][events]") {
