@@ -2,6 +2,7 @@
 //
 //   kernels/RELEASE/…      unpacked kernels (kernel_store.h)
 //   initramfs/HASH.cpio    what guests boot from (initramfs.h)
+//   bpf/HASH.o             BPF programs of labs
 //   plans/BUILD-ID.plan    the collector's prepared lists for a kernel
 //   apt/…                  a private apt state: sources, lists, archives
 #pragma once

@@ -1,11 +1,13 @@
 #include "labs/runner/lab_image.h"
 
 #include <system_error>
+#include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include "guest/cache.h"
+#include "labs/runner/bpf_objects.h"
 #include "labs/runner/data_files.h"
 #include "labs/runner/failure.h"
 #include "labs/runner/guest_progress.h"
@@ -75,6 +77,9 @@ guest::InitramfsRequest lab_image(const Lab& lab, const guest::Kernel& kernel) {
     request.modules = lab.modules;
     request.files = guest_programs(lab.programs);
     add_lab_files(lab, request.files);
+    for (auto& object : bpf_objects(lab.folder, guest::cache_root())) {
+        request.files.push_back(std::move(object));
+    }
     request.job.sysctls = lab.sysctls;
     request.job.environment = {{"SKBTRAIL_LAB", lab.name}};
     return request;
