@@ -3,6 +3,7 @@
 #include <array>
 #include <sstream>
 #include <string_view>
+#include <vector>
 
 #include <fmt/format.h>
 #include <pugixml.hpp>
@@ -93,6 +94,15 @@ void set_features(pugi::xml_node driver, const std::map<std::string, bool>& feat
     }
 }
 
+/// Arguments of QEMU's that libvirt has no word for.
+void add_arguments(pugi::xml_node domain, const std::vector<std::string>& arguments) {
+    set_attribute(domain, "xmlns:qemu", "http://libvirt.org/schemas/domain/qemu/1.0");
+    auto list = child_or_new(domain, "qemu:commandline");
+    for (const auto& argument : arguments) {
+        set_attribute(list.append_child("qemu:arg"), "value", argument);
+    }
+}
+
 /// Time is counted in instructions, and what else differs between two boots is made the same: the
 /// date they begin at, and the processor's random numbers, from which the kernel takes its hashes'
 /// seeds, identifiers and ports. libvirt has a word for the first of these only.
@@ -103,15 +113,10 @@ void count_instructions(pugi::xml_node domain) {
     auto timer = clock.append_child("timer");
     set_attribute(timer, "name", "rtc");
     set_attribute(timer, "track", "guest");
-    set_attribute(domain, "xmlns:qemu", "http://libvirt.org/schemas/domain/qemu/1.0");
-    auto arguments = domain.append_child("qemu:commandline");
     // sleep=on: a guest that waits for a timer waits, as the wire does; without, its timers would
     // end before a reply could have come.
-    for (const auto& argument :
-         {std::string("-icount"), fmt::format("shift={},sleep=on", instruction_clock_shift),
-          std::string("-seed"), std::string("1")}) {
-        set_attribute(arguments.append_child("qemu:arg"), "value", argument);
-    }
+    add_arguments(domain, {"-icount", fmt::format("shift={},sleep=on", instruction_clock_shift),
+                           "-seed", "1"});
 }
 
 }  // namespace
@@ -127,6 +132,9 @@ std::string domain_xml(const DomainSpec& spec, const std::string& domain_templat
     domain.text("/domain/name", spec.name);
     if (!spec.uuid.empty()) {
         child_or_new(domain.at("/domain"), "uuid").text().set(spec.uuid.c_str());
+        // To QEMU the guest has moved to another machine, and so it has it tell its neighbours: a
+        // packet that no lab sent. It has not moved.
+        add_arguments(domain.at("/domain"), {"-global", "migration.announce-rounds=0"});
     }
     domain.text("/domain/memory", std::to_string(spec.memory_mib));
     domain.text("/domain/vcpu", std::to_string(spec.vcpus));
