@@ -13,6 +13,9 @@ namespace skbtrail::device {
 
 namespace {
 
+/// So often in a row a ring may say that there is more and then have nothing.
+constexpr int most_looks = 4;
+
 /// Whether there is nothing for the header to say, as for most frames.
 bool says_nothing(const FrameOffload& offload) noexcept {
     return !offload.needs_checksum && !offload.data_valid && offload.gso_type == gso_none;
@@ -261,7 +264,7 @@ tl::expected<bool, RingFault> ReceiveQueue::take_ahead(Ring& ring) {
     const std::size_t wanted =
         gate() != nullptr ? 1 : std::clamp<std::size_t>(next_ahead_, 1, max_burst);
     next_ahead_ = 2 * wanted;
-    while (true) {
+    for (int looks = 0;; ++looks) {
         const auto taken = ring.take_burst(std::span(ahead_).first(wanted));
         if (!taken) {
             return tl::make_unexpected(taken.error());
@@ -274,7 +277,8 @@ tl::expected<bool, RingFault> ReceiveQueue::take_ahead(Ring& ring) {
             }
             return true;
         }
-        if (busy().look_again()) {
+        // A driver that shows buffers and hides them again is looked at in turn with the others.
+        if (busy().look_again() || looks == most_looks) {
             poll().wake();
             return false;
         }

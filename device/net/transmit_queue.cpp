@@ -37,7 +37,8 @@ bool TransmitQueue::look() {
     }
     ring->refuse_kicks();
     std::size_t handled = 0;
-    while (handled < turn_budget) {
+    // A driver that shows chains and hides them again is looked at in turn with the others.
+    for (int looks = 0; handled < turn_budget && looks < most_looks;) {
         const std::size_t most =
             gate() == nullptr ? burst : std::min(burst, gate()->may_take(index(), burst));
         std::size_t taken = 0;
@@ -73,6 +74,7 @@ bool TransmitQueue::look() {
             return handled > 0;
         }
         ring->refuse_kicks();
+        ++looks;
     }
     // Goes on in the next turn.
     busy().found(handled);

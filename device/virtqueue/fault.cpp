@@ -16,6 +16,8 @@ const char* to_string(RingFaultKind kind) {
             return "available_jump";
         case RingFaultKind::ring_overrun:
             return "ring_overrun";
+        case RingFaultKind::offer_withdrawn:
+            return "offer_withdrawn";
         case RingFaultKind::head_out_of_range:
             return "head_out_of_range";
         case RingFaultKind::next_out_of_range:

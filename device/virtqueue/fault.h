@@ -15,6 +15,7 @@ enum class RingFaultKind : std::uint8_t {
     unmapped_ring,            ///< a part of the ring is not in the guest's memory
     available_jump,           ///< the available index ran further ahead than the ring is long
     ring_overrun,             ///< packed: offered over descriptors that were not returned yet
+    offer_withdrawn,          ///< packed: a descriptor that was available is not any more
     head_out_of_range,        ///< an available entry names a descriptor past the table
     next_out_of_range,        ///< a descriptor's next is past its table
     loop,                     ///< a chain longer than its table: it comes back to itself

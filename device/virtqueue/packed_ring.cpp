@@ -164,6 +164,13 @@ tl::expected<std::size_t, RingFault> PackedRing::take_burst(std::span<Chain> to)
         const auto flags = load_field<std::uint16_t>(
             descriptor_at(next_.index) + PackedParts::flags, std::memory_order_acquire);
         if (!packed_is_available(flags, next_.wrap)) {
+            if (seen_ahead_ > 0 && taken == 0) [[unlikely]] {
+                // It would be waited for behind this place, and looked for here, without end.
+                return ring_fault(RingFaultKind::offer_withdrawn,
+                                  fmt::format("descriptor {} was made available, and is not any "
+                                              "more before it was returned",
+                                              next_.index));
+            }
             break;
         }
         if (taken == 0) {

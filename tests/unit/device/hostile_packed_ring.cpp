@@ -192,6 +192,27 @@ TEST_CASE("hostile packed ring: chains before the lie are good",
     CHECK_FALSE(ring.take_burst(chains));
 }
 
+TEST_CASE("hostile packed ring: what was offered is taken back",
+          "[device][ring][packed][hostile]") {
+    Hostile h;
+    for (int i = 0; i < 2; ++i) {
+        h.driver.chain().writable(8).offer();
+    }
+    Ring ring = h.open();
+    std::array<Chain, 2> chains;
+    REQUIRE(must(ring.take_burst(chains)) == 2);
+    // Too few for what is to be written, they wait in the ring for more.
+    ring.put_back(std::move(chains[1]));
+    ring.put_back(std::move(chains[0]));
+    h.driver.set_flags(0, 0);
+    // A third is there: who looks behind the two finds it, and who takes finds nothing.
+    h.driver.chain().writable(8).offer();
+    REQUIRE(must(ring.ask_for_kicks()));
+    const auto taken = ring.take_burst(chains);
+    REQUIRE_FALSE(taken);
+    CHECK(taken.error().kind == RingFaultKind::offer_withdrawn);
+}
+
 TEST_CASE("hostile packed ring: what the device still has is offered again",
           "[device][ring][packed][hostile]") {
     Hostile h;
