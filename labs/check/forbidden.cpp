@@ -1,6 +1,5 @@
 #include "labs/check/forbidden.h"
 
-
 #include <fmt/format.h>
 
 #include "labs/check/conditions.h"

@@ -59,10 +59,10 @@ struct {
  * arguments from r1, r2 and r3 and leave what they found in r0. It finds the places by the
  * constants and writes over what follows them.
  *
- * The jump over what is not needed of the room looks as if it depended on something, since code that nothing
- * leads to is refused. The verifier sees that it is always taken and removes the rest at once; jumps
- * to the next instruction it removes one by one, and moves the whole program for each, which took
- * longer than all else that it does.
+ * The jump over what is not needed of the room looks as if it depended on something, since code
+ * that nothing leads to is refused. The verifier sees that it is always taken and removes the rest
+ * at once; jumps to the next instruction it removes one by one, and moves the whole program for
+ * each, which took longer than all else that it does.
  */
 #define BEHIND_JUMP 2046
 _Static_assert(BEHIND_JUMP == SKBTRAIL_FILTER_ROOM - 2, "the assembler takes a plain number only");
