@@ -3,6 +3,7 @@
 #include <csignal>
 #include <cstdio>
 #include <iostream>
+#include <optional>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -26,6 +27,7 @@
 #include "labs/runner/run.h"
 #include "labs/runner/watch.h"
 #include "labs/show/show.h"
+#include "labs/start_anew.h"
 
 namespace skbtrail::labs {
 namespace {
@@ -122,14 +124,25 @@ batch::LabResult result_of(const RunFailed& failure) {
     return result;
 }
 
+/// So often is a lab run in all before lost events are the last word.
+constexpr int most_attempts = 3;
+
+/// Whether the run is worth making again: what keeps it from being judged is what was lost. The
+/// kernel does not show BPF what an interrupt receives that came in the middle of the BPF program,
+/// about once in a thousand packets.
+bool is_worth_another(const RunResult& result, int attempt) {
+    return attempt < most_attempts && result.verdict.outcome == Outcome::not_judgeable &&
+           chain::total(result.recording.losses) > 0;
+}
+
 /// Ends together with the program that started this one, as one of many runs.
 void end_with_parent() {
     ::prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (::getppid() == 1) throw CannotRun("the program that started this run has ended");
 }
 
-int run(RunArguments& arguments) {
-    if (arguments.is_batch()) return run_batch(arguments);
+/// Returns the exit status; nothing: the run has to be made again.
+std::optional<int> run_once(RunArguments& arguments) {
     if (arguments.exit_with_parent) end_with_parent();
     if (!arguments.kernels.empty()) arguments.run.kernel = arguments.kernels.front();
     const auto lab =
@@ -157,6 +170,13 @@ int run(RunArguments& arguments) {
         const auto result =
             run_lab(lab, expectation, arguments.run, phases, signals, [&] { view.tick(); });
         view.clear();
+        if (is_worth_another(result, arguments.attempt)) {
+            fmt::print(stderr,
+                       "skbtrail: {} events were lost where the verdict needs them, so the lab is "
+                       "run again ({} of {})\n",
+                       chain::total(result.recording.losses), arguments.attempt + 1, most_attempts);
+            return std::nullopt;
+        }
         write_result(arguments, batch::result_of(result.verdict), result.directory, seconds());
         const auto options = show_options(arguments.look);
         show_chains(lab, result, options);
@@ -179,6 +199,13 @@ int run(RunArguments& arguments) {
         tell_failure(failure);
         return exit_could_not;
     }
+}
+
+int run(RunArguments& arguments) {
+    if (arguments.is_batch()) return run_batch(arguments);
+    if (const auto status = run_once(arguments)) return *status;
+    // A run must begin with one thread, and libvirt's are here now.
+    start_anew({"--attempt", std::to_string(arguments.attempt + 1)});
 }
 
 /// What counts instructions is QEMU's emulation, seen from this machine.
@@ -220,6 +247,8 @@ void add_run_command(CLI::App& app, Action& chosen) {
         "output.txt (what the lab's scripts wrote), and result.json (what came of it). With "
         "several\n"
         "labs or kernels it holds such a directory for each, and run.log in it.\n"
+        "\n"
+        "A lab that cannot be judged because events were lost is run again, twice at most.\n"
         "\n"
         "Exit status: 0 passed or skipped, 1 the kernel did something else, 2 could not run or "
         "judge.");
@@ -280,6 +309,7 @@ void add_run_command(CLI::App& app, Action& chosen) {
     command->add_flag("--exit-with-parent", arguments->exit_with_parent)->group("");
     command->add_option("--keep-guest", run_options.keep_at)->group("");
     command->add_option("--resume-guest", run_options.resume_from)->group("");
+    command->add_option("--attempt", arguments->attempt)->group("")->take_last();
     command->add_flag("--boot-each", arguments->boot_each,
                       "Boot a guest for each lab, also where several labs could share one boot");
     add_labs_option(*command, arguments->lab_directories);

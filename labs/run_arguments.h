@@ -23,6 +23,7 @@ struct RunArguments {
     bool verbose = false;
     bool exit_with_parent = false;
     bool boot_each = false;
+    int attempt = 1;  ///< at one lab: events that were lost may have kept an earlier from judging
     std::size_t jobs = 1;
     std::string format = "text";
     std::string shard;

@@ -96,6 +96,31 @@ TEST_CASE("a script that floods its output, fills its disk and hangs is ended, a
     check_nothing_left(scratch);
 }
 
+TEST_CASE(
+    "a lab that cannot be judged because events were lost is run again, and then told as such") {
+    const Scratch scratch;
+    const BrokenLab lab(scratch);
+    // Each packet as soon as the one before is back: an interrupt hits the BPF program often, and
+    // the kernel does not show it what such an interrupt receives.
+    lab.write("run.sh", "#!/bin/sh\nping -A -q -c 1000 10.0.2.2\n");
+    lab.change([](nlohmann::json& description) {
+        description["nic"].erase("latency_ms");
+        description["show"] = nlohmann::json::array();
+    });
+    lab.write("expect.json", R"({
+        "format": "skbtrail-expectation", "version": 1, "title": "a flood",
+        "chains": [{"name": "a reply is received", "root": "__napi_poll",
+                    "packet": {"icmp.type": "echo-reply"},
+                    "count": {"min": 1, "max": 1000}, "calls": ["..."]}]})");
+    const auto outcome = lab.run();
+    INFO(outcome.output);
+    CHECK(outcome.status == 2);
+    CHECK_THAT(outcome.output, ContainsSubstring("run again (2 of 3)") &&
+                                   ContainsSubstring("run again (3 of 3)") &&
+                                   ContainsSubstring("probe_missed"));
+    check_nothing_left(scratch);
+}
+
 TEST_CASE("a NIC that dies in the middle is named") {
     const Scratch scratch;
     Program program(scratch, run_lab(scratch));
