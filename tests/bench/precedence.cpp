@@ -22,11 +22,20 @@ constexpr int working = 1;
 constexpr int answering = 2;
 constexpr int measuring = 3;
 
-/// The threads that poll: testpmd's forwarding threads, and the NIC's only one.
-bool works(const std::filesystem::path& thread) {
+std::string name_of(const std::filesystem::path& thread) {
     std::string name;
     std::ifstream(thread / "comm") >> name;
+    return name;
+}
+
+/// The threads that poll: testpmd's forwarding threads, and the NIC's only one that does.
+bool works(const std::string& name) {
     return name.starts_with("rte-worker") || name.starts_with("skbtrail-nic");
+}
+
+/// The NIC's thread that writes ring events gives way to everybody, and has to go on doing so.
+bool gives_way(const std::string& name) {
+    return name == "ring-events";
 }
 
 bool schedule(pid_t thread, int policy, int priority) {
@@ -62,7 +71,11 @@ Precedence::Precedence(bool wanted, const std::vector<pid_t>& processes,
         for (const auto& entry :
              std::filesystem::directory_iterator(fmt::format("/proc/{}/task", process), gone)) {
             const pid_t thread = std::stoi(entry.path().filename().string());
-            require(schedule(thread, SCHED_FIFO, works(entry.path()) ? working : answering));
+            const std::string name = name_of(entry.path());
+            if (gives_way(name)) {
+                continue;
+            }
+            require(schedule(thread, SCHED_FIFO, works(name) ? working : answering));
             threads_.push_back(thread);
         }
     }
