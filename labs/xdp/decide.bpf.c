@@ -1,12 +1,13 @@
 // What becomes of a frame, by the UDP port that it goes to: 6001 is dropped, 6002 goes back where
 // it came from, all others go on into the kernel.
-#include <bpf/bpf_endian.h>
-#include <bpf/bpf_helpers.h>
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/in.h>
 #include <linux/ip.h>
 #include <linux/udp.h>
+/* these need the types */
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
 
 SEC("xdp")
 int decide(struct xdp_md* context) {
