@@ -118,6 +118,10 @@ class NetQueue {
     void settle();
 
   protected:
+    /// So often in a row a ring may say that there is more and then have nothing: a driver that
+    /// shows chains and hides them again is looked at in turn with the others.
+    static constexpr int most_looks = 4;
+
     /// `on_kick`: the ring may have something new. `look`: it may have, without a kick; returns
     /// whether it had. Called over and over while poll() is awake.
     NetQueue(EventLoop& loop, unsigned index, const char* role, RingEventLog* events,

@@ -13,9 +13,6 @@ namespace skbtrail::device {
 
 namespace {
 
-/// So often in a row a ring may say that there is more and then have nothing.
-constexpr int most_looks = 4;
-
 /// Whether there is nothing for the header to say, as for most frames.
 bool says_nothing(const FrameOffload& offload) noexcept {
     return !offload.needs_checksum && !offload.data_valid && offload.gso_type == gso_none;
@@ -277,7 +274,6 @@ tl::expected<bool, RingFault> ReceiveQueue::take_ahead(Ring& ring) {
             }
             return true;
         }
-        // A driver that shows buffers and hides them again is looked at in turn with the others.
         if (busy().look_again() || looks == most_looks) {
             poll().wake();
             return false;

@@ -37,7 +37,6 @@ bool TransmitQueue::look() {
     }
     ring->refuse_kicks();
     std::size_t handled = 0;
-    // A driver that shows chains and hides them again is looked at in turn with the others.
     for (int looks = 0; handled < turn_budget && looks < most_looks;) {
         const std::size_t most =
             gate() == nullptr ? burst : std::min(burst, gate()->may_take(index(), burst));

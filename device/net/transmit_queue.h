@@ -26,8 +26,6 @@ class TransmitQueue final : public NetQueue {
     /// Frames on the wire per turn of the loop, give or take a burst: a busy driver does not keep
     /// the wire from answering. A chain that is cut counts as what becomes of it.
     static constexpr std::size_t turn_budget = 256;
-    /// So often in a turn a ring may say that there is more and then have nothing.
-    static constexpr int most_looks = 4;
 
     /// What a chain asks for.
     struct Prepared {
