@@ -17,8 +17,9 @@ class CallTree {
         : forest_(forest), functions_(functions) {}
 
     /// A function's name; empty for no_function.
-    [[nodiscard]] std::string name_of(FunctionId function) const {
-        return function == no_function ? "" : functions_[function].name;
+    [[nodiscard]] const std::string& name_of(FunctionId function) const {
+        static const std::string none;
+        return function == no_function ? none : functions_[function].name;
     }
     [[nodiscard]] std::uint32_t roles_of(FunctionId function) const {
         return function == no_function ? 0 : functions_[function].roles;

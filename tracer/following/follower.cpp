@@ -31,10 +31,10 @@ void PacketFollower::Follower::call(const EventGroup& group,
     if ((roles & role::takes_buffer) != 0 && node != no_node) origins_.took_buffer(node, extra);
     if ((roles & role::wakes) != 0) outcomes_.name_socket(node, extra);
     const bool copies = (roles & role::copies) != 0;
-    const bool clones = copies && tree_.caller_with(node, role::clones) != no_node;
+    const auto cloning = copies ? tree_.caller_with(node, role::clones) : no_node;
     for (auto i = group.first; i < group.first + group.count; ++i) {
         const auto& event = events[i];
-        if (event.skb == 0 || (clones && event.argument == 0)) continue;
+        if (event.skb == 0 || (cloning != no_node && event.argument == 0)) continue;
         const auto id = packets[i] = sight(event, roles);
         if (id == no_packet) continue;
         packets_.passed(id, function);
@@ -43,7 +43,7 @@ void PacketFollower::Follower::call(const EventGroup& group,
         unite(event, function, roles, id);
         end(event, roles, id);
     }
-    if (copies) copy(group, events, node, packets);
+    if (copies) copy(group, events, node, cloning, packets);
     if ((roles & (role::merges | role::coalesces)) != 0) try_union(group, events, packets, roles);
 }
 
@@ -182,10 +182,10 @@ bool PacketFollower::Follower::has_ended(PacketId id) const {
 
 // ------------------------------------------------------------------------- copies, clones ------
 
-/// A header was copied: into a new packet, or for a clone of the same.
+/// A header was copied: into a new packet, or for a clone of the same by the call `cloning`.
 void PacketFollower::Follower::copy(const EventGroup& group,
                                     const std::vector<skbtrail_event>& events, NodeId node,
-                                    const std::vector<PacketId>& packets) {
+                                    NodeId cloning, const std::vector<PacketId>& packets) {
     PacketId made = no_packet;
     PacketId from = no_packet;
     chain::Address skb = 0;
@@ -194,7 +194,7 @@ void PacketFollower::Follower::copy(const EventGroup& group,
         if (events[i].argument == 0) skb = events[i].skb;
     }
     if (from == no_packet) return;
-    if (const auto cloning = tree_.caller_with(node, role::clones); cloning != no_node) {
+    if (cloning != no_node) {
         if (skb != 0) clone(from, skb, cloning);
     } else if (made != no_packet && made != from) {
         origins_.copied(made, from, group.function, node);

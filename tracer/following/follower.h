@@ -60,7 +60,7 @@ class PacketFollower::Follower {
     chain::Packet take(chain::PacketId id);
 
     void copy(const EventGroup& group, const std::vector<skbtrail_event>& events, NodeId node,
-              const std::vector<chain::PacketId>& packets);
+              NodeId cloning, const std::vector<chain::PacketId>& packets);
     void clone(chain::PacketId id, chain::Address skb, NodeId cloning);
 
     void try_union(const EventGroup& group, const std::vector<skbtrail_event>& events,

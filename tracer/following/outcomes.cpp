@@ -12,7 +12,7 @@ using chain::PacketId;
 void Outcomes::seen(const skbtrail_event& event, FunctionId function, NodeId node, PacketId id) {
     if (function == no_function) return;
     const auto roles = tree_.roles_of(function);
-    const auto name = tree_.name_of(function);
+    const auto& name = tree_.name_of(function);
     const Sighting here{event, name, roles, node, id};
     if ((roles & role::transmits) != 0) {
         fates_.set(id, event.skb, Weight::transmitted, {.kind = "transmitted", .function = name});
@@ -82,7 +82,7 @@ void Outcomes::read(const Sighting& here) {
 void Outcomes::free(const Sighting& here) {
     const auto& [event, name, roles, node, id] = here;
     // The function that called this one is who decided.
-    const auto caller = tree_.name_of(tree_.function_of(tree_.parent_of(node)));
+    const auto& caller = tree_.name_of(tree_.function_of(tree_.parent_of(node)));
     const auto& where = caller.empty() ? name : caller;
     constexpr std::uint64_t reason_consumed = 1;  // SKB_CONSUMED, after SKB_NOT_DROPPED_YET
     if ((roles & role::consumes) != 0 || event.extra <= reason_consumed) {
