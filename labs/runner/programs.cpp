@@ -2,7 +2,6 @@
 
 #include <cstdlib>
 #include <filesystem>
-#include <set>
 #include <sstream>
 #include <string_view>
 #include <system_error>
@@ -69,21 +68,21 @@ std::vector<std::string> listed_libraries(const std::string& listing, const std:
     return paths;
 }
 
-std::vector<guest::GuestFile> guest_programs(const std::vector<std::string>& names) {
-    std::vector<guest::GuestFile> files;
-    std::set<std::string> libraries;
-    for (const std::string& name : names) {
-        const fs::path program = find_program(name);
-        files.push_back({program, "/bin/" + name, 0755U});
-        for (const std::string& library : libraries_of(program)) {
-            // /lib is /usr/lib on the host; in the guest a library has its name's own folder.
-            if (libraries.insert(library).second) files.push_back({library, library, 0755U});
-        }
-        if (!libraries.empty() && libraries.insert(loader).second) {
-            files.push_back({loader, loader, 0755U});
-        }
+void GuestPrograms::add(const fs::path& program, const std::string& destination) {
+    files_.push_back({program, destination, 0755U});
+    for (const std::string& library : libraries_of(program)) {
+        // /lib is /usr/lib on the host; in the guest a library has its name's own folder.
+        if (libraries_.insert(library).second) files_.push_back({library, library, 0755U});
     }
-    return files;
+    if (!libraries_.empty() && libraries_.insert(loader).second) {
+        files_.push_back({loader, loader, 0755U});
+    }
+}
+
+std::vector<guest::GuestFile> guest_programs(const std::vector<std::string>& names) {
+    GuestPrograms programs;
+    for (const std::string& name : names) programs.add(find_program(name), "/bin/" + name);
+    return programs.files();
 }
 
 }  // namespace skbtrail::labs

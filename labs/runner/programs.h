@@ -2,12 +2,27 @@
 // (nft, tc, nc.openbsd) comes with the libraries that it is linked with.
 #pragma once
 
+#include <filesystem>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "guest/initramfs.h"
 
 namespace skbtrail::labs {
+
+/// Collects the files that make programs of this machine run in a guest, each file once.
+class GuestPrograms {
+  public:
+    /// `program` as `destination`, its libraries and the loader at their paths. Throws CannotRun
+    /// when a library is not installed.
+    void add(const std::filesystem::path& program, const std::string& destination);
+    const std::vector<guest::GuestFile>& files() const { return files_; }
+
+  private:
+    std::vector<guest::GuestFile> files_;
+    std::set<std::string> libraries_;
+};
 
 /// The files that make the programs (by name, as in PATH or an sbin directory) run in a guest: each
 /// as /bin/NAME, its libraries and the loader at their paths. Throws CannotRun: a program that is

@@ -2,15 +2,13 @@
 
 #include <charconv>
 #include <chrono>
-#include <set>
-#include <sstream>
 #include <stdexcept>
 #include <system_error>
 #include <vector>
 
 #include <fmt/format.h>
 
-#include "guest/process.h"
+#include "labs/runner/programs.h"
 #include "tests/dpdk/child.h"
 #include "tests/guest/machine.h"
 
@@ -26,46 +24,22 @@ constexpr int iperf_port = 5299;
 constexpr int iperf_seconds = 3;
 constexpr const char* collector = "skbtrail-collect";
 
-/// A program of the distribution and the libraries that its dynamic linker finds.
-class Programs {
-  public:
-    void add(const fs::path& source, const std::string& destination) {
-        if (!fs::exists(source)) {
-            throw std::runtime_error(fmt::format("{} is not installed (\"make bench-tracer\" does)",
-                                                 source.filename().string()));
-        }
-        put(source, destination);
-        guest::Command command;
-        command.arguments = {"ldd", source.string()};
-        const auto result = guest::run_process(command);
-        if (!result.succeeded()) throw std::runtime_error(guest::describe(command, result));
-        std::istringstream words(result.output);
-        for (std::string word; words >> word;) {
-            if (word.starts_with('/')) put(word, word);
-        }
+void add(labs::GuestPrograms& programs, const fs::path& source, const std::string& destination) {
+    if (!fs::exists(source)) {
+        throw std::runtime_error(fmt::format("{} is not installed (\"make bench-tracer\" does)",
+                                             source.filename().string()));
     }
-
-    const std::vector<guest::GuestFile>& files() const { return files_; }
-
-  private:
-    void put(const fs::path& source, const std::string& destination) {
-        if (there_.insert(destination).second) {
-            files_.push_back({fs::canonical(source), destination, 0755});
-        }
-    }
-
-    std::set<std::string> there_;
-    std::vector<guest::GuestFile> files_;
-};
+    programs.add(source, destination);
+}
 
 tests::MachineOptions machine_options(unsigned cpus, const fs::path& pwru) {
-    Programs programs;
-    programs.add("/usr/bin/iperf3", "/bin/iperf3");
-    programs.add("/bin/ping", "/bin/ping.iputils");
+    labs::GuestPrograms programs;
+    add(programs, "/usr/bin/iperf3", "/bin/iperf3");
+    add(programs, "/bin/ping", "/bin/ping.iputils");
     if (!pwru.empty()) {
-        programs.add(pwru, "/bin/pwru");
-        programs.add("/usr/bin/bpftrace", "/bin/bpftrace");
-        programs.add("/usr/bin/trace-cmd", "/bin/trace-cmd");
+        add(programs, pwru, "/bin/pwru");
+        add(programs, "/usr/bin/bpftrace", "/bin/bpftrace");
+        add(programs, "/usr/bin/trace-cmd", "/bin/trace-cmd");
     }
     tests::MachineOptions options;
     options.cpus = cpus;

@@ -14,6 +14,7 @@
 
 #include "guest/error.h"
 #include "guest/initramfs.h"
+#include "labs/runner/programs.h"
 
 namespace skbtrail::tests {
 
@@ -30,13 +31,9 @@ fs::path agent_initramfs(const guest::Kernel& kernel, bool with_ethtool,
     request.collector = bin / "skbtrail-collect";
     request.files = {{fs::path(SKBTRAIL_GUEST_TESTS) / "machine_agent.sh", "/agent.sh", 0755}};
     if (with_ethtool) {
-        // A program of the distribution, with what its dynamic linker asks for.
-        for (const char* file :
-             {"/sbin/ethtool", "/lib/x86_64-linux-gnu/libm.so.6",
-              "/lib/x86_64-linux-gnu/libmnl.so.0", "/lib/x86_64-linux-gnu/libc.so.6",
-              "/lib64/ld-linux-x86-64.so.2"}) {
-            request.files.push_back({fs::canonical(file), file, 0755});
-        }
+        labs::GuestPrograms programs;
+        programs.add("/sbin/ethtool", "/sbin/ethtool");
+        request.files.insert(request.files.end(), programs.files().begin(), programs.files().end());
     }
     request.files.insert(request.files.end(), files.begin(), files.end());
     // Nothing is sent that the test does not ask for, so that counters can be compared.
