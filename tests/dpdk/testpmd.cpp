@@ -61,27 +61,27 @@ Testpmd::Testpmd(const TestpmdOptions& options)
     }
 }
 
-void Testpmd::wait_up() {
+template <typename Question>
+auto Testpmd::ask(const Question& question) {
     try {
-        telemetry_.emplace(socket_, start_limit, [this] { return child_.running(); });
+        return question();
     } catch (const std::runtime_error& error) {
-        throw std::runtime_error(fmt::format("{}; it said: {}", error.what(), child_.last_words()));
+        const auto ending = child_.ending();
+        throw std::runtime_error(fmt::format("{}{}; it said: {}", error.what(),
+                                             ending.empty() ? "" : ", with " + ending,
+                                             child_.last_words()));
     }
+}
+
+void Testpmd::wait_up() {
+    ask([this] { telemetry_.emplace(socket_, start_limit, [this] { return child_.running(); }); });
 }
 
 PortCounters Testpmd::counters(unsigned port) {
     if (!telemetry_) {
         wait_up();
     }
-    try {
-        return telemetry_->counters(port);
-    } catch (const std::runtime_error& error) {
-        const auto ending = child_.ending();
-        throw std::runtime_error(
-            ending.empty() ? fmt::format("{}; it said: {}", error.what(), child_.last_words())
-                           : fmt::format("{}, with {}; it said: {}", error.what(), ending,
-                                         child_.last_words()));
-    }
+    return ask([this, port] { return telemetry_->counters(port); });
 }
 
 std::optional<std::uint64_t> Testpmd::negotiated() const {

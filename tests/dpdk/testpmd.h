@@ -56,6 +56,10 @@ class Testpmd {
     static std::string missing();
 
   private:
+    /// What `question` answers; where it throws, with how the program ended and what it said last.
+    template <typename Question>
+    auto ask(const Question& question);
+
     std::filesystem::path socket_;
     Child child_;
     std::optional<Telemetry> telemetry_;
