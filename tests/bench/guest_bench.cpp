@@ -10,12 +10,13 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "guest/initramfs.h"
 #include "guest/process.h"
+#include "labs/runner/programs.h"
 #include "tests/bench/results.h"
 #include "tests/dpdk/child.h"
 #include "tests/dpdk/run_times.h"
 #include "tests/guest/agent.h"
+#include "tests/guest/machine.h"
 
 namespace skbtrail::bench {
 namespace {
@@ -24,7 +25,6 @@ namespace fs = std::filesystem;
 
 constexpr auto start_limit = std::chrono::seconds(30);
 constexpr const char* tap_name = "skbbench";
-constexpr const char* library_directory = "/lib/x86_64-linux-gnu/";
 constexpr int pings = 50;
 constexpr double disturbing_share = 0.1;
 
@@ -47,33 +47,17 @@ Addresses addresses_of(GuestNetwork network) {
                            : Addresses{"10.0.2.15", "10.0.2.2"};
 }
 
-/// An initramfs with the tests' agent and the distribution's iperf3.
-fs::path initramfs(const guest::Kernel& kernel) {
+/// A machine with the distribution's iperf3.
+tests::MachineOptions machine_options() {
     const fs::path iperf = "/usr/bin/iperf3";
     if (!fs::exists(iperf)) {
         throw std::runtime_error("iperf3 is not installed (\"make bench\" does)");
     }
-    const fs::path bin = SKBTRAIL_BIN;
-    guest::InitramfsRequest request;
-    request.kernel = kernel;
-    request.modules = {"virtio_net"};
-    request.init = bin / "skbtrail-init";
-    request.collector = bin / "skbtrail-collect";
-    request.files = {
-        {fs::path(SKBTRAIL_GUEST_TESTS) / "machine_agent.sh", "/agent.sh", 0755},
-        {iperf, "/bin/iperf3", 0755},
-        {fs::canonical("/lib64/ld-linux-x86-64.so.2"), "/lib64/ld-linux-x86-64.so.2", 0755}};
-    for (const char* library :
-         {"libiperf.so.0", "libcrypto.so.3", "libsctp.so.1", "libm.so.6", "libc.so.6"}) {
-        const std::string path = std::string(library_directory) + library;
-        request.files.push_back({fs::canonical(path), path, 0755});
-    }
-    request.job.sysctls = {{"net.ipv6.conf.all.disable_ipv6", "1"},
-                           {"net.ipv6.conf.default.disable_ipv6", "1"}};
-    request.job.steps = {{.name = "agent",
-                          .command = {"/bin/sh", "/agent.sh"},
-                          .deadline = std::chrono::minutes(30)}};
-    return guest::build_initramfs(request);
+    labs::GuestPrograms programs;
+    programs.add(iperf, "/bin/iperf3");
+    tests::MachineOptions options;
+    options.files = programs.files();
+    return options;
 }
 
 dpdk::ChildOptions in_directory(const Conditions& conditions, const char* log,
@@ -134,44 +118,10 @@ std::string netdev_of(GuestNetwork network) {
 }
 
 std::vector<std::string> qemu(const Conditions& conditions, GuestNetwork network) {
-    const auto file = [&](const char* name) { return (conditions.directory / name).string(); };
-    const guest::Kernel kernel = tests::guest_kernel();
-    std::vector<std::string> arguments{
-        "qemu-system-x86_64",
-        "-nodefaults",
-        "-no-user-config",
-        "-display",
-        "none",
-        "-machine",
-        "q35,accel=tcg,memory-backend=memory",
-        "-cpu",
-        "max",
-        "-smp",
-        "1",
-        "-m",
-        "256M",
-        "-object",
-        "memory-backend-memfd,id=memory,size=256M,share=on",
-        "-kernel",
-        kernel.vmlinux,
-        "-initrd",
-        initramfs(kernel),
-        "-append",
-        tests::guest_kernel_command_line(),
-        "-serial",
-        "file:" + file("console"),
-        "-device",
-        "virtio-serial-pci",
-        "-chardev",
-        fmt::format("socket,id=agent,path={},server=on,wait=off", file("agent")),
-        "-device",
-        "virtconsole,chardev=agent",
-        "-chardev",
-        "file,id=stream,path=" + file("stream"),
-        "-device",
-        "virtserialport,chardev=stream,name=org.skbtrail.stream"};
+    auto arguments = tests::without_network(conditions.directory, machine_options());
     if (is_nic(network)) {
-        arguments.insert(arguments.end(), {"-chardev", "socket,id=nic,path=" + file("s")});
+        arguments.insert(arguments.end(), {"-chardev", "socket,id=nic,path=" +
+                                                           (conditions.directory / "s").string()});
     }
     arguments.insert(arguments.end(), {"-netdev", netdev_of(network), "-device",
                                        "virtio-net-pci,netdev=net,mac=52:54:00:12:34:56,romfile="});

@@ -7,6 +7,10 @@
 
 namespace skbtrail::tests {
 
+/// The collector with a plan that is made once, and its status on standard error.
+inline constexpr const char* collect =
+    "skbtrail-collect --plan /run/plan --save-plan /run/plan --status-fd 2";
+
 /// Runs `command`, which leaves its recording in `file`, until nothing was lost, three times at
 /// most; before each, `before`. It is done again only where what was lost are sk_buffs that the
 /// kernel did not show: about once in a thousand pings an interrupt comes in the middle of the BPF

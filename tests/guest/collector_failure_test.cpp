@@ -22,9 +22,8 @@ constexpr const char* tracing = "/sys/kernel/tracing";
 skbtrail::tests::Outcome collect(Agent& agent, const std::string& before = "") {
     return skbtrail::tests::record_all(
         agent,
-        fmt::format("sh -c '{}skbtrail-collect --plan /run/plan --save-plan /run/plan "
-                    "-o /run/r.json --status-fd 2 -- ping -c 1 10.0.2.2' 2>&1",
-                    before),
+        fmt::format("sh -c '{}{} -o /run/r.json -- ping -c 1 10.0.2.2' 2>&1", before,
+                    skbtrail::tests::collect),
         "/run/r.json");
 }
 

@@ -15,50 +15,34 @@
 
 namespace fs = std::filesystem;
 using Catch::Matchers::ContainsSubstring;
-using skbtrail::tests::Agent;
-using skbtrail::tests::Machine;
-using skbtrail::tests::Nic;
+using skbtrail::tests::collect;
 using skbtrail::tests::record_all;
 using skbtrail::tests::run;
-using skbtrail::tests::Scratch;
+using skbtrail::tests::Testbed;
 
 namespace {
 
-constexpr const char* collect =
-    "skbtrail-collect --plan /run/plan --save-plan /run/plan --status-fd 2";
-
-struct Guest {
-    explicit Guest(const skbtrail::guest::Kernel& kernel)
-        : machine(scratch, socket, {.kernel = kernel}) {
-        agent().bring_up_network();
-    }
-    Agent& agent() { return machine.agent(); }
-
-    Scratch scratch;
-    fs::path socket = scratch.path() / "nic";
-    Nic nic{scratch, socket};
-    Machine machine;
-};
-
 /// Records pings as `format`, into /run/FORMAT in the guest; where it is on the host.
-fs::path record(Guest& guest, const std::string& format) {
+fs::path record(Testbed& testbed, const std::string& format) {
+    auto& agent = testbed.machine.agent();
     const auto file = "/run/" + format;
     const auto outcome =
-        record_all(guest.agent(),
+        record_all(agent,
                    fmt::format("{} --format {} -o {} icmp -- ping -c 2 10.0.2.2 2>/run/status",
                                collect, format, file),
                    file);
-    INFO(guest.agent().run("cat /run/status").output);
+    INFO(agent.run("cat /run/status").output);
     REQUIRE(outcome.status == 0);
-    CHECK(skbtrail::tests::losses_in(guest.agent(), file).empty());
-    const auto here = guest.scratch.path() / format;
-    std::ofstream(here) << guest.agent().must("cat " + file) << '\n';
+    CHECK(skbtrail::tests::losses_in(agent, file).empty());
+    const auto here = testbed.scratch.path() / format;
+    std::ofstream(here) << agent.must("cat " + file) << '\n';
     return here;
 }
 
 /// Text, lines, and the commands for which lines are a recording as the document is.
-void check_streams(Guest& guest) {
-    auto& agent = guest.agent();
+void check_streams(Testbed& testbed) {
+    auto& agent = testbed.machine.agent();
+    agent.bring_up_network();
     CHECK(agent
               .run(fmt::format("{} --follow icmp -- ping -c 2 10.0.2.2 >/run/text 2>/run/status",
                                collect))
@@ -67,21 +51,21 @@ void check_streams(Guest& guest) {
           "2");
     CHECK(agent.must("grep -c 'ICMP echo reply 10.0.2.2 > 10.0.2.15' /run/text") == "2");
 
-    const auto document = record(guest, "json");
-    const auto lines = record(guest, "json-lines");
+    const auto document = record(testbed, "json");
+    const auto lines = record(testbed, "json-lines");
     for (const auto& file : {document, lines}) {
-        const auto shown = run(guest.scratch, {"skbtrail", "show", file, "--all"});
+        const auto shown = run(testbed.scratch, {"skbtrail", "show", file, "--all"});
         CAPTURE(file);
         CHECK(shown.status == 0);
         CHECK_THAT(shown.output, ContainsSubstring("ICMP echo reply 10.0.2.2 > 10.0.2.15") &&
                                      ContainsSubstring("icmp_rcv"));
         const auto judged =
-            run(guest.scratch, {"skbtrail", "check", file, "--expect",
-                                std::string(SKBTRAIL_GUEST_TESTS) + "/lines/expect.json"});
+            run(testbed.scratch, {"skbtrail", "check", file, "--expect",
+                                  std::string(SKBTRAIL_GUEST_TESTS) + "/lines/expect.json"});
         INFO(judged.output);
         CHECK(judged.status == 0);
     }
-    const auto compared = run(guest.scratch, {"skbtrail", "diff", document, lines});
+    const auto compared = run(testbed.scratch, {"skbtrail", "diff", document, lines});
     INFO(compared.output);
     CHECK(compared.status <= 1);  // the same way, or another interrupt
     CHECK_THAT(compared.output, !ContainsSubstring("only in"));
@@ -90,16 +74,16 @@ void check_streams(Guest& guest) {
 }  // namespace
 
 TEST_CASE("the collector by itself on the newest kernel") {
-    Guest guest(skbtrail::tests::newest_kernel());
-    check_streams(guest);
-    guest.nic.stop();
+    Testbed testbed({.kernel = skbtrail::tests::newest_kernel()});
+    check_streams(testbed);
+    testbed.nic.stop();
 }
 
 TEST_CASE("the collector by itself on 6.1, and the only trace buffer after a kill") {
-    Guest guest(skbtrail::guest::resolve_kernel("6.1"));
-    check_streams(guest);
+    Testbed testbed({.kernel = skbtrail::guest::resolve_kernel("6.1")});
+    check_streams(testbed);
 
-    auto& agent = guest.agent();
+    auto& agent = testbed.machine.agent();
     const auto settings = [&agent] {
         return agent.must(
             "cd /sys/kernel/tracing; for f in current_tracer set_ftrace_filter set_graph_function "
@@ -124,5 +108,5 @@ TEST_CASE("the collector by itself on 6.1, and the only trace buffer after a kil
     CHECK_THAT(next.output, ContainsSubstring("that a killed skbtrail-collect left"));
     CHECK_THAT(next.output, ContainsSubstring("\"packets\":2"));
     CHECK(settings() == before);
-    guest.nic.stop();
+    testbed.nic.stop();
 }

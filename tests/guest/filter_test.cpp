@@ -48,9 +48,8 @@ void record(Agent& agent, const std::string& options, const std::string& command
             const std::string& before = "") {
     const auto outcome = skbtrail::tests::record_all(
         agent,
-        fmt::format("skbtrail-collect --plan /run/plan --save-plan /run/plan -o /run/r.json "
-                    "--status-fd 2 {}{} 2>&1",
-                    options, command.empty() ? "" : " -- sh -c '" + command + "'"),
+        fmt::format("{} -o /run/r.json {}{} 2>&1", skbtrail::tests::collect, options,
+                    command.empty() ? "" : " -- sh -c '" + command + "'"),
         "/run/r.json", before);
     INFO(options << ": " << outcome.output);
     REQUIRE(outcome.status == 0);

@@ -28,11 +28,30 @@ std::vector<std::string> command_line(const fs::path& directory, const fs::path&
     for (const std::string& property : options.device) {
         device += "," + property;
     }
+    auto arguments = without_network(directory, options);
+    arguments.insert(arguments.begin(), {"/usr/bin/setpriv", "--pdeathsig", "KILL"});
+    arguments.insert(
+        arguments.end(),
+        {"-qmp", fmt::format("unix:{},server=on,wait=off", (directory / "qmp").string()),
+         "-chardev", socket, "-netdev",
+         fmt::format("vhost-user,id=net,chardev=nic,queues={}", options.queue_pairs), "-device",
+         device});
+    return arguments;
+}
+
+/// Several machines of one test, one after another or at once.
+fs::path directory_of_its_own(const Scratch& scratch) {
+    static std::atomic<int> machines{0};
+    const fs::path directory = scratch.path() / fmt::format("vm{}", ++machines);
+    fs::create_directory(directory);
+    return directory;
+}
+
+}  // namespace
+
+std::vector<std::string> without_network(const fs::path& directory, const MachineOptions& options) {
     const auto file = [&](const char* name) { return (directory / name).string(); };
-    return {"/usr/bin/setpriv",
-            "--pdeathsig",
-            "KILL",
-            "qemu-system-x86_64",
+    return {"qemu-system-x86_64",
             "-nodefaults",
             "-no-user-config",
             "-display",
@@ -55,8 +74,6 @@ std::vector<std::string> command_line(const fs::path& directory, const fs::path&
             guest_kernel_command_line(),
             "-serial",
             "file:" + file("console"),
-            "-qmp",
-            fmt::format("unix:{},server=on,wait=off", file("qmp")),
             "-device",
             "virtio-serial-pci",
             "-chardev",
@@ -66,24 +83,8 @@ std::vector<std::string> command_line(const fs::path& directory, const fs::path&
             "-chardev",
             "file,id=stream,path=" + file("stream"),
             "-device",
-            "virtserialport,chardev=stream,name=org.skbtrail.stream",
-            "-chardev",
-            socket,
-            "-netdev",
-            fmt::format("vhost-user,id=net,chardev=nic,queues={}", options.queue_pairs),
-            "-device",
-            device};
+            "virtserialport,chardev=stream,name=org.skbtrail.stream"};
 }
-
-/// Several machines of one test, one after another or at once.
-fs::path directory_of_its_own(const Scratch& scratch) {
-    static std::atomic<int> machines{0};
-    const fs::path directory = scratch.path() / fmt::format("vm{}", ++machines);
-    fs::create_directory(directory);
-    return directory;
-}
-
-}  // namespace
 
 Machine::Machine(const Scratch& scratch, const fs::path& nic_socket, const MachineOptions& options)
     : directory_(directory_of_its_own(scratch)),

@@ -31,6 +31,11 @@ struct MachineOptions {
     std::vector<guest::GuestFile> files = {};  ///< more of them in the guest
 };
 
+/// QEMU's command line for the machine, but for its network. In `directory`: the agent's socket
+/// (`agent`), the guest's log (`console`).
+std::vector<std::string> without_network(const std::filesystem::path& directory,
+                                         const MachineOptions& options);
+
 class Machine {
   public:
     /// Boots, and waits for the agent. The NIC listens at `nic_socket` already. Throws

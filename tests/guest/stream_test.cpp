@@ -14,13 +14,11 @@
 
 using Catch::Matchers::ContainsSubstring;
 using skbtrail::tests::Agent;
+using skbtrail::tests::collect;
 using skbtrail::tests::record_all;
 using skbtrail::tests::Testbed;
 
 namespace {
-
-constexpr const char* collect =
-    "skbtrail-collect --plan /run/plan --save-plan /run/plan --status-fd 2";
 
 /// Starts a collector whose process id is then in /run/it, and waits until it records.
 void start(Agent& agent, const std::string& options, const std::string& redirection) {

@@ -11,10 +11,12 @@ namespace skbtrail::tests {
 
 /// Booted, its agent ready; its links are down.
 struct Testbed {
+    explicit Testbed(const MachineOptions& options = {}) : machine(scratch, socket, options) {}
+
     Scratch scratch;
     std::filesystem::path socket = scratch.path() / "nic";
     Nic nic{scratch, socket};
-    Machine machine{scratch, socket};
+    Machine machine;
 };
 
 }  // namespace skbtrail::tests
