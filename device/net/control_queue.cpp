@@ -19,56 +19,56 @@ constexpr std::byte answer_error{1};  // VIRTIO_NET_ERR
 ControlQueue::ControlQueue(EventLoop& loop, unsigned index, RingEventLog* events,
                            ReceiveFilter& filter, ControlTarget& target)
     : NetQueue(
-          loop, index, "control", events, [this] { woken(); }, [this] { return look(); }),
+          loop, index, "control", events, [this] { look(); }, [this] { return look(); }),
       filter_(filter),
       target_(target),
       command_(max_control_bytes) {}
 
 bool ControlQueue::look() {
-    const Ring* const ring = virtqueue().ring();
-    if (ring == nullptr || !virtqueue().polled()) {
-        poll().sleep();
-        return false;
-    }
-    if (ring->looks_empty()) {
-        return false;
-    }
-    woken();
-    return true;
-}
-
-void ControlQueue::woken() {
-    if (virtqueue().polled()) {
-        poll().wake();
-    }
-    while (Ring* const ring = virtqueue().ring()) {
+    std::size_t handled = 0;
+    for (int looks = 0; handled < turn_budget && looks < most_looks;) {
+        Ring* const ring = virtqueue().ring();
+        if (ring == nullptr) {
+            poll().sleep();
+            return handled > 0;
+        }
         auto next = ring->take();
-        if (next && next->has_value()) {
+        if (!next) {
+            virtqueue().fault(std::move(next.error()));
+            continue;
+        }
+        if (next->has_value()) {
             Chain chain = std::move(next->value());
             note_taken(chain);
-            if (auto handled = handle(chain); !handled) {
+            if (auto done = handle(chain); !done) {
                 finish_batch();
-                virtqueue().fault(std::move(handled.error()));
-                return;
+                virtqueue().fault(std::move(done.error()));
+                continue;
             }
             complete(std::move(chain), 1, 1);
             // Drivers wait for the answer of one command before they give the next.
             finish_batch();
+            ++handled;
             continue;
         }
-        if (!next) {
-            virtqueue().fault(std::move(next.error()));
-            return;
+        if (virtqueue().polled()) {
+            poll().wake();
+            return handled > 0;
         }
         const auto more = ring->ask_for_kicks();
         if (!more) {
             virtqueue().fault(more.error());
-            return;
+            continue;
         }
         if (!*more) {
-            return;
+            poll().sleep();
+            return handled > 0;
         }
+        ++looks;
     }
+    // Goes on in the next turn: the other queues have theirs before it.
+    poll().wake();
+    return true;
 }
 
 tl::expected<void, RingFault> ControlQueue::handle(const Chain& chain) {

@@ -14,6 +14,9 @@ namespace skbtrail::device {
 
 class ControlQueue final : public NetQueue {
   public:
+    /// Commands handled before others have their turn.
+    static constexpr std::size_t turn_budget = 4;
+
     /// Filter and target must outlive it.
     ControlQueue(EventLoop& loop, unsigned index, RingEventLog* events, ReceiveFilter& filter,
                  ControlTarget& target);
@@ -24,8 +27,7 @@ class ControlQueue final : public NetQueue {
     std::uint64_t refused() const noexcept { return refused_; }
 
   private:
-    void woken();
-    /// Without a kick: for a ring that is polled. True if there was something.
+    /// Answers what is there, a turn's worth at most. Whether there was something.
     bool look();
     /// A chain without room for an answer ends the queue; everything else has one.
     tl::expected<void, RingFault> handle(const Chain& chain);

@@ -107,6 +107,28 @@ TEST_CASE("control: the queue answers each command", "[device][control]") {
     }
 }
 
+TEST_CASE("control: commands without end leave the others their turn", "[device][control]") {
+    ControlBench bench;
+    constexpr std::size_t given = ControlQueue::turn_budget + 2;
+    for (std::size_t i = 0; i < given; ++i) {
+        bench.control.chain().readable(octets({0, 0, 0})).writable(1).offer();
+    }
+    const auto answered = [&bench] {
+        std::size_t count = 0;
+        while (bench.control.take_used()) {
+            ++count;
+        }
+        return count;
+    };
+    bench.events.kick.signal();
+    bench.back_end.loop.turn(std::chrono::milliseconds(0));
+    CHECK(answered() == ControlQueue::turn_budget);
+    bench.front_end.settle();
+    CHECK(answered() == given - ControlQueue::turn_budget);
+    // Asleep again, and woken by a kick.
+    CHECK(bench.command(octets({0, 0, 0})) == 0);
+}
+
 TEST_CASE("control: the filter filters", "[device][control]") {
     ControlBench bench;
     // Everything, until the driver says otherwise.
