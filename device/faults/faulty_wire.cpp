@@ -42,7 +42,7 @@ void FaultyWire::transmit(const Frame& frame) {
     }
 }
 
-bool FaultyWire::deliver(const Frame& frame) {
+Delivery FaultyWire::deliver(const Frame& frame) {
     if (waiting_.waiting() > 0) {
         return false;  // on_receive_ready() will be told, and pass it on
     }

@@ -85,7 +85,7 @@ class FaultyWire final : public Wire {
     };
 
     static Copy copy_of(const Frame& frame);
-    bool deliver(const Frame& frame);
+    Delivery deliver(const Frame& frame);
     /// A frame meets the faults.
     void meet(Way& way, bool to_guest, Frame frame);
     /// A frame goes on; those that waited for it follow.

@@ -458,16 +458,17 @@ unsigned NetDevice::choose_pair(const Frame& frame) const {
                                         : steering_.choose(frame.bytes, receiving);
 }
 
-bool NetDevice::deliver(const Frame& frame) {
+Delivery NetDevice::deliver(const Frame& frame) {
     if (filtering_ && frame.bytes.size() >= min_frame_bytes && !filter_.accepts(frame.bytes)) {
         ++filtered_;
         return true;
     }
-    const auto outcome = pairs_[choose_pair(frame)]->receive.deliver(frame);
+    const unsigned pair = choose_pair(frame);
+    const auto outcome = pairs_[pair]->receive.deliver(frame);
     if (outcome == ReceiveQueue::Outcome::not_ready) {
         wire_.on_receive_stopped();
     }
-    return outcome != ReceiveQueue::Outcome::no_buffers;
+    return {outcome != ReceiveQueue::Outcome::no_buffers, pair};
 }
 
 }  // namespace skbtrail::device

@@ -136,7 +136,7 @@ class NetDevice final : public VirtioDevice, public NetworkControl, private Cont
     void settle(NetQueue& queue);
     /// The pair that a frame is to arrive on.
     unsigned choose_pair(const Frame& frame) const;
-    bool deliver(const Frame& frame);
+    Delivery deliver(const Frame& frame);
 
     struct Pair {
         Pair(NetDevice& device, EventLoop& loop, unsigned number, RingEventLog* events,

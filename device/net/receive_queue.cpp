@@ -51,6 +51,9 @@ ReceiveQueue::Outcome ReceiveQueue::deliver(const Frame& frame) {
         ++count().dropped_size;
         return Outcome::dropped;
     }
+    if (awaited_) {
+        return refuse();  // though there may be some now: one that was refused before comes first
+    }
     if (!flush_segments()) {
         return Outcome::no_buffers;
     }

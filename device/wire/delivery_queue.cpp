@@ -5,54 +5,50 @@
 namespace skbtrail::device {
 
 void DeliveryQueue::push(const Frame& frame) {
-    if (delivering_ || !waiting_.empty()) {
-        keep(frame);
+    if (delivering_) {
+        keep(pushed_, frame);
         return;
     }
-    if (!try_deliver(frame)) {
-        keep(frame);
-        return;
-    }
-    // What was pushed from inside Deliver.
-    if (!waiting_.empty()) {
-        drain();
-    }
+    place(frame);
+    place_pushed();
 }
 
 bool DeliveryQueue::offer(const Frame& frame) {
-    if (delivering_ || !waiting_.empty() || !try_deliver(frame)) {
+    if (delivering_ || !try_deliver(frame)) {
         return false;
     }
-    if (!waiting_.empty()) {
-        drain();
-    }
+    place_pushed();
     return true;
 }
 
 void DeliveryQueue::drain() {
-    if (delivering_) {
+    if (delivering_ || waiting_ == 0) {
         return;
     }
-    while (!waiting_.empty()) {
-        // Taken out first: Deliver may push to this queue, or clear it.
-        Kept kept = std::move(waiting_.front());
-        waiting_.pop_front();
-        waiting_bytes_ -= kept.bytes.size();
-        if (!try_deliver(Frame{kept.bytes, kept.offload, kept.queue_pair})) {
-            waiting_bytes_ += kept.bytes.size();
-            waiting_.push_front(std::move(kept));
-            return;
+    for (auto& [pair, line] : starved_) {
+        while (!line.frames.empty()) {
+            // Taken out first: Deliver may push to this queue, or clear it.
+            Kept kept = take_first(line);
+            if (!try_deliver(Frame{kept.bytes, kept.offload, kept.queue_pair})) {
+                put_first(line, std::move(kept));
+                break;
+            }
         }
     }
+    place_pushed();
 }
 
 void DeliveryQueue::clear() {
-    counters_.dropped += waiting_.size();
-    waiting_.clear();
-    waiting_bytes_ = 0;
+    counters_.dropped += waiting_;
+    waiting_ = 0;
+    // Not the lines: drain() may be going through them.
+    for (auto& [pair, line] : starved_) {
+        line = {};
+    }
+    pushed_ = {};
 }
 
-bool DeliveryQueue::try_deliver(const Frame& frame) {
+Delivery DeliveryQueue::try_deliver(const Frame& frame) {
     if (!deliver_) {
         return false;
     }
@@ -61,21 +57,50 @@ bool DeliveryQueue::try_deliver(const Frame& frame) {
         explicit Mark(bool& f) : flag(f) { flag = true; }
         ~Mark() { flag = false; }
     } const mark(delivering_);
-    const bool delivered = deliver_(frame);
-    if (delivered) {
+    const Delivery delivery = deliver_(frame);
+    if (delivery) {
         ++counters_.frames;
         counters_.bytes += frame.bytes.size();
     }
-    return delivered;
+    return delivery;
 }
 
-void DeliveryQueue::keep(const Frame& frame) {
-    if (waiting_.size() >= limits_.frames || waiting_bytes_ + frame.bytes.size() > limits_.bytes) {
+void DeliveryQueue::place(const Frame& frame) {
+    if (const Delivery delivery = try_deliver(frame); !delivery) {
+        keep(starved_[delivery.starved_pair], frame);
+    }
+}
+
+void DeliveryQueue::place_pushed() {
+    while (!pushed_.frames.empty()) {
+        const Kept kept = take_first(pushed_);
+        place(Frame{kept.bytes, kept.offload, kept.queue_pair});
+    }
+}
+
+void DeliveryQueue::keep(Line& line, const Frame& frame) {
+    if (line.frames.size() >= limits_.frames || line.bytes + frame.bytes.size() > limits_.bytes) {
         ++counters_.dropped;
         return;
     }
-    waiting_.push_back({{frame.bytes.begin(), frame.bytes.end()}, frame.offload, frame.queue_pair});
-    waiting_bytes_ += frame.bytes.size();
+    line.frames.push_back(
+        {{frame.bytes.begin(), frame.bytes.end()}, frame.offload, frame.queue_pair});
+    line.bytes += frame.bytes.size();
+    ++waiting_;
+}
+
+DeliveryQueue::Kept DeliveryQueue::take_first(Line& line) {
+    Kept kept = std::move(line.frames.front());
+    line.frames.pop_front();
+    line.bytes -= kept.bytes.size();
+    --waiting_;
+    return kept;
+}
+
+void DeliveryQueue::put_first(Line& line, Kept kept) {
+    line.bytes += kept.bytes.size();
+    ++waiting_;
+    line.frames.push_front(std::move(kept));
 }
 
 }  // namespace skbtrail::device

@@ -3,17 +3,20 @@
 
 #include <cstddef>
 #include <deque>
+#include <map>
 #include <vector>
 
 #include "device/wire/wire.h"
 
 namespace skbtrail::device {
 
-/// A bounded first-in-first-out queue in front of Wire::Deliver. A frame goes straight through
-/// when nothing waits before it; what finds the queue full is dropped and counted, the newest
-/// first, as a switch port would.
+/// Bounded first-in-first-out queues in front of Wire::Deliver, one for each queue pair that has no
+/// buffers: a pair whose processor is slow holds up no other. A frame goes straight through when
+/// nothing waits before it; what finds its queue full is dropped and counted, the newest first, as
+/// a switch port would.
 class DeliveryQueue {
   public:
+    /// Of each pair's queue.
     struct Limits {
         std::size_t frames = 1024;
         std::size_t bytes = std::size_t{4} << 20;
@@ -25,8 +28,8 @@ class DeliveryQueue {
     void attach(Wire::Deliver deliver) { deliver_ = std::move(deliver); }
     /// Delivers `frame`, or keeps a copy of it, or drops it. May be called from inside Deliver.
     void push(const Frame& frame);
-    /// Delivers `frame` now, or does nothing: false when the guest has no buffer for it, or others
-    /// wait before it.
+    /// Delivers `frame` now, or does nothing: false when the guest has no buffer for it, or is just
+    /// being given another.
     bool offer(const Frame& frame);
     /// Tries again with the frames that wait.
     void drain();
@@ -35,7 +38,7 @@ class DeliveryQueue {
 
     /// What reached the guest, and what was dropped before it.
     const WireCounters::Direction& counters() const { return counters_; }
-    std::size_t waiting() const { return waiting_.size(); }
+    std::size_t waiting() const { return waiting_; }
 
   private:
     struct Kept {
@@ -44,14 +47,27 @@ class DeliveryQueue {
         unsigned queue_pair;
     };
 
-    bool try_deliver(const Frame& frame);
-    void keep(const Frame& frame);
+    /// Frames in the order in which they came.
+    struct Line {
+        std::deque<Kept> frames;
+        std::size_t bytes = 0;
+    };
+
+    Delivery try_deliver(const Frame& frame);
+    /// Delivers `frame`, or keeps it for the pair that has no buffer.
+    void place(const Frame& frame);
+    /// What was pushed from inside Deliver.
+    void place_pushed();
+    void keep(Line& line, const Frame& frame);
+    Kept take_first(Line& line);
+    void put_first(Line& line, Kept kept);
 
     Limits limits_;
     Wire::Deliver deliver_;
-    std::deque<Kept> waiting_;
-    std::size_t waiting_bytes_ = 0;
-    /// Set while deliver_ runs: a frame that is pushed from inside it waits its turn.
+    std::map<unsigned, Line> starved_;  ///< by queue pair
+    Line pushed_;                       ///< from inside Deliver: waits its turn
+    std::size_t waiting_ = 0;           ///< in all of them
+    /// Set while deliver_ runs.
     bool delivering_ = false;
     WireCounters::Direction counters_;
 };

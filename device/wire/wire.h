@@ -56,13 +56,25 @@ struct WireCounters {
     std::uint64_t waiting = 0;  ///< frames held until the guest gives receive buffers
 };
 
+/// What became of a frame that a wire handed to the NIC.
+struct Delivery {
+    /// Where there is one queue pair, or where which one does not matter.
+    Delivery(bool was_taken, unsigned pair = 0)  // NOLINT(google-explicit-constructor)
+        : taken(was_taken), starved_pair(pair) {}
+    explicit operator bool() const noexcept { return taken; }
+
+    bool taken;             ///< false: it has no receive buffer for it, and nothing was done
+    unsigned starved_pair;  ///< if not taken: the pair that it was for
+};
+
 /// A wire. Called from one thread, the NIC's event loop. A wire never blocks; what it cannot take
 /// it drops, and counts.
 class Wire {
   public:
-    /// Hands a frame to the NIC, towards the guest. Returns false when the NIC has no receive
-    /// buffer for it: the wire may keep the frame and try again after on_receive_ready().
-    using Deliver = std::function<bool(const Frame&)>;
+    /// Hands a frame to the NIC, towards the guest. When it is not taken, the wire may keep it and
+    /// try again after on_receive_ready(); until then no frame for that queue pair is taken, so
+    /// that none overtakes it there.
+    using Deliver = std::function<Delivery(const Frame&)>;
 
     virtual ~Wire() = default;
 
@@ -72,7 +84,8 @@ class Wire {
     /// takes_offloads(), its checksums are complete; it is one segment unless takes_segments().
     virtual void transmit(const Frame& frame) = 0;
     /// The guest has given receive buffers: after its driver has started, and again after
-    /// Deliver returned false or on_receive_stopped() was called.
+    /// Deliver did not take a frame (to the pair that this was for) or on_receive_stopped() was
+    /// called.
     virtual void on_receive_ready() {}
     /// The guest takes no frames now (its driver has not started, or has stopped): what is
     /// delivered is dropped until on_receive_ready(). Called from inside Deliver.

@@ -46,12 +46,15 @@ class BenchWire : public Wire {
     std::string describe() const override { return "bench"; }
 
     bool deliver(const std::vector<std::byte>& bytes, const FrameOffload& offload = {}) {
-        return deliver_(Frame{bytes, offload});
+        return deliver_(Frame{bytes, offload}).taken;
     }
 
     /// With a hint where it should arrive.
-    bool deliver_to(unsigned pair, const std::vector<std::byte>& bytes) {
+    Delivery offer_to(unsigned pair, const std::vector<std::byte>& bytes) {
         return deliver_(Frame{bytes, {}, pair});
+    }
+    bool deliver_to(unsigned pair, const std::vector<std::byte>& bytes) {
+        return offer_to(pair, bytes).taken;
     }
 
     std::vector<Sent> sent;

@@ -198,6 +198,9 @@ TEST_CASE("receive: without buffers a frame is refused and the wire told later",
     CHECK_FALSE(bench.receive.take_used());
     CHECK(bench.wire.receive_ready == 1);  // when the queue was enabled
     bench.receive.chain().writable(50).offer();
+    // Enough now, but the wire has not heard of it: a later frame would overtake the refused one.
+    CHECK_FALSE(bench.wire.deliver(pattern(61)));
+    CHECK(bench.counters(0).refused == 3);
     bench.kick(0);
     CHECK(bench.wire.receive_ready == 2);
     CHECK(bench.wire.deliver(pattern(60)));

@@ -213,6 +213,19 @@ TEST_CASE("multi-queue: a device with four pairs, of which a driver uses two",
     CHECK(arrives_on(ipv4(2, 1, 80, 1000), 0) == 0);
     CHECK(arrives_on(ipv4(2, 1, 80, 1000), 1) == 2);
     CHECK(arrives_on(ipv4(2, 1, 80, 1000), 3) == 2);
+    // One pair has no buffers left: the wire hears which, and the other goes on.
+    while (back_end.wire.deliver_to(1, Bytes(60))) {
+        front_end.settle();
+    }
+    const Delivery starved = back_end.wire.offer_to(1, Bytes(60));
+    CHECK_FALSE(starved);
+    CHECK(starved.starved_pair == 1);
+    CHECK(back_end.wire.deliver_to(0, Bytes(60)));
+    front_end.settle();
+    for (const unsigned queue : {0U, 2U}) {
+        while (drivers[queue]->take_used()) {
+        }
+    }
     // The driver goes back to one pair.
     front_end.send_value(Request::set_vring_enable, VringState{2, 0});
     CHECK(received_on(ipv4(2, 1, 80, 1000)) == 0);

@@ -148,6 +148,7 @@ TEST_CASE("gate: a chain that may not pass is put back and has no effect", "[dev
     bench.settle();
     CHECK_FALSE(bench.receive.take_used());
     gate.stop_before.reset();
+    bench.device->queue(0).poke();
     CHECK(bench.wire.deliver(pattern(60)));
     bench.settle();
     CHECK(heads_used(bench.receive).size() == 2);

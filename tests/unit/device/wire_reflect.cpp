@@ -1,4 +1,8 @@
 // The reflecting wire, and the queue that all wires have in front of the guest.
+#include <set>
+#include <utility>
+#include <vector>
+
 #include <catch2/catch_test_macros.hpp>
 
 #include "device/wire/delivery_queue.h"
@@ -94,6 +98,47 @@ TEST_CASE("the queue is bounded in bytes", "[wire]") {
     queue.push(Frame{Bytes(10), {}});
     queue.push(Frame{Bytes(10), {}});
     CHECK(queue.waiting() == 2);
+}
+
+TEST_CASE("a queue pair without buffers holds up no other", "[wire]") {
+    DeliveryQueue queue({.frames = 2, .bytes = 1000});
+    std::set<unsigned> starved;
+    std::vector<std::pair<unsigned, std::size_t>> order;
+    queue.attach([&](const Frame& frame) -> Delivery {
+        if (starved.contains(frame.queue_pair)) {
+            return {false, frame.queue_pair};
+        }
+        order.emplace_back(frame.queue_pair, frame.bytes.size());
+        return true;
+    });
+    const auto push = [&queue](unsigned pair, std::size_t size) {
+        queue.push(Frame{Bytes(size), {}, pair});
+    };
+    using Order = decltype(order);
+    starved = {1};
+    push(1, 14);
+    push(0, 15);
+    push(1, 16);
+    push(2, 17);
+    CHECK(order == Order{{0, 15}, {2, 17}});
+    CHECK(queue.waiting() == 2);
+    // Its own room is full, and nobody else's.
+    push(1, 18);
+    CHECK(queue.counters().dropped == 1);
+    starved = {0, 1};
+    push(0, 19);
+    CHECK(queue.waiting() == 3);
+    CHECK(queue.counters().dropped == 1);
+    order.clear();
+    starved = {0};
+    queue.drain();
+    CHECK(order == Order{{1, 14}, {1, 16}});
+    CHECK(queue.waiting() == 1);
+    starved = {};
+    queue.drain();
+    CHECK(order.back() == Order::value_type{0, 19});
+    CHECK(queue.waiting() == 0);
+    CHECK(queue.counters().frames == 5);
 }
 
 TEST_CASE("what waits for a guest that has left is dropped and counted", "[wire]") {
