@@ -56,7 +56,11 @@ std::vector<std::byte> make_frame(std::uint64_t number) {
 
 }  // namespace
 
-Guest::Guest(const std::string& socket, Tally& tally) : tally_(tally), socket_(connect_to(socket)) {
+Guest::Guest(const std::string& socket, Tally& tally, RingFormat format)
+    : tally_(tally),
+      socket_(connect_to(socket)),
+      receive_(ram_, ring_size, format),
+      transmit_(ram_, ring_size, format) {
     ++tally_.visits;
     for (std::uint32_t i = 0; i < ring_size; ++i) {
         free_receive_.push_back(ram_.allocate(buffer_bytes));
@@ -64,15 +68,19 @@ Guest::Guest(const std::string& socket, Tally& tally) : tally_(tally), socket_(c
     }
     send_message(Request::get_features, {});
     const auto offered = vhost_user::read_payload<std::uint64_t>(reply());
-    const std::uint64_t features = offered & (feature_version_1 | feature_mrg_rxbuf |
-                                              feature_event_idx | feature_indirect_desc);
+    const std::uint64_t wanted = feature_version_1 | feature_mrg_rxbuf | feature_event_idx |
+                                 feature_indirect_desc |
+                                 (format == RingFormat::packed ? feature_ring_packed : 0);
+    if ((offered & wanted) != wanted) {
+        throw std::runtime_error("the NIC does not offer what the soak is about");
+    }
     send_message(Request::get_protocol_features, {});
     const auto protocol = vhost_user::read_payload<std::uint64_t>(reply());
     say(Request::set_protocol_features, protocol & vhost_user::protocol_reply_ack);
     acknowledged();
     send_message(Request::set_owner, {});
     acknowledged();
-    say(Request::set_features, features | vhost_user::protocol_features_bit);
+    say(Request::set_features, wanted | vhost_user::protocol_features_bit);
     acknowledged();
     struct Table {
         std::uint32_t count = 1;
@@ -125,7 +133,7 @@ void Guest::acknowledged() {
 }
 
 void Guest::start_ring(unsigned queue, std::uint32_t base) {
-    const RingAddresses at = driver(queue).addresses();
+    const RingAddresses at = ring(queue).addresses();
     say(Request::set_vring_num, VringState{queue, ring_size});
     acknowledged();
     say(Request::set_vring_base, VringState{queue, base});
@@ -171,9 +179,9 @@ void Guest::take_returned() {
         free_transmit_.push_back(buffer->second);
         sending_.erase(buffer);
     }
-    // An interrupt for the next one, please: the guest does not need it, the NIC shall work.
-    receive_.set_used_event(receive_.used_index());
-    transmit_.set_used_event(transmit_.used_index());
+    // The guest does not need interrupts; the NIC shall work.
+    receive_.ask_for_call();
+    transmit_.ask_for_call();
     for (QueueEvents& events : events_) {
         tally_.calls += events.call.take();
         tally_.broken += events.error.take();
@@ -204,8 +212,7 @@ void Guest::give_buffers() {
     while (!free_receive_.empty()) {
         const GuestAddress buffer = free_receive_.back();
         free_receive_.pop_back();
-        const auto offered = receive_.chain().piece({buffer, buffer_bytes, true}).offer();
-        given_.emplace(offered.head, buffer);
+        given_.emplace(receive_.offer({buffer, buffer_bytes, true}), buffer);
         any = true;
     }
     if (any) {
@@ -224,11 +231,8 @@ void Guest::work(std::size_t frames) {
         const auto frame = make_frame(number);
         std::memset(ram_.at(buffer), 0, header_bytes);
         ram_.put(GuestAddress{buffer.value + header_bytes}, frame);
-        const auto offered =
-            transmit_.chain()
-                .piece({buffer, static_cast<std::uint32_t>(header_bytes + frame.size()), false})
-                .offer();
-        sending_.emplace(offered.head, buffer);
+        const auto length = static_cast<std::uint32_t>(header_bytes + frame.size());
+        sending_.emplace(transmit_.offer({buffer, length, false}), buffer);
         expected_.insert(number);
         if (expected_.size() > most_expected) {
             expected_.erase(expected_.begin());

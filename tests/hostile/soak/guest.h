@@ -15,7 +15,7 @@
 
 #include "device/unique_fd.h"
 #include "device/vhost_user/protocol.h"
-#include "tests/unit/device/fake_driver.h"
+#include "tests/hostile/soak/ring.h"
 #include "tests/unit/device/guest_ram.h"
 #include "tests/unit/device/net_bench.h"
 
@@ -38,7 +38,7 @@ class Guest {
   public:
     /// Counts on in `tally`, of which it is one visit. Throws std::runtime_error when the NIC does
     /// not answer as it should.
-    Guest(const std::string& socket, Tally& tally);
+    Guest(const std::string& socket, Tally& tally, RingFormat format);
     /// Leaves, as a front end that is killed.
     ~Guest() = default;
     Guest(const Guest&) = delete;
@@ -64,13 +64,13 @@ class Guest {
     void take_returned();
     void give_buffers();
     void judge(std::span<const std::byte> frame);
-    device::test::FakeDriver& driver(unsigned queue) { return queue == 0 ? receive_ : transmit_; }
+    Ring& ring(unsigned queue) { return queue == 0 ? receive_ : transmit_; }
 
     Tally& tally_;
     device::UniqueFd socket_;
     device::test::GuestRam ram_;
-    device::test::FakeDriver receive_{ram_, ring_size};
-    device::test::FakeDriver transmit_{ram_, ring_size};
+    Ring receive_;
+    Ring transmit_;
     device::test::QueueEvents events_[2];
     /// Buffers that are free, and the one behind each head that is with the NIC.
     std::vector<device::GuestAddress> free_receive_;

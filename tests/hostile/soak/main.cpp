@@ -4,9 +4,10 @@
 //
 // A guest without a guest (guest.h) sends `rate` frames a second through the NIC, whose wire
 // reflects them; every ten seconds a ring is stopped and started, every minute the front end leaves
-// without a word and a new one comes. Built with a sanitizer, so is the NIC. Each `report` seconds
-// a line says what the NIC holds: descriptors of files, memory, threads; descriptors of rings; and
-// what became of the frames. The end compares with the beginning.
+// without a word and a new one comes, by turns with split and with packed rings. Built with a
+// sanitizer, so is the NIC. Each `report` seconds a line says what the NIC holds: descriptors of
+// files, memory, threads; descriptors of rings; and what became of the frames. The end compares
+// with the beginning.
 //
 // Exit status: 0 the NIC lived, left nothing open and did not grow; 1 it did not; 64 wrong usage.
 
@@ -127,7 +128,11 @@ int soak(const Wishes& wishes) {
     say(start, "before: " + describe(before));
 
     Tally tally;
-    auto guest = std::make_unique<Guest>(place.socket(), tally);
+    const auto visit = [&] {
+        const auto format = tally.visits % 2 == 0 ? RingFormat::split : RingFormat::packed;
+        return std::make_unique<Guest>(place.socket(), tally, format);
+    };
+    auto guest = visit();
     std::optional<Holdings> settled;  // at the first report: caches are filled
     auto next_report = start + wishes.report;
     auto next_restart = start + restart_every;
@@ -145,7 +150,7 @@ int soak(const Wishes& wishes) {
         }
         if (now >= next_leave) {
             guest.reset();
-            guest = std::make_unique<Guest>(place.socket(), tally);
+            guest = visit();
             next_leave = now + leave_every;
         }
         if (now >= next_report) {
