@@ -30,18 +30,17 @@ PageHeader header_of(std::span<const std::byte> page) {
 
 }  // namespace
 
-void PageStore::add(std::span<const std::byte> page) {
-    page = page.first(header_of(page).used);
-    if (pieces_.empty() || pieces_.back().bytes.size() + page.size() > piece_size) {
+void PieceStore::add(std::span<const std::byte> bytes) {
+    if (pieces_.empty() || pieces_.back().bytes.size() + bytes.size() > piece_size) {
         pieces_.emplace_back().bytes.reserve(piece_size);
     }
     auto& piece = pieces_.back();
-    piece.bytes.insert(piece.bytes.end(), page.begin(), page.end());
-    piece.sizes.push_back(page.size());
-    size_ += page.size();
+    piece.bytes.insert(piece.bytes.end(), bytes.begin(), bytes.end());
+    piece.sizes.push_back(static_cast<std::uint32_t>(bytes.size()));
+    ++count_;
 }
 
-void PageStore::take(const std::function<void(std::span<const std::byte>)>& sink) {
+void PieceStore::take(const std::function<void(std::span<const std::byte>)>& sink) {
     while (!pieces_.empty()) {
         std::span<const std::byte> rest(pieces_.front().bytes);
         for (const auto size : pieces_.front().sizes) {
@@ -50,7 +49,7 @@ void PageStore::take(const std::function<void(std::span<const std::byte>)>& sink
         }
         pieces_.pop_front();
     }
-    size_ = 0;
+    count_ = 0;
 }
 
 void Capture::add_page(unsigned cpu, std::span<const std::byte> page) {
@@ -60,9 +59,9 @@ void Capture::add_page(unsigned cpu, std::span<const std::byte> page) {
         capture.records_over_limit += result.records;
         return;
     }
-    const auto before = capture.pages.size();
-    capture.pages.add(page);
-    page_bytes_ += capture.pages.size() - before;
+    const auto used = page.first(header_of(page).used);
+    capture.pages.add(used);
+    page_bytes_ += used.size();
 }
 
 /// Decodes the pages of one CPU. A call's kprobe events follow each other: what comes between two
@@ -129,6 +128,24 @@ void Capture::decode(const GraphDecoder& decoder, const KprobeDecoder* kprobes) 
         capture.pages.take([&pages](std::span<const std::byte> page) { pages.page(page); });
         pages.end_call();
     }
+    decode_events();
+}
+
+void Capture::decode_events() {
+    for (auto& [cpu, capture] : cpus_) {
+        capture.events.reserve(capture.events.size() + capture.raw_events.count());
+        capture.raw_events.take([this, &events = capture.events](std::span<const std::byte> raw) {
+            skbtrail_event event{};
+            std::memcpy(&event, raw.data(), sizeof event);
+            if (event.bytes_used > 0) {
+                EventBytes copy{};
+                std::memcpy(copy.data(), raw.data() + sizeof event, event.bytes_used);
+                event.bytes_index = next_bytes();
+                bytes_.push_back(copy);
+            }
+            events.push_back(event);
+        });
+    }
 }
 
 void Capture::add_call(std::vector<KprobeSighting> sightings, std::uint64_t time, unsigned cpu) {
@@ -158,8 +175,7 @@ void Capture::add_event(std::span<const std::byte> bytes) {
         return;
     }
     std::memcpy(&event, bytes.data(), sizeof event);
-    const auto rest = bytes.subspan(sizeof event);
-    if (event.bytes_used > rest.size() || event.bytes_used > SKBTRAIL_SNAP) {
+    if (event.bytes_used > bytes.size() - sizeof event || event.bytes_used > SKBTRAIL_SNAP) {
         ++malformed_events_;
         return;
     }
@@ -168,15 +184,9 @@ void Capture::add_event(std::span<const std::byte> bytes) {
         ++capture.events_over_limit;
         return;
     }
-    if (event.bytes_used > 0) {
-        EventBytes copy{};
-        std::memcpy(copy.data(), rest.data(), event.bytes_used);
-        event.bytes_index = next_bytes();
-        bytes_.push_back(copy);
-        event_bytes_ += sizeof copy;
-    }
-    capture.events.push_back(event);
-    event_bytes_ += sizeof event;
+    const auto used = bytes.first(sizeof event + event.bytes_used);
+    capture.raw_events.add(used);
+    event_bytes_ += used.size();
 }
 
 void Capture::absorb(Capture&& other) {

@@ -21,32 +21,32 @@ namespace skbtrail::tracer {
 /// Bytes that came with an event: the start of a packet, or a thread's name.
 using EventBytes = std::array<std::uint8_t, SKBTRAIL_SNAP>;
 
-/// Pages of one CPU as they came, in large pieces: the reader of a busy kernel has no time for
-/// more.
-class PageStore {
+/// Pages or events of one CPU as they came, in large pieces: the reader of a busy kernel has no
+/// time for more, and what grew by moving would need twice the room.
+class PieceStore {
   public:
-    /// Keeps what is used of `page`.
-    void add(std::span<const std::byte> page);
+    void add(std::span<const std::byte> bytes);
 
-    /// Hands the pages over in order and forgets them, piece by piece.
+    /// Hands over what was added, in order, and forgets it piece by piece.
     void take(const std::function<void(std::span<const std::byte>)>& sink);
 
-    /// Bytes kept since the last take().
-    [[nodiscard]] std::size_t size() const { return size_; }
+    /// How many were added since the last take().
+    [[nodiscard]] std::size_t count() const { return count_; }
 
   private:
     struct Piece {
         std::vector<std::byte> bytes;
-        std::vector<std::size_t> sizes;  ///< of the pages in `bytes`
+        std::vector<std::uint32_t> sizes;  ///< of what is in `bytes`
     };
     std::deque<Piece> pieces_;
-    std::size_t size_ = 0;
+    std::size_t count_ = 0;
 };
 
 struct CpuCapture {
-    PageStore pages;                      ///< not decoded yet
+    PieceStore pages;                     ///< not decoded yet
+    PieceStore raw_events;                ///< the same of the BPF program's, in its order
     std::vector<GraphRecord> records;     ///< in order of time
-    std::vector<skbtrail_event> events;   ///< as the BPF program handed them over
+    std::vector<skbtrail_event> events;   ///< in the order of the BPF program
     std::uint64_t lost_before_pages = 0;  ///< as the pages themselves count it
     std::uint64_t pages_after_loss = 0;   ///< pages marked as following a loss
     std::uint64_t damaged_pages = 0;
@@ -68,11 +68,15 @@ class Capture : public RawSink {
     /// Takes one page of a CPU's buffer, to be decoded later.
     void add_page(unsigned cpu, std::span<const std::byte> page) override;
 
-    /// Decodes the pages taken so far into records, and into events when `kprobes` can.
+    /// Decodes the pages and events taken so far; `kprobes`: where events are in the pages.
     void decode(const GraphDecoder& decoder, const KprobeDecoder* kprobes = nullptr);
 
-    /// Takes one event of the BPF ring buffer; counts it when it is not one (too short).
+    /// Takes one event of the BPF ring buffer, to be decoded later; counts it when it is not one
+    /// (too short).
     void add_event(std::span<const std::byte> bytes) override;
+
+    /// The part of decode() that needs no decoder: the events of the BPF ring buffer.
+    void decode_events();
 
     /// Adds what another one has decoded and counted. Its undecoded pages are lost.
     void absorb(Capture&& other);

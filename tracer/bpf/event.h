@@ -79,6 +79,22 @@ typedef unsigned char skbtrail_u8;
 #define SKBTRAIL_EVENT_WANTED (1u << 7)  /* the filter wants the packet */
 
 /*
+ * The cookies by function, in a table of the program's own: the kernel looks an attachment's up in
+ * a sorted list, which costs as much as all that the program does itself. A function that lost its
+ * place to another one still has its cookie there.
+ */
+struct skbtrail_cookie {
+    skbtrail_u32 function; /* low half of its address, which the kernel's text has for itself */
+    skbtrail_u32 cookie;
+};
+#define SKBTRAIL_COOKIE_PLACES 16384
+
+/* Where in the table a function's is: spread well, functions being 16 bytes or more apart. */
+static inline skbtrail_u32 skbtrail_cookie_place(skbtrail_u64 function) {
+    return ((skbtrail_u32)(function >> 4) * 0x9e3779b1u) >> 18;
+}
+
+/*
  * One sk_buff that a function was given; a call with several gives several events with the same
  * sequence, a call with none (a null pointer, an empty list) gives one with skb == 0.
  */
@@ -127,6 +143,7 @@ struct skbtrail_cpu {
     skbtrail_u64 reserve_failed; /* events that the full ring buffer refused */
     skbtrail_u64 list_truncated; /* lists longer than SKBTRAIL_LIST_MEMBERS */
     skbtrail_u64 filtered;       /* calls that the filter left no event of */
+    skbtrail_u64 unannounced;    /* bytes since the reader was woken */
 };
 
 /* Bytes of a packet that a filter's expression can look at. */

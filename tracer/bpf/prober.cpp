@@ -161,6 +161,17 @@ struct Prober::State {
         return --state->left == 0 ? -EAGAIN : 0;
     }
 
+    /// Puts the cookies where the program finds them most quickly.
+    void fill_cookies(const std::vector<Probe>& probes) const {
+        const int table = bpf_map__fd(skeleton->maps.cookies);
+        for (const auto& probe : probes) {
+            const auto place = skbtrail_cookie_place(probe.address);
+            const skbtrail_cookie own{static_cast<std::uint32_t>(probe.address), probe.cookie};
+            // One that does not get there is slower, not wrong.
+            bpf_map_update_elem(table, &place, &own, BPF_ANY);
+        }
+    }
+
     /// Attaches probes [begin, end), halving where the kernel refuses.
     void attach(const std::vector<Probe>& probes, std::size_t begin, std::size_t end,
                 std::vector<Refused>& refused) {
@@ -210,7 +221,8 @@ Prober::Prober(const Options& options) : state_(std::make_unique<State>()) {
     bpf_map__set_max_entries(state_->skeleton->maps.events, static_cast<__u32>(bytes));
     state_->skeleton->rodata->page_offset_address = options.page_offset_address;
     state_->skeleton->rodata->vmemmap_address = options.vmemmap_address;
-    state_->skeleton->rodata->wakeup_bytes = bytes / 4;
+    const auto cpus = static_cast<std::uint64_t>(std::max(1, libbpf_num_possible_cpus()));
+    state_->skeleton->rodata->wakeup_bytes = bytes / 4 / cpus;
     state_->skeleton->rodata->snaplen = std::min<std::uint32_t>(options.snaplen, SKBTRAIL_SNAP);
     const auto filter = filter_of(options.filter);
     std::memcpy(&state_->skeleton->rodata->filter, &filter, sizeof filter);
@@ -241,6 +253,7 @@ Prober::~Prober() = default;
 std::vector<Refused> Prober::attach(const std::vector<Probe>& probes) {
     std::vector<Refused> refused;
     last_warnings().clear();
+    state_->fill_cookies(probes);
     try {
         if (!probes.empty()) state_->attach(probes, 0, probes.size(), refused);
     } catch (const Failure&) {

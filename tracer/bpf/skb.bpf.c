@@ -25,15 +25,23 @@ struct {
 
 /*
  * Heads whose packet's headers were copied already, and when: an early copy is replaced by one from
- * a place where they are complete. Only an economy: an entry too many costs a packet its
- * header summary, one too few a second copy, so lost updates and evictions do no harm.
+ * a place where they are complete. Each head has one place, which it may lose to another one. Only
+ * an economy: that costs a second copy.
  */
+#define COPIED_PLACES 4096
 struct {
-    __uint(type, BPF_MAP_TYPE_LRU_HASH);
-    __uint(max_entries, 4096);
-    __type(key, __u64);
-    __type(value, __u8);
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, COPIED_PLACES);
+    __type(key, __u32);
+    __type(value, __u64); /* COPIED_* below the head, so that both change at once */
 } copied SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, SKBTRAIL_COOKIE_PLACES);
+    __type(key, __u32);
+    __type(value, struct skbtrail_cookie);
+} cookies SEC(".maps");
 
 /* Room for headers of which some lie in the linear buffer and the rest in the first page. */
 struct headers {
@@ -48,12 +56,13 @@ struct {
 
 #define COPIED_EARLY 1
 #define COPIED_DONE 2
+#define COPIED_BITS 2
 
 /* Where the kernel keeps the start of its direct map; 0: not known. Set before the load. */
 const volatile __u64 page_offset_address = 0;
 /* Where it keeps the address of its array of struct page; 0: not known. */
 const volatile __u64 vmemmap_address = 0;
-/* A reader is woken each time this many more bytes wait: a power of two. */
+/* A CPU wakes the reader each time that it has written this many more bytes. */
 const volatile __u64 wakeup_bytes = 1 << 20;
 /* Bytes of a packet that are copied, SKBTRAIL_SNAP at most. */
 const volatile __u32 snaplen = SKBTRAIL_SNAP;
@@ -82,16 +91,45 @@ static __always_inline struct skbtrail_cpu* counters(__u32 cpu) {
     return &cpus[cpu & (SKBTRAIL_CPUS - 1)];
 }
 
-/*
- * A wake-up is an interrupt in the middle of what is being watched, so the reader is woken only
- * when the data that waits crosses a step.
- */
-static __always_inline void submit(void* event) {
-    __u64 waiting = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA);
-    int crossed = waiting >= wakeup_bytes &&
-                  (waiting & (wakeup_bytes - 1)) < 2 * sizeof(struct skbtrail_event);
+/* A wake-up is an interrupt in the middle of what is being watched, so there are few. */
+static __always_inline void submit(void* event, const struct call* call, __u64 bytes) {
+    struct skbtrail_cpu* own = counters(call->cpu);
 
-    bpf_ringbuf_submit(event, crossed ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+    own->unannounced += bytes;
+    if (own->unannounced < wakeup_bytes) {
+        bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+        return;
+    }
+    own->unannounced = 0;
+    bpf_ringbuf_submit(event, BPF_RB_FORCE_WAKEUP);
+}
+
+static __always_inline __u64* copied_of(__u64 head) {
+    __u32 place = (__u32)(head >> 6) * 0x9e3779b1u >> 20;
+
+    _Static_assert(COPIED_PLACES == 1 << (32 - 20), "every place is reached, and no other");
+    return bpf_map_lookup_elem(&copied, &place);
+}
+
+/* When the headers of this head's packet were copied: COPIED_*, 0 if they were not. */
+static __always_inline __u64 when_copied(__u64 head) {
+    __u64* place = copied_of(head);
+    __u64 known = place ? *place : 0;
+
+    return known >> COPIED_BITS == head << COPIED_BITS >> COPIED_BITS
+               ? known & ((1 << COPIED_BITS) - 1)
+               : 0;
+}
+
+static __always_inline void set_copied(__u64 head, __u64 when) {
+    __u64* place = copied_of(head);
+
+    if (place) *place = head << COPIED_BITS | when;
+}
+
+/* Another packet begins at this head. */
+static __always_inline void forget_copied(__u64 head) {
+    if (when_copied(head)) set_copied(head, 0);
 }
 
 static __always_inline void fill(struct skbtrail_event* event, const struct call* call) {
@@ -187,7 +225,7 @@ __noinline int emit_nothing(struct call* call) {
     }
     fill(event, call);
     event->argument = SKBTRAIL_NO_ARGUMENT;
-    submit(event);
+    submit(event, call, sizeof(*event));
     return 0;
 }
 
@@ -206,7 +244,7 @@ __noinline int emit_context(struct call* call) {
     event->event.flags |= SKBTRAIL_EVENT_CONTEXT;
     event->event.bytes_used = 16;
     bpf_get_current_comm(event->bytes, 16);
-    submit(event);
+    submit(event, call, sizeof(*event));
     return 0;
 }
 
@@ -285,14 +323,13 @@ static __always_inline void complete(struct skbtrail_event* event, const struct 
     if (is_unset(call, place)) {
         event->flags |= SKBTRAIL_EVENT_UNSET;
         head = call->extra; /* the head that it is about to get: another packet begins */
-        if (head) bpf_map_delete_elem(&copied, &head);
+        if (head) forget_copied(head);
         return;
     }
     describe(event, skb, call->cookie);
     if (event->flags & SKBTRAIL_EVENT_LAST) {
-        head = event->head;
-        bpf_map_delete_elem(&copied, &head);
-        forget_verdict(head);
+        forget_copied(event->head);
+        forget_verdict(event->head);
     }
 }
 
@@ -300,14 +337,14 @@ static __always_inline void complete(struct skbtrail_event* event, const struct 
 static __always_inline int to_copy(const struct call* call, const struct sk_buff* skb, __u32 place,
                                    struct source* source) {
     __u64 head = (__u64)skb->head;
-    __u8* before;
+    __u64 before;
 
     if (call->cookie & SKBTRAIL_COOKIE_HEADERS_OPEN) return 0;
     if (is_unset(call, place)) return 0;
     if (!head) return 0;
-    before = bpf_map_lookup_elem(&copied, &head);
-    if (before && (*before == COPIED_DONE || !(call->cookie & SKBTRAIL_COOKIE_HEADERS_DONE)))
-        return 0;
+    before = when_copied(head);
+    if (before == COPIED_DONE) return 0;
+    if (before && !(call->cookie & SKBTRAIL_COOKIE_HEADERS_DONE)) return 0;
     return find_headers(skb, source);
 }
 
@@ -348,7 +385,7 @@ static __always_inline int emit_long(struct call* call, const struct sk_buff* sk
                                      __u32 place, const struct source* source) {
     struct skbtrail_long_event* event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
     __u64 head = (__u64)skb->head;
-    __u8 when = call->cookie & SKBTRAIL_COOKIE_HEADERS_DONE ? COPIED_DONE : COPIED_EARLY;
+    __u64 when = call->cookie & SKBTRAIL_COOKIE_HEADERS_DONE ? COPIED_DONE : COPIED_EARLY;
     __u32 size;
 
     if (!event) return -1;
@@ -357,10 +394,10 @@ static __always_inline int emit_long(struct call* call, const struct sk_buff* sk
     if (size) {
         event->event.flags |= SKBTRAIL_EVENT_BYTES;
         event->event.bytes_used = size;
-        bpf_map_update_elem(&copied, &head, &when, BPF_ANY);
+        set_copied(head, when);
     }
     complete(&event->event, call, skb, address, place);
-    submit(event);
+    submit(event, call, sizeof(*event));
     return 0;
 }
 
@@ -371,7 +408,7 @@ static __always_inline int emit_short(struct call* call, const struct sk_buff* s
     if (!event) return -1;
     fill(event, call);
     complete(event, call, skb, address, place);
-    submit(event);
+    submit(event, call, sizeof(*event));
     return 0;
 }
 
@@ -494,6 +531,14 @@ static __always_inline void emit_arguments(struct call* call, const volatile __u
     if (which != SKBTRAIL_NO_ARGUMENT) emit_skb(call, argument(registers, stack, which), which);
 }
 
+static __always_inline __u32 cookie_of(struct pt_regs* ctx, __u64 function) {
+    __u32 place = skbtrail_cookie_place(function);
+    struct skbtrail_cookie* known = bpf_map_lookup_elem(&cookies, &place);
+
+    if (known && known->function == (__u32)function) return known->cookie;
+    return bpf_get_attach_cookie(ctx);
+}
+
 SEC("kprobe.multi")
 int on_entry(struct pt_regs* ctx) {
     /*
@@ -506,9 +551,9 @@ int on_entry(struct pt_regs* ctx) {
     struct call call = {};
 
     if (!enabled) return 0;
-    cookie = bpf_get_attach_cookie(ctx);
-    call.cookie = cookie;
     call.function = bpf_get_func_ip(ctx);
+    cookie = cookie_of(ctx, call.function);
+    call.cookie = cookie;
     call.time = bpf_ktime_get_ns();
     call.cpu = bpf_get_smp_processor_id();
     call.tid = (__u32)bpf_get_current_pid_tgid();

@@ -199,6 +199,7 @@ TEST_CASE("a thread's name comes from the events of roots, also when it has ende
     event.event.bytes_used = 16;
     std::copy_n("busybox", 8, event.bytes);
     story.capture.add_event(std::as_bytes(std::span(&event, 1)));
+    story.capture.decode_events();
     story.leave("__x64_sys_sendto");
     const auto result = assemble(story.capture, table, {}, reasons, {});
     REQUIRE(result.chains.size() == 1);

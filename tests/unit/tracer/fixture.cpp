@@ -164,7 +164,6 @@ Recorded load_recorded(const std::string& name) {
             recorded.capture.add_page(cpu, rest.first(4096));
         }
     }
-    recorded.capture.decode(decoder);
     const auto events = read_file(directory + "/events");
     auto rest = std::as_bytes(std::span(events));
     while (rest.size() > 4) {
@@ -175,6 +174,7 @@ Recorded load_recorded(const std::string& name) {
         recorded.capture.add_event(rest.first(size));
         rest = rest.subspan(size);
     }
+    recorded.capture.decode(decoder);
     return recorded;
 }
 

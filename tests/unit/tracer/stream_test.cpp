@@ -177,6 +177,7 @@ TEST_CASE("records that did not fit are a loss, and the calls around it say so")
     Story after(table);
     after.enter("__napi_poll").leaf("ip_rcv", sight(skb_1, head_a)).leave("__napi_poll");
     Delivery second = part_of(after.capture, 0, long_after);
+    second.capture.decode_events();
     for (auto& record : second.capture.cpus()[0].records) record.time += long_after;
     for (auto& event : second.capture.cpus()[0].events) event.time += long_after;
     second.pages_until[0] = 3 * long_after;
