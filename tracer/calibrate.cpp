@@ -8,6 +8,8 @@
 
 #include "tracer/bpf/prober.h"
 #include "tracer/failure.h"
+#include "tracer/files.h"
+#include "tracer/ftrace/functions.h"
 #include "tracer/ftrace/kprobe_events.h"
 #include "tracer/policy.h"
 
@@ -15,9 +17,19 @@ namespace skbtrail::tracer {
 
 namespace {
 
+/// Where this kernel patches the functions that it lets trace; empty: it does not tell
+/// (before 6.5).
+std::vector<std::uint64_t> traceable_sites(const std::string& tracefs) {
+    const auto text = try_read_file(tracefs + "/available_filter_functions_addrs");
+    std::vector<std::uint64_t> sites;
+    if (!text) return sites;
+    for (const auto& function : parse_traceable_functions(*text)) sites.push_back(function.site);
+    return sites;
+}
+
 /// Sets the probes; those that the kernel refuses become unavailable.
 void attach(Identity& identity, const Plan& plan, FunctionTable& functions,
-            std::vector<chain::Unavailable>& unavailable) {
+            std::vector<chain::Unavailable>& unavailable, std::vector<std::string>& missing) {
     std::vector<Probe> probes;
     std::vector<FunctionId> ids;
     for (FunctionId id = 0; id < plan.functions.size(); ++id) {
@@ -35,6 +47,7 @@ void attach(Identity& identity, const Plan& plan, FunctionTable& functions,
         if (one.reason.empty()) continue;
         unavailable.push_back(
             {functions[id].name, fmt::format("its sk_buffs are not recorded: {}", one.reason)});
+        if (one.missing) missing.push_back(functions[id].name);
     }
 }
 
@@ -43,7 +56,8 @@ void attach(Identity& identity, const Plan& plan, FunctionTable& functions,
 std::unique_ptr<Identity> make_identity(const Circumstance& here, Plan& plan,
                                         FunctionTable& functions,
                                         std::vector<chain::Unavailable>& unavailable,
-                                        std::vector<std::string>& calibration) {
+                                        std::vector<std::string>& calibration,
+                                        std::vector<std::string>& missing) {
     const auto& wanted = here.options.identity;
     if (wanted == "bpf" || (wanted == "auto" && plan.no_bpf.empty())) {
         try {
@@ -53,8 +67,9 @@ std::unique_ptr<Identity> make_identity(const Circumstance& here, Plan& plan,
             prober_options.vmemmap_address = here.vmemmap_address;
             prober_options.snaplen = here.options.snaplen;
             prober_options.filter = here.filter;
+            prober_options.sites = [&here] { return traceable_sites(here.tracefs); };
             auto prober = std::make_unique<Prober>(prober_options);
-            attach(*prober, plan, functions, unavailable);
+            attach(*prober, plan, functions, unavailable, missing);
             return prober;
         } catch (const Failure& failure) {
             if (wanted == "bpf") throw;
@@ -83,7 +98,7 @@ std::unique_ptr<Identity> make_identity(const Circumstance& here, Plan& plan,
     }
     auto events = std::make_unique<KprobeEvents>(here.tracefs, here.buffer.directory(), plan.layout,
                                                  here.page_offset_address, here.saved);
-    attach(*events, plan, functions, unavailable);
+    attach(*events, plan, functions, unavailable, missing);
     return events;
 }
 

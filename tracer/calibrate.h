@@ -30,11 +30,13 @@ struct Circumstance {
 
 /// Finds by trying how sk_buffs can be told on this kernel, and sets the probes. What was found not
 /// to work is noted in the plan, so that the next start need not try it again, and in
-/// `calibration`; functions that cannot be probed are noted in `functions` and `unavailable`.
-/// Throws Failure when no way works, or none can filter as it is asked for.
+/// `calibration`; functions that cannot be probed are noted in `functions` and `unavailable`, and
+/// in `missing` those of which the kernel should have let us. Throws Failure when no way works, or
+/// none can filter as it is asked for.
 std::unique_ptr<Identity> make_identity(const Circumstance& here, Plan& plan,
                                         FunctionTable& functions,
                                         std::vector<chain::Unavailable>& unavailable,
-                                        std::vector<std::string>& calibration);
+                                        std::vector<std::string>& calibration,
+                                        std::vector<std::string>& missing);
 
 }  // namespace skbtrail::tracer

@@ -1,5 +1,6 @@
 #include "tracer/collect.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -9,9 +10,12 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include "tracer/assemble.h"
@@ -57,14 +61,38 @@ void write_whole(const std::string& path, const std::string& text) {
     if (!file) throw Failure(fmt::format("Cannot write {}: {}.", path, std::strerror(errno)));
 }
 
-void choose_functions(TraceBuffer& buffer, const Plan& plan) {
+/// Chooses the plan's functions for the tree. Those that the kernel does not have leave the plan;
+/// their names are returned.
+std::vector<std::string> choose_functions(TraceBuffer& buffer, Plan& plan,
+                                          std::vector<chain::Unavailable>& unavailable) {
     std::vector<std::uint32_t> records;
     std::vector<std::string> names;
     for (const auto& function : plan.functions) {
         records.push_back(function.record);
         names.push_back(function.name);
     }
-    buffer.choose(records, names);
+    const auto missing = buffer.choose(records, names);
+    std::vector<std::string> missing_names;
+    for (auto index = missing.rbegin(); index != missing.rend(); ++index) {
+        const auto place = plan.functions.begin() + static_cast<std::ptrdiff_t>(*index);
+        unavailable.push_back(
+            {place->name,
+             "its calls are not recorded: the kernel's list of functions ends before"});
+        missing_names.push_back(place->name);
+        plan.functions.erase(place);
+    }
+    return missing_names;
+}
+
+/// A loss for functions that were asked for and are not watched; the first ones by name.
+chain::Loss loss_of(const char* kind, const char* what, const std::vector<std::string>& names) {
+    constexpr std::size_t named = 5;
+    const auto end = names.begin() + static_cast<std::ptrdiff_t>(std::min(named, names.size()));
+    auto detail = fmt::format("functions that were asked for and {}", what);
+    if (!names.empty()) detail += fmt::format(": {}", fmt::join(names.begin(), end, ", "));
+    if (names.size() > named) detail += fmt::format(" and {} more", names.size() - named);
+    if (!names.empty()) detail += " (why: observed.unavailable)";
+    return {kind, std::nullopt, names.size(), detail};
 }
 
 void add_kernel_losses(const std::vector<CpuStats>& buffers, const Identity& identity,
@@ -162,6 +190,9 @@ class Collection {
     std::optional<TraceBuffer> buffer_;
     std::unique_ptr<Identity> identity_;
 
+    std::vector<std::string> untraced_;  ///< functions that the kernel does not have after all
+    std::vector<std::string> unprobed_;  ///< whose probe it refused
+
     Window window_;
     std::optional<Capture> capture_;
     std::optional<Stream> stream_;
@@ -201,7 +232,6 @@ void Collection::attach() {
     std::optional<Plan> to_save;
     if (chosen_.computed && !options_.save_plan.empty()) to_save = plan;
     narrow_functions(plan, options_.functions, options_.roots);
-    functions_ = place_functions(plan, text_start, modules_);
     decoder_ = make_decoder(tracefs_);
     if (saved_.repaired() > 0) {
         note("the tracing settings that a killed skbtrail-collect left were put back");
@@ -209,9 +239,10 @@ void Collection::attach() {
     remove_abandoned_kprobe_events(tracefs_);
     buffer_.emplace(tracefs_, options_.buffer_kib, saved_);
     if (options_.no_detach) buffer_->keep();
-    choose_functions(*buffer_, plan);
-
     observed_.unavailable = plan.unavailable;
+    untraced_ = choose_functions(*buffer_, plan, observed_.unavailable);
+    functions_ = place_functions(plan, text_start, modules_);
+
     if (!buffer_->is_private()) {
         observed_.calibration.emplace_back(
             "function_graph does not work in a trace instance of its own here, so the machine's "
@@ -229,7 +260,8 @@ void Collection::attach() {
                             variable(plan.vmemmap_base),
                             *buffer_,
                             saved_};
-    identity_ = make_identity(here, plan, functions_, observed_.unavailable, observed_.calibration);
+    identity_ = make_identity(here, plan, functions_, observed_.unavailable, observed_.calibration,
+                              unprobed_);
     if (to_save) {
         to_save->no_bpf = plan.no_bpf;
         write_whole(options_.save_plan, to_text(*to_save));
@@ -306,6 +338,10 @@ void Collection::conclude() {
     observed_.interfaces = list_interfaces();
     observed_.page_offset = identity_->page_offset();
     add_kernel_losses(buffers, *identity_, recording_.losses);
+    recording_.losses.push_back(
+        loss_of("function_not_traced", "are not in the kernel's list", untraced_));
+    recording_.losses.push_back(
+        loss_of("function_not_attached", "whose probe the kernel refused", unprobed_));
     if (stream_) {
         conclude_stream(buffers);
     } else {

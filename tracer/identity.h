@@ -28,7 +28,8 @@ struct Probe {
 /// A probe that could not be set, by its index.
 struct Refused {
     std::size_t index = 0;
-    std::string reason;  ///< for a person; empty: it needs no probe in this way
+    std::string reason;    ///< for a person; empty: it needs no probe in this way
+    bool missing = false;  ///< the kernel would not have it: not our choice, so something is lost
 };
 
 /// What was not told on one CPU.

@@ -12,9 +12,9 @@ namespace {
 /// What the probes that read sk_buffs missed, or misread. The tree of calls comes from elsewhere
 /// and is not the worse for it: only which packet a call was given is not known. A kind that is not
 /// here, known or not, can have hidden calls.
-constexpr std::array<std::string_view, 7> kinds_about_packets = {
-    "bpf_reserve_failed",  "call_without_event", "event_malformed", "list_truncated",
-    "memory_limit_events", "probe_missed",       "skb_implausible"};
+constexpr std::array<std::string_view, 8> kinds_about_packets = {
+    "bpf_reserve_failed", "call_without_event",  "event_malformed", "function_not_attached",
+    "list_truncated",     "memory_limit_events", "probe_missed",    "skb_implausible"};
 
 bool hides_packets_only(std::string_view kind) {
     return std::find(kinds_about_packets.begin(), kinds_about_packets.end(), kind) !=

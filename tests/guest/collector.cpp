@@ -11,12 +11,6 @@ namespace {
 
 constexpr int most_attempts = 3;
 
-/// What a probe did not see is counted by the kernel, and again where the call lacks its event.
-bool is_hidden(const std::string& loss) {
-    return loss.find("\"probe_missed\"") != std::string::npos ||
-           loss.find("\"call_without_event\"") != std::string::npos;
-}
-
 /// Something was lost, and nothing but what the kernel hid.
 bool only_hidden(const std::string& losses) {
     std::istringstream lines(losses);
@@ -26,6 +20,11 @@ bool only_hidden(const std::string& losses) {
 }
 
 }  // namespace
+
+bool is_hidden(const std::string& loss) {
+    return loss.find("\"probe_missed\"") != std::string::npos ||
+           loss.find("\"call_without_event\"") != std::string::npos;
+}
 
 std::string losses_in(Agent& agent, const std::string& file) {
     return agent.run(fmt::format("tr '{{' '\\n' <{} | grep '^\"kind\":.*\"count\":[1-9]'", file))

@@ -19,6 +19,9 @@ inline constexpr const char* collect =
 Outcome record_all(Agent& agent, const std::string& command, const std::string& file,
                    const std::string& before = "");
 
+/// True for a line of losses_in() that tells of what record_all() tries again for.
+bool is_hidden(const std::string& loss);
+
 /// What was lost in the recording in `file`, of either format: a line each; empty: nothing.
 std::string losses_in(Agent& agent, const std::string& file);
 

@@ -129,6 +129,33 @@ skbtrail_filter filter_of(const PacketFilter& filter) {
     return told;
 }
 
+/// Of functions that are not there, as many are looked for by halving.
+constexpr std::size_t most_found_by_halving = 64;
+
+/// Only "there is no such function" can be one function's fault.
+bool is_one_functions_fault(int error) {
+    return error == EINVAL || error == ENOENT || error == ESRCH;
+}
+
+struct IndexedProbe {
+    std::size_t index = 0;
+    const Probe* probe = nullptr;
+};
+
+/// Takes those out of `probes` that are no function of the kernel, whose patched calls are `sites`.
+std::vector<Refused> take_out_missing(std::vector<IndexedProbe>& probes,
+                                      std::vector<std::uint64_t> sites) {
+    std::vector<Refused> missing;
+    if (sites.empty()) return missing;
+    std::sort(sites.begin(), sites.end());
+    std::erase_if(probes, [&](const IndexedProbe& one) {
+        if (std::binary_search(sites.begin(), sites.end(), one.probe->site)) return false;
+        missing.push_back({one.index, "the kernel has no function there that it lets trace", true});
+        return true;
+    });
+    return missing;
+}
+
 struct DestroySkeleton {
     void operator()(skb_bpf* skeleton) const { skb_bpf::destroy(skeleton); }
 };
@@ -172,14 +199,13 @@ struct Prober::State {
         }
     }
 
-    /// Attaches probes [begin, end), halving where the kernel refuses.
-    void attach(const std::vector<Probe>& probes, std::size_t begin, std::size_t end,
-                std::vector<Refused>& refused) {
+    /// Attaches to `probes` at once. Returns 0, or the kernel's error.
+    int attach(std::span<const IndexedProbe> probes) {
         std::vector<unsigned long> addresses;
         std::vector<__u64> cookies;
-        for (std::size_t i = begin; i < end; ++i) {
-            addresses.push_back(probes[i].address);
-            cookies.push_back(probes[i].cookie);
+        for (const auto& [index, probe] : probes) {
+            addresses.push_back(probe->address);
+            cookies.push_back(probe->cookie);
         }
         LIBBPF_OPTS(bpf_kprobe_multi_opts, options);
         options.addrs = addresses.data();
@@ -187,29 +213,34 @@ struct Prober::State {
         options.cnt = addresses.size();
         auto* link =
             bpf_program__attach_kprobe_multi_opts(skeleton->progs.on_entry, nullptr, &options);
-        if (link != nullptr) {
-            links.emplace_back(link);
+        if (link == nullptr) return errno;
+        links.emplace_back(link);
+        return 0;
+    }
+
+    /// Attaches to `probes`, halving where the kernel refuses.
+    void attach_halving(std::span<const IndexedProbe> probes, std::vector<Refused>& refused) {
+        const int error = attach(probes);
+        if (error == 0) return;
+        if (probes.size() == 1 && is_one_functions_fault(error)) {
+            refused.push_back(
+                {probes.front().index,
+                 fmt::format("the kernel refuses to attach BPF to it: {}", std::strerror(error)),
+                 true});
             return;
         }
-        const int error = errno;
-        // Only "there is no such function" can be one function's fault.
-        const bool may_be_one = error == EINVAL || error == ENOENT || error == ESRCH;
-        if (end - begin == 1 && may_be_one) {
-            refused.push_back({begin, fmt::format("the kernel refuses to attach BPF to it: {}",
-                                                  std::strerror(error))});
-            return;
-        }
-        if (!may_be_one || refused.size() > 64) {
+        // Each part that is attached costs every call of every part.
+        if (!is_one_functions_fault(error) || refused.size() >= most_found_by_halving) {
             throw Failure(fmt::format("The BPF program cannot be attached to {} functions: {}.",
-                                      end - begin, reason_of(error)));
+                                      probes.size(), reason_of(error)));
         }
-        const auto middle = begin + (end - begin) / 2;
-        attach(probes, begin, middle, refused);
-        attach(probes, middle, end, refused);
+        const auto middle = probes.size() / 2;
+        attach_halving(probes.first(middle), refused);
+        attach_halving(probes.subspan(middle), refused);
     }
 };
 
-Prober::Prober(const Options& options) : state_(std::make_unique<State>()) {
+Prober::Prober(const Options& options) : state_(std::make_unique<State>()), sites_(options.sites) {
     libbpf_set_print(remember_warning);
     last_warnings().clear();
     const ExpressionInserter expression(options.filter.expression);
@@ -254,8 +285,16 @@ std::vector<Refused> Prober::attach(const std::vector<Probe>& probes) {
     std::vector<Refused> refused;
     last_warnings().clear();
     state_->fill_cookies(probes);
+    std::vector<IndexedProbe> wanted;
+    for (std::size_t i = 0; i < probes.size(); ++i) wanted.push_back({i, &probes[i]});
     try {
-        if (!probes.empty()) state_->attach(probes, 0, probes.size(), refused);
+        if (!wanted.empty()) {
+            const int error = state_->attach(wanted);
+            if (is_one_functions_fault(error) && sites_) {
+                refused = take_out_missing(wanted, sites_());
+            }
+            if (error != 0 && !wanted.empty()) state_->attach_halving(wanted, refused);
+        }
     } catch (const Failure&) {
         if (state_->links.empty() && errno == EOPNOTSUPP) {
             throw Failure(

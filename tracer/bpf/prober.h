@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -22,6 +23,9 @@ class Prober final : public Identity {
         std::uint64_t vmemmap_address = 0;      ///< the same
         std::uint32_t snaplen = SKBTRAIL_SNAP;  ///< bytes of a packet to copy, no more than that
         PacketFilter filter;                    ///< which packets are told of
+        /// Tells the patched calls of all functions that this kernel lets trace; empty: it does
+        /// not tell. Asked for when the kernel refuses a function.
+        std::function<std::vector<std::uint64_t>()> sites;
     };
 
     /// Loads. Throws Failure: no BTF, no rights, a program that the verifier refuses.
@@ -30,7 +34,8 @@ class Prober final : public Identity {
 
     [[nodiscard]] std::string_view method() const override { return "kprobe.multi"; }
 
-    /// Attaches to all of `probes`; those that the kernel refuses are found by halving.
+    /// Attaches to all of `probes` but those that are no function of this kernel: by its own list,
+    /// else by halving, for which it takes no more than 64 of them.
     std::vector<Refused> attach(const std::vector<Probe>& probes) override;
 
     void switch_on() override;
@@ -54,6 +59,7 @@ class Prober final : public Identity {
 
     struct State;
     std::unique_ptr<State> state_;
+    std::function<std::vector<std::uint64_t>()> sites_;
     std::uint64_t missed_before_ = 0;
 };
 

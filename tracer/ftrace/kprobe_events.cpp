@@ -222,7 +222,7 @@ std::vector<Refused> KprobeEvents::attach(const std::vector<Probe>& probes) {
         for (std::size_t i = 0; i < probes.size(); ++i) {
             if (probes[i].core != core) continue;
             std::string why;
-            if (!define(file, probes[i], why)) refused.push_back({i, why});
+            if (!define(file, probes[i], why)) refused.push_back({i, why, !why.empty()});
         }
     };
     const auto begin = std::chrono::steady_clock::now();

@@ -254,35 +254,43 @@ void TraceBuffer::restore() {
     saved_.restore();
 }
 
-void TraceBuffer::choose(const std::vector<std::uint32_t>& records,
-                         const std::vector<std::string>& names) {
+std::vector<std::size_t> TraceBuffer::choose(const std::vector<std::uint32_t>& records,
+                                             const std::vector<std::string>& names) {
     const auto path = directory_ + "/set_ftrace_filter";
+    std::vector<std::size_t> missing;
+    std::vector<std::string_view> expected;
     {
         const Fd fd(::open(path.c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC));
         if (!fd) throw Failure(fmt::format("Cannot open {}: {}.", path, std::strerror(errno)));
         // One number a write, since the kernel takes one word of each, and a blank behind it, which
         // ends the word.
         std::string word;
-        for (const auto record : records) {
-            word = std::to_string(record) + ' ';
-            if (::write(fd.get(), word.data(), word.size()) < 0) {
-                throw Failure(fmt::format("Cannot write record {} to {}: {}.", record, path,
+        for (std::size_t i = 0; i < records.size(); ++i) {
+            word = std::to_string(records[i]) + ' ';
+            if (::write(fd.get(), word.data(), word.size()) >= 0) {
+                expected.emplace_back(names[i]);
+            } else if (errno == EINVAL) {  // its list is shorter
+                missing.push_back(i);
+            } else {
+                throw Failure(fmt::format("Cannot write record {} to {}: {}.", records[i], path,
                                           std::strerror(errno)));
             }
         }
     }
     const auto text = read_file(path);
     const auto lines = chain::split_lines(text);
-    bool same = lines.size() == names.size();
-    for (std::size_t i = 0; same && i < lines.size(); ++i) {
-        same = lines[i].substr(0, lines[i].find(' ')) == names[i];
-    }
-    if (!same) {
+    const bool same = std::equal(lines.begin(), lines.end(), expected.begin(), expected.end(),
+                                 [](std::string_view line, std::string_view name) {
+                                     return line.substr(0, line.find(' ')) == name;
+                                 });
+    // With an empty filter the kernel would trace everything.
+    if (!same || (expected.empty() && !names.empty())) {
         throw Failure(fmt::format(
             "The kernel chose other functions than asked for ({} of {}): its list of functions "
             "changed since the plan was made. Remove the plan's file and start again.",
             lines.size(), names.size()));
     }
+    return missing;
 }
 
 void TraceBuffer::enable() {

@@ -51,8 +51,10 @@ class TraceBuffer {
     TraceBuffer& operator=(const TraceBuffer&) = delete;
 
     /// Chooses the functions by their records, and checks with the kernel that these are the ones
-    /// meant: names are compared. Throws Failure.
-    void choose(const std::vector<std::uint32_t>& records, const std::vector<std::string>& names);
+    /// meant: names are compared. Returns the indices of those that the kernel does not have.
+    /// Throws Failure.
+    std::vector<std::size_t> choose(const std::vector<std::uint32_t>& records,
+                                    const std::vector<std::string>& names);
 
     /// Patches the chosen functions. Slow: tens of microseconds each. Throws Failure.
     void enable();
