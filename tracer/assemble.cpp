@@ -22,6 +22,49 @@ std::map<std::uint32_t, std::string> names_in_events(const Capture& capture) {
     return names;
 }
 
+/// Counts by function's name; "": of which is not known.
+using ByFunction = std::map<std::string, std::uint64_t>;
+
+/// An entry for each function, or one that tells that there is none.
+void add_by_function(const char* kind, unsigned cpu, const ByFunction& counts, const char* detail,
+                     std::vector<chain::Loss>& losses) {
+    if (counts.empty()) losses.push_back({kind, cpu, 0, detail});
+    for (const auto& [function, count] : counts) {
+        losses.push_back({kind, cpu, count, detail, function});
+    }
+}
+
+ByFunction events_of(const RefusedEvents& refused, const FunctionTable& functions) {
+    ByFunction counts;
+    for (const auto& [symbol, of_it] : refused) {
+        const auto id = functions.at_symbol(symbol);
+        counts[id == no_function ? std::string() : functions[id].name] += of_it.events;
+    }
+    return counts;
+}
+
+/// Calls in the tree that lack their event, without those whose event was refused: it is counted
+/// there.
+ByFunction unexplained_calls(const CpuCapture& capture, const CpuMatch& match,
+                             const FunctionTable& functions) {
+    ByFunction counts;
+    std::uint64_t sum = 0;
+    for (const auto& [id, count] : match.calls_without_event) {
+        std::uint64_t known = 0;
+        for (const auto* refused : {&capture.refused, &capture.events_over_limit}) {
+            const auto of_it = refused->find(functions[id].symbol);
+            if (of_it != refused->end()) known += of_it->second.calls;
+        }
+        if (count <= known) continue;
+        counts[functions[id].name] += count - known;
+        sum += count - known;
+    }
+    if (capture.filtered == 0) return counts;
+    // Of some calls nothing was told since their packet is not wanted: how many, but not of which.
+    if (sum <= capture.filtered) return {};
+    return {{"", sum - capture.filtered}};
+}
+
 }  // namespace
 
 std::optional<std::string> name_in_event(const Capture& capture, const skbtrail_event& event) {
@@ -31,21 +74,25 @@ std::optional<std::string> name_in_event(const Capture& capture, const skbtrail_
     return std::string(bytes.begin(), end);
 }
 
-void add_losses(const Capture& capture, const std::map<unsigned, CpuMatch>& matches,
-                const Forest& forest, std::uint64_t implausible, std::vector<chain::Loss>& losses) {
+void add_losses(const Told& told, const Forest& forest, std::uint64_t implausible,
+                std::vector<chain::Loss>& losses) {
     const auto total = [&losses](const char* kind, std::uint64_t count, const char* detail) {
         losses.push_back({kind, std::nullopt, count, detail});
     };
-    for (const auto& [cpu, one] : capture.cpus()) {
+    for (const auto& [cpu, one] : told.capture.cpus()) {
         const auto add = [&losses, number = cpu](const char* kind, std::uint64_t count,
                                                  const char* detail) {
             losses.push_back({kind, number, count, detail});
         };
-        const auto& match = matches.at(cpu);
-        // Of some calls nothing was told since their packet is not wanted.
-        add("call_without_event",
-            match.calls_without_event - std::min(match.calls_without_event, one.filtered),
-            "calls in the tree whose sk_buff was not seen: the probe was hidden or refused");
+        const auto& match = told.matches.at(cpu);
+        add_by_function("call_without_event", cpu, unexplained_calls(one, match, told.functions),
+                        "calls in the tree whose sk_buff was not seen: the probe was hidden",
+                        losses);
+        add_by_function("bpf_reserve_failed", cpu, events_of(one.refused, told.functions),
+                        "events refused by the full BPF ring buffer", losses);
+        add_by_function("memory_limit_events", cpu,
+                        events_of(one.events_over_limit, told.functions),
+                        "sk_buffs not kept, the collector's memory limit being reached", losses);
         add("event_without_call", match.events_without_call,
             "sk_buffs seen at a call that the tree lacks");
         add("list_truncated", one.lists_truncated,
@@ -57,16 +104,14 @@ void add_losses(const Capture& capture, const std::map<unsigned, CpuMatch>& matc
             "records in the trace buffer that are no entry and no return");
         add("memory_limit_records", one.records_over_limit,
             "entries and returns not kept, the collector's memory limit being reached");
-        add("memory_limit_events", one.events_over_limit,
-            "sk_buffs not kept, the collector's memory limit being reached");
     }
     std::uint64_t unknown_events = 0;
-    for (const auto& [cpu, match] : matches) unknown_events += match.unknown_functions;
+    for (const auto& [cpu, match] : told.matches) unknown_events += match.unknown_functions;
     total("too_deep", forest.too_deep, "calls that ftrace left out, being nested too deep");
     total("return_without_entry", forest.returns_without_entry, "returns whose entry was not seen");
     total("unknown_function", forest.unknown_functions + unknown_events,
           "records and events of a function that was not asked for");
-    total("event_malformed", capture.malformed_events(),
+    total("event_malformed", told.capture.malformed_events(),
           "events of the BPF program that are too short");
     total("skb_implausible", implausible,
           "arguments taken for an sk_buff whose fields cannot be one's");
@@ -108,7 +153,7 @@ Assembled assemble(const Capture& capture, const FunctionTable& functions, const
         return name == known_names.end() ? std::string() : name->second;
     };
     result.chains = writer.chains_of(forest.tops, name_of);
-    add_losses(capture, matches, forest, packets.implausible, result.losses);
+    add_losses({capture, matches, functions}, forest, packets.implausible, result.losses);
     for (auto& packet : packets.packets) name_readers(packet, name_of);
     std::vector<bool> wanted;
     if (selection.filter.active()) {

@@ -46,10 +46,17 @@ std::optional<std::string> name_in_event(const Capture& capture, const skbtrail_
 /// Names the threads that read the packet.
 void name_readers(chain::Packet& packet, const NameOf& name_of);
 
+/// What the two sides told, and which of it belongs together.
+struct Told {
+    const Capture& capture;
+    const std::map<unsigned, CpuMatch>& matches;  ///< of each CPU of the capture
+    const FunctionTable& functions;
+};
+
 /// Every counter of what was not seen that is not the kernel's own. `implausible`: sightings whose
 /// fields cannot be an sk_buff's.
-void add_losses(const Capture& capture, const std::map<unsigned, CpuMatch>& matches,
-                const Forest& forest, std::uint64_t implausible, std::vector<chain::Loss>& losses);
+void add_losses(const Told& told, const Forest& forest, std::uint64_t implausible,
+                std::vector<chain::Loss>& losses);
 
 /// The threads that a capture needs names of.
 std::vector<std::uint32_t> threads_of(const Capture& capture);

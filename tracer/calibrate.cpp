@@ -62,7 +62,8 @@ std::unique_ptr<Identity> make_identity(const Circumstance& here, Plan& plan,
     if (wanted == "bpf" || (wanted == "auto" && plan.no_bpf.empty())) {
         try {
             Prober::Options prober_options;
-            prober_options.ring_kib = here.options.buffer_kib;
+            prober_options.ring_kib =
+                here.options.event_kib != 0 ? here.options.event_kib : here.options.buffer_kib;
             prober_options.page_offset_address = here.page_offset_address;
             prober_options.vmemmap_address = here.vmemmap_address;
             prober_options.snaplen = here.options.snaplen;

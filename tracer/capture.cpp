@@ -28,6 +28,13 @@ PageHeader header_of(std::span<const std::byte> page) {
     return {std::min(page.size(), size + data + lost_count), (commit >> 31U & 1U) != 0};
 }
 
+void add_refused(const RefusedEvents& from, RefusedEvents& to) {
+    for (const auto& [function, refused] : from) {
+        to[function].events += refused.events;
+        to[function].calls += refused.calls;
+    }
+}
+
 }  // namespace
 
 void PieceStore::add(std::span<const std::byte> bytes) {
@@ -181,12 +188,26 @@ void Capture::add_event(std::span<const std::byte> bytes) {
     }
     auto& capture = cpus_[event.cpu];
     if (event_bytes_ >= half_) {
-        ++capture.events_over_limit;
+        auto& refused = capture.events_over_limit[event.function];
+        ++refused.events;
+        // A call of which some event was kept is in the recording.
+        if (capture.last_kept != event.sequence && capture.last_over_limit != event.sequence) {
+            ++refused.calls;
+        }
+        capture.last_over_limit = event.sequence;
         return;
     }
+    capture.last_kept = event.sequence;
     const auto used = bytes.first(sizeof event + event.bytes_used);
     capture.raw_events.add(used);
     event_bytes_ += used.size();
+}
+
+void Capture::add_counts(unsigned cpu, const CpuCounts& counts) {
+    auto& capture = cpus_[cpu];
+    capture.filtered += counts.filtered;
+    capture.lists_truncated += counts.lists_truncated;
+    add_refused(counts.refused, capture.refused);
 }
 
 void Capture::absorb(Capture&& other) {
@@ -209,7 +230,7 @@ void Capture::absorb(Capture&& other) {
         to.lists_truncated += from.lists_truncated;
         to.filtered += from.filtered;
         to.records_over_limit += from.records_over_limit;
-        to.events_over_limit += from.events_over_limit;
+        add_refused(from.events_over_limit, to.events_over_limit);
     }
     if (!page_offset_) page_offset_ = other.page_offset_;
     malformed_events_ += other.malformed_events_;

@@ -14,6 +14,7 @@
 #include "tracer/bpf/event.h"
 #include "tracer/ftrace/format.h"
 #include "tracer/kprobe_decoder.h"
+#include "tracer/losses.h"
 #include "tracer/reader.h"
 
 namespace skbtrail::tracer {
@@ -54,8 +55,11 @@ struct CpuCapture {
     std::uint64_t calls_seen = 0;          ///< with kprobe events: the sequence of the next one
     std::uint64_t lists_truncated = 0;     ///< lists of sk_buffs longer than is recorded of one
     std::uint64_t filtered = 0;            ///< calls not told of, their packet not being wanted
-    std::uint64_t records_over_limit = 0;  ///< not kept: the memory limit was reached
-    std::uint64_t events_over_limit = 0;
+    RefusedEvents refused;                 ///< there was no room for them in the ring buffer
+    RefusedEvents events_over_limit;       ///< not kept: the memory limit was reached
+    std::uint64_t records_over_limit = 0;  ///< the same of entries and returns
+    /// Of the call whose event came last: its sequence.
+    std::optional<std::uint64_t> last_kept, last_over_limit;
 };
 
 /// Collects pages and events up to a limit of memory.
@@ -78,6 +82,8 @@ class Capture : public RawSink {
     /// The part of decode() that needs no decoder: the events of the BPF ring buffer.
     void decode_events();
 
+    /// Adds what was counted on a CPU instead of being told.
+    void add_counts(unsigned cpu, const CpuCounts& counts);
     /// Adds what another one has decoded and counted. Its undecoded pages are lost.
     void absorb(Capture&& other);
     /// Forgets the bytes of events up to the one whose bytes_index is `first`.

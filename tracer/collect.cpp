@@ -31,6 +31,7 @@
 #include "tracer/ftrace/saved_state.h"
 #include "tracer/ftrace/trace_buffer.h"
 #include "tracer/function_table.h"
+#include "tracer/losses.h"
 #include "tracer/notes.h"
 #include "tracer/observed.h"
 #include "tracer/output_file.h"
@@ -170,7 +171,7 @@ class Collection {
     void begin_stream();
     void watch();
     void conclude_stream(const std::vector<CpuStats>& buffers);
-    void conclude_document();
+    void conclude_document(const std::vector<CpuStats>& buffers);
     void report(std::uint64_t bytes, std::size_t chains, std::size_t packets);
 
     const Options& options_;
@@ -345,7 +346,7 @@ void Collection::conclude() {
     if (stream_) {
         conclude_stream(buffers);
     } else {
-        conclude_document();
+        conclude_document(buffers);
     }
     if (options_.no_detach) identity_->keep();
 }
@@ -353,24 +354,22 @@ void Collection::conclude() {
 void Collection::conclude_stream(const std::vector<CpuStats>& buffers) {
     auto& assembler = stream_->assembler();
     for (const auto& stats : buffers) {
-        const auto counts = identity_->counts(stats.cpu);
-        assembler.add_counts(stats.cpu, counts.filtered, counts.lists_truncated);
+        assembler.add_counts(stats.cpu, identity_->counts(stats.cpu));
     }
     stream_->finish(window_.end);
     if (!observed_.page_offset) observed_.page_offset = assembler.page_offset();
     auto losses = assembler.losses();
     std::move(losses.begin(), losses.end(), std::back_inserter(recording_.losses));
+    count_once(recording_.losses);
     stream_->conclude(observed_, recording_.losses);
     report(lines_->written(), stream_->chains(), stream_->packets());
 }
 
-void Collection::conclude_document() {
+void Collection::conclude_document(const std::vector<CpuStats>& buffers) {
     capture_->decode(*decoder_, identity_->decoder());
     if (!observed_.page_offset) observed_.page_offset = capture_->page_offset();
-    for (auto& [cpu, one] : capture_->cpus()) {
-        const auto counts = identity_->counts(cpu);
-        one.filtered = counts.filtered;
-        one.lists_truncated += counts.lists_truncated;
+    for (const auto& stats : buffers) {
+        capture_->add_counts(stats.cpu, identity_->counts(stats.cpu));
     }
     auto assembled = assemble(*capture_, functions_, window_, chosen_.plan.drop_reasons,
                               thread_names(tracefs_, threads_of(*capture_)), selection_);
@@ -379,6 +378,7 @@ void Collection::conclude_document() {
     recording_.packets = std::move(assembled.packets);
     std::move(assembled.losses.begin(), assembled.losses.end(),
               std::back_inserter(recording_.losses));
+    count_once(recording_.losses);
     report(document_->write(recording_), recording_.chains.size(), recording_.packets.size());
 }
 

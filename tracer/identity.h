@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "tracer/chain/recording.h"
+#include "tracer/losses.h"
 
 namespace skbtrail::tracer {
 
@@ -30,12 +31,6 @@ struct Refused {
     std::size_t index = 0;
     std::string reason;    ///< for a person; empty: it needs no probe in this way
     bool missing = false;  ///< the kernel would not have it: not our choice, so something is lost
-};
-
-/// What was not told on one CPU.
-struct CpuCounts {
-    std::uint64_t filtered = 0;         ///< calls whose packet is not wanted
-    std::uint64_t lists_truncated = 0;  ///< lists of sk_buffs longer than is told of one
 };
 
 class Identity {

@@ -125,7 +125,7 @@ CpuMatch match_cpu(const CpuCapture& capture, const FunctionTable& functions,
         if (!record.entry || function_of[i] == no_function) continue;
         if (functions[function_of[i]].probed && match.group_of_record[i] == no_group &&
             inside(window, record.time)) {
-            ++match.calls_without_event;
+            ++match.calls_without_event[function_of[i]];
         }
     }
     for (std::size_t i = 0; i < match.groups.size(); ++i) {

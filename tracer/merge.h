@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <vector>
 
 #include "tracer/capture.h"
@@ -28,9 +29,9 @@ struct CpuMatch {
     std::vector<EventGroup> groups;              ///< in order of time
     std::vector<std::uint32_t> group_of_record;  ///< per graph record; no_group
     std::vector<std::uint32_t> record_of_group;  ///< per group; no_group: no graph entry
-    std::uint64_t calls_without_event = 0;       ///< inside the window
-    std::uint64_t events_without_call = 0;       ///< inside the window
-    std::uint64_t unknown_functions = 0;         ///< groups of an address that the table lacks
+    std::map<FunctionId, std::uint64_t> calls_without_event;  ///< inside the window
+    std::uint64_t events_without_call = 0;                    ///< inside the window
+    std::uint64_t unknown_functions = 0;  ///< groups of an address that the table lacks
 };
 
 /// The time during which both sides were switched on: outside it a partner may be missing.

@@ -154,6 +154,10 @@ std::variant<Options, Exit> parse_options(int argc, const char* const* argv) {
         ->type_name("N")
         ->capture_default_str()
         ->check(CLI::Range(std::uint64_t{64}, std::uint64_t{1} << 20U));
+    app.add_option("--event-kib", options.event_kib,
+                   "BPF ring buffer for the sk_buffs, in KiB, if not as --buffer-kib")
+        ->type_name("N")
+        ->check(CLI::Range(std::uint64_t{64}, std::uint64_t{1} << 20U));
     app.add_option("--memory-mib", options.memory_mib,
                    "Keep at most N MiB of records; what comes later is counted as lost")
         ->type_name("N")

@@ -25,6 +25,7 @@ struct Options {
     std::string save_plan;  ///< file to write a plan to that had to be computed
     int status_fd = -1;
     std::uint64_t buffer_kib = 4096;  ///< of trace buffer per CPU, and of BPF ring buffer
+    std::uint64_t event_kib = 0;      ///< of BPF ring buffer; 0: as buffer_kib
     std::uint64_t memory_mib = 64;    ///< of raw records kept
     /// How sk_buffs are told: "auto" (the best that works), "bpf" or "kprobe-events".
     std::string identity = "auto";

@@ -22,7 +22,8 @@ bool hides_packets_only(std::string_view kind) {
 }
 
 std::string sentence(const chain::Loss& loss) {
-    const std::string where = loss.cpu ? fmt::format(" on cpu{}", *loss.cpu) : "";
+    std::string where = loss.cpu ? fmt::format(" on cpu{}", *loss.cpu) : "";
+    if (!loss.function.empty()) where += " at " + loss.function;
     const std::string what = loss.detail.empty() ? "" : fmt::format(" ({})", loss.detail);
     return fmt::format("the recording lost {} event{}{}: {}{}", loss.count,
                        loss.count == 1 ? "" : "s", where, loss.kind, what);

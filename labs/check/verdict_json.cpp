@@ -48,6 +48,7 @@ json loss_json(const chain::Loss& loss) {
     object["kind"] = loss.kind;
     if (loss.cpu) object["cpu"] = *loss.cpu;
     object["count"] = loss.count;
+    add_text(object, "function", loss.function);
     add_text(object, "detail", loss.detail);
     return object;
 }

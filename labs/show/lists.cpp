@@ -167,7 +167,8 @@ void show_losses(std::ostream& out, const std::vector<chain::Loss>& losses,
     }
     for (const chain::Loss& loss : losses) {
         if (loss.count == 0) continue;
-        const std::string where = loss.cpu ? fmt::format(" on cpu{}", *loss.cpu) : "";
+        std::string where = loss.cpu ? fmt::format(" on cpu{}", *loss.cpu) : "";
+        if (!loss.function.empty()) where += " at " + loss.function;
         const std::string what = loss.detail.empty() ? "" : fmt::format(" ({})", loss.detail);
         out << paint(fmt::format("lost: {} {}{}{}", loss.count, loss.kind, where, what), Ink::bad,
                      options.colour)

@@ -137,10 +137,20 @@ struct skbtrail_long_event {
     skbtrail_u8 bytes[SKBTRAIL_SNAP];
 };
 
+/* Of which function's calls, and on which CPU, the full ring buffer refused events. */
+struct skbtrail_refused_key {
+    skbtrail_u64 function;
+    skbtrail_u64 cpu;
+};
+struct skbtrail_refused {
+    skbtrail_u64 events;
+    skbtrail_u64 calls; /* those that have no event for this reason */
+};
+
 /* Counters of one CPU. */
 struct skbtrail_cpu {
     skbtrail_u64 calls;          /* calls seen: the sequence */
-    skbtrail_u64 reserve_failed; /* events that the full ring buffer refused */
+    skbtrail_u64 refused;        /* refused events that there was no counter for either */
     skbtrail_u64 list_truncated; /* lists longer than SKBTRAIL_LIST_MEMBERS */
     skbtrail_u64 filtered;       /* calls that the filter left no event of */
     skbtrail_u64 unannounced;    /* bytes since the reader was woken */

@@ -319,6 +319,7 @@ void Prober::switch_on() {
 
 void Prober::switch_off() {
     std::atomic_ref(state_->skeleton->bss->enabled).store(0, std::memory_order_release);
+    missed_after_ = missed();
 }
 
 int Prober::poll_fd() const {
@@ -338,10 +339,12 @@ std::vector<chain::Loss> Prober::losses(const std::vector<unsigned>& cpus) const
     std::vector<chain::Loss> losses;
     for (const auto cpu : cpus) {
         const auto& counters = state_->skeleton->bss->cpus[cpu % SKBTRAIL_CPUS];
-        losses.push_back({"bpf_reserve_failed", cpu, counters.reserve_failed,
-                          "events refused by the full BPF ring buffer"});
+        if (counters.refused == 0) continue;
+        losses.push_back({"bpf_reserve_failed", cpu, counters.refused,
+                          "events refused by the full BPF ring buffer, of more functions than are "
+                          "counted apart"});
     }
-    losses.push_back({"probe_missed", std::nullopt, missed() - missed_before_,
+    losses.push_back({"probe_missed", std::nullopt, missed_after_ - missed_before_,
                       "calls that the kernel did not show to the BPF program, another one being "
                       "at work on that CPU"});
     return losses;
@@ -353,7 +356,20 @@ std::uint32_t Prober::packets_wanted() const {
 
 CpuCounts Prober::counts(unsigned cpu) const {
     const auto& counters = state_->skeleton->bss->cpus[cpu % SKBTRAIL_CPUS];
-    return {counters.filtered, counters.list_truncated};
+    return {counters.filtered, counters.list_truncated, refused(cpu)};
+}
+
+RefusedEvents Prober::refused(unsigned cpu) const {
+    RefusedEvents refused;
+    const int table = bpf_map__fd(state_->skeleton->maps.refused);
+    skbtrail_refused_key key{};
+    for (const skbtrail_refused_key* last = nullptr; bpf_map_get_next_key(table, last, &key) == 0;
+         last = &key) {
+        skbtrail_refused count{};
+        if (key.cpu != cpu || bpf_map_lookup_elem(table, &key, &count) != 0) continue;
+        refused[key.function] = {count.events, count.calls};
+    }
+    return refused;
 }
 
 std::uint64_t Prober::missed() const {

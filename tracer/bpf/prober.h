@@ -57,10 +57,14 @@ class Prober final : public Identity {
     /// CPU, or fprobe's own guard was taken, since it was loaded.
     [[nodiscard]] std::uint64_t missed() const;
 
+    /// Events that there was no room for on a CPU.
+    [[nodiscard]] RefusedEvents refused(unsigned cpu) const;
+
     struct State;
     std::unique_ptr<State> state_;
     std::function<std::vector<std::uint64_t>()> sites_;
     std::uint64_t missed_before_ = 0;
+    std::uint64_t missed_after_ = 0;
 };
 
 }  // namespace skbtrail::tracer

@@ -43,6 +43,13 @@ struct {
     __type(value, struct skbtrail_cookie);
 } cookies SEC(".maps");
 
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, 4096);
+    __type(key, struct skbtrail_refused_key);
+    __type(value, struct skbtrail_refused);
+} refused SEC(".maps");
+
 /* Room for headers of which some lie in the linear buffer and the rest in the first page. */
 struct headers {
     __u8 bytes[2 * SKBTRAIL_SNAP];
@@ -85,6 +92,8 @@ struct call {
     __u64 first;   /* the sk_buff that the cookie names first, where it names one */
     __u32 flags;   /* SKBTRAIL_EVENT_WANTED */
     __u32 emitted; /* the filter let an event pass, whether or not there was room for it */
+    __u32 told;    /* events that there was room for */
+    __u32 refused; /* and that there was none for */
 };
 
 static __always_inline struct skbtrail_cpu* counters(__u32 cpu) {
@@ -210,6 +219,26 @@ static __always_inline __u32 copy_headers(const struct source* source, __u8* tar
 
 #include "filter.bpf.h"
 
+/* Counts what there was no room for. Only this CPU writes to what it counts in. */
+__noinline int count_refused(struct call* call) {
+    struct skbtrail_refused_key key = {};
+    struct skbtrail_refused none = {};
+    struct skbtrail_refused* count;
+
+    if (!call) return 0;
+    key.function = call->function;
+    key.cpu = call->cpu;
+    bpf_map_update_elem(&refused, &key, &none, BPF_NOEXIST);
+    count = bpf_map_lookup_elem(&refused, &key);
+    if (!count) {
+        counters(call->cpu)->refused += call->refused;
+        return 0;
+    }
+    count->events += call->refused;
+    if (!call->told) count->calls++;
+    return 0;
+}
+
 /* An event of a call without an sk_buff: it is counted and matched all the same. */
 __noinline int emit_nothing(struct call* call) {
     struct skbtrail_event* event;
@@ -220,12 +249,13 @@ __noinline int emit_nothing(struct call* call) {
     call->emitted = 1;
     event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
     if (!event) {
-        counters(call->cpu)->reserve_failed++;
+        call->refused++;
         return 0;
     }
     fill(event, call);
     event->argument = SKBTRAIL_NO_ARGUMENT;
     submit(event, call, sizeof(*event));
+    call->told++;
     return 0;
 }
 
@@ -236,7 +266,7 @@ __noinline int emit_context(struct call* call) {
     call->emitted = 1;
     event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
     if (!event) {
-        counters(call->cpu)->reserve_failed++;
+        call->refused++;
         return 0;
     }
     fill(&event->event, call);
@@ -245,6 +275,7 @@ __noinline int emit_context(struct call* call) {
     event->event.bytes_used = 16;
     bpf_get_current_comm(event->bytes, 16);
     submit(event, call, sizeof(*event));
+    call->told++;
     return 0;
 }
 
@@ -425,7 +456,10 @@ __noinline int emit_skb(struct call* call, __u64 address, __u32 place) {
     call->emitted = 1;
     failed = to_copy(call, skb, place, &source) ? emit_long(call, skb, address, place, &source)
                                                 : emit_short(call, skb, address, place);
-    if (failed) counters(call->cpu)->reserve_failed++;
+    if (failed)
+        call->refused++;
+    else
+        call->told++;
     return 0;
 }
 
@@ -571,6 +605,7 @@ int on_entry(struct pt_regs* ctx) {
         emit_context(&call);
     else
         emit_arguments(&call, registers, stack);
+    if (call.refused) count_refused(&call);
     if (filter.active && !call.emitted) counters(call.cpu)->filtered++;
     return 0;
 }

@@ -148,12 +148,13 @@ struct Packet {
 };
 
 /// One counter of things that were not recorded. Every counter is listed, also when it is 0: a
-/// reader must see that it was looked at.
+/// reader must see that it was looked at. Each thing that was lost is in one counter only.
 struct Loss {
     std::string kind;  ///< ring_buffer_overrun, bpf_reserve_failed, probe_missed, …
     std::optional<unsigned> cpu;
     std::uint64_t count = 0;
-    std::string detail;  ///< what the counter counts, for a person
+    std::string detail;         ///< what the counter counts, for a person
+    std::string function = {};  ///< of whose calls; empty: of any
 };
 
 /// How much was lost in all.

@@ -142,6 +142,7 @@ void write_loss(JsonWriter& writer, const Loss& loss) {
     members.text("kind", loss.kind);
     members.optional_integer("cpu", loss.cpu);
     members.integer("count", loss.count);
+    members.optional_text("function", loss.function);
     members.optional_text("detail", loss.detail);
 }
 
@@ -349,6 +350,7 @@ Loss read_loss(const JsonValue& value) {
     object.required("kind", loss.kind);
     object.optional("cpu", loss.cpu);
     object.required("count", loss.count);
+    object.optional("function", loss.function);
     object.optional("detail", loss.detail);
     object.finish();
     return loss;

@@ -84,16 +84,14 @@ void StreamAssembler::finish(std::uint64_t end) {
 
 std::vector<chain::Loss> StreamAssembler::losses() const {
     std::vector<chain::Loss> losses;
-    add_losses(work_, matches_, builder_.forest(), follower_.implausible(), losses);
+    add_losses({work_, matches_, setting_.functions}, builder_.forest(), follower_.implausible(),
+               losses);
     return losses;
 }
 
-void StreamAssembler::add_counts(unsigned cpu, std::uint64_t filtered,
-                                 std::uint64_t lists_truncated) {
-    auto& one = work_.cpus()[cpu];
+void StreamAssembler::add_counts(unsigned cpu, const CpuCounts& counts) {
     matches_[cpu];
-    one.filtered += filtered;
-    one.lists_truncated += lists_truncated;
+    work_.add_counts(cpu, counts);
 }
 
 // ------------------------------------------------------------------------- what has come ------
@@ -183,7 +181,9 @@ void StreamAssembler::match(unsigned cpu, std::size_t count, std::uint64_t until
     }
     state.node_of.resize(match.groups.size(), no_node);
     packets_of_[cpu].resize(match.events.size(), no_packet);
-    match.calls_without_event += joined.calls_without_event;
+    for (const auto& [function, calls] : joined.calls_without_event) {
+        match.calls_without_event[function] += calls;
+    }
     match.events_without_call += joined.events_without_call;
     match.unknown_functions += joined.unknown_functions;
 }

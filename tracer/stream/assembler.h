@@ -62,7 +62,7 @@ class StreamAssembler {
     [[nodiscard]] std::vector<chain::Loss> losses() const;
     [[nodiscard]] std::optional<std::uint64_t> page_offset() const { return work_.page_offset(); }
     /// Adds what was counted instead of being told (Identity::counts).
-    void add_counts(unsigned cpu, std::uint64_t filtered, std::uint64_t lists_truncated);
+    void add_counts(unsigned cpu, const CpuCounts& counts);
 
   private:
     struct Cpu {

@@ -34,7 +34,7 @@ inline chain::Recording full_recording() {
     observed.unavailable = {{"ip_rcv_core", "inlined"}};
     observed.config = {{"CONFIG_NETFILTER", "m"}};
     observed.host = {{"lab", "ping-receive"}};
-    recording.losses.push_back({"probe_missed", std::nullopt, 1ULL << 62U, "missed"});
+    recording.losses.push_back({"probe_missed", std::nullopt, 1ULL << 62U, "missed", "ip_rcv"});
     recording.packets[0].fate = {"dropped", "sk_skb_reason_drop", "NO_SOCKET"};
     recording.packets[0].fates = {
         recording.packets[0].fate,

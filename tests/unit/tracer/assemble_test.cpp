@@ -232,6 +232,55 @@ TEST_CASE("what is lost is counted under its name, and marked where it may be mi
     CHECK(result.chains[0].root.incomplete == "its CPU's trace buffer overran while it ran");
 }
 
+TEST_CASE("what has no event is counted by function, and once") {
+    const auto table = test::make_table({"ip_rcv_core", "icmp_rcv"}, {"__napi_poll"});
+    Story story(table);
+    story.enter("__napi_poll").call("ip_rcv_core").call("ip_rcv_core").call("icmp_rcv");
+    story.leave("icmp_rcv").leave("ip_rcv_core").leave("ip_rcv_core").leave("__napi_poll");
+    const auto count_at = [&](const std::string& kind, const std::string& function) {
+        const auto losses = assemble(story.capture, table, {}, reasons, {}).losses;
+        const auto loss = std::find_if(losses.begin(), losses.end(), [&](const auto& one) {
+            return one.kind == kind && one.function == function;
+        });
+        return loss == losses.end() ? 0 : loss->count;
+    };
+    CHECK(count_at("call_without_event", "") == 0);
+    story.capture.cpus()[0].events.clear();
+    CHECK(count_at("call_without_event", "ip_rcv_core") == 2);
+    CHECK(count_at("call_without_event", "icmp_rcv") == 1);
+
+    // Of one it is known why: three events were refused, two of them of a call that kept others.
+    story.capture.add_counts(
+        0, {.filtered = 0,
+            .lists_truncated = 0,
+            .refused = {{test::symbol_of(table, "ip_rcv_core"), {.events = 3, .calls = 1}}}});
+    CHECK(count_at("call_without_event", "ip_rcv_core") == 1);
+    CHECK(count_at("bpf_reserve_failed", "ip_rcv_core") == 3);
+    CHECK(count_at("call_without_event", "icmp_rcv") == 1);
+
+    // With a filter it is not known of which functions calls were left out.
+    story.capture.add_counts(0, {.filtered = 1, .lists_truncated = 0, .refused = {}});
+    CHECK(count_at("call_without_event", "") == 1);
+    CHECK(count_at("call_without_event", "icmp_rcv") == 0);
+}
+
+TEST_CASE("beyond the memory limit a call is missing if none of its events was kept") {
+    const auto table = test::make_table({"ip_list_rcv"});
+    Capture capture(2 * 2 * sizeof(skbtrail_event));  // room for two, and for pages
+    skbtrail_event event{};
+    event.function = test::symbol_of(table, "ip_list_rcv");
+    for (const auto sequence : {7U, 8U, 8U, 9U, 9U, 10U}) {
+        event.sequence = sequence;
+        capture.add_event(std::as_bytes(std::span(&event, 1)));
+    }
+    capture.decode_events();
+    CHECK(capture.cpus().at(0).events.size() == 2);
+    const auto& gone = capture.cpus().at(0).events_over_limit.at(event.function);
+    CHECK(gone.events == 4);
+    CHECK(gone.calls == 2);  // of call 8 one event is there
+    CHECK(count_of(assemble(capture, table, {}, reasons, {}).losses, "memory_limit_events") == 4);
+}
+
 TEST_CASE("beyond the memory limit records are counted, not kept, and open calls are marked") {
     const auto recorded = test::load_recorded("ping-6.12");
     std::size_t all = 0;

@@ -19,6 +19,12 @@ std::vector<std::pair<std::uint32_t, std::uint32_t>> pairs_of(const CpuMatch& ma
     return pairs;
 }
 
+std::uint64_t calls_without_event(const CpuMatch& match) {
+    std::uint64_t sum = 0;
+    for (const auto& [function, count] : match.calls_without_event) sum += count;
+    return sum;
+}
+
 using Pairs = std::vector<std::pair<std::uint32_t, std::uint32_t>>;
 
 }  // namespace
@@ -34,7 +40,7 @@ TEST_CASE("every call meets its own event") {
         .leave("outer");
     const auto match = match_cpu(story.capture.cpus().at(0), table, {});
     CHECK(pairs_of(match) == Pairs{{0, 0}, {1, 1}, {5, 2}});
-    CHECK(match.calls_without_event == 0);
+    CHECK(calls_without_event(match) == 0);
     CHECK(match.events_without_call == 0);
 }
 
@@ -45,7 +51,7 @@ TEST_CASE("the events may come first, as on kernels where fprobe is part of the 
     story.event("inner").enter("inner").leave("inner").leave("outer");
     const auto match = match_cpu(story.capture.cpus().at(0), table, {});
     CHECK(pairs_of(match) == Pairs{{0, 0}, {1, 1}, {3, 2}});
-    CHECK(match.calls_without_event == 0);
+    CHECK(calls_without_event(match) == 0);
     CHECK(match.events_without_call == 0);
 }
 
@@ -62,7 +68,7 @@ TEST_CASE("an interrupt between a call's record and its event keeps both apart")
     const auto match = match_cpu(story.capture.cpus().at(0), table, {});
     // The first record belongs to the last event.
     CHECK(pairs_of(match) == Pairs{{0, 2}, {1, 0}, {3, 1}});
-    CHECK(match.calls_without_event == 0);
+    CHECK(calls_without_event(match) == 0);
 }
 
 TEST_CASE("a call whose event was lost does not take the next one's") {
@@ -71,7 +77,7 @@ TEST_CASE("a call whose event was lost does not take the next one's") {
     story.leaf("rx").enter("rx").leave("rx").leaf("rx").leaf("rx");
     const auto match = match_cpu(story.capture.cpus().at(0), table, {});
     CHECK(pairs_of(match) == Pairs{{0, 0}, {4, 1}, {6, 2}});
-    CHECK(match.calls_without_event == 1);
+    CHECK(calls_without_event(match) == 1);
     CHECK(match.events_without_call == 0);
 }
 
@@ -82,7 +88,7 @@ TEST_CASE("a whole softirq hidden from the probes is counted call by call") {
     for (int i = 0; i < 3; ++i) story.enter("rx").leave("rx");
     story.context(0).event("tx").leave("tx").leaf("rx");
     const auto match = match_cpu(story.capture.cpus().at(0), table, {});
-    CHECK(match.calls_without_event == 3);
+    CHECK(calls_without_event(match) == 3);
     CHECK(match.events_without_call == 0);
     CHECK(pairs_of(match) == Pairs{{0, 0}, {8, 1}});
 }
@@ -93,7 +99,7 @@ TEST_CASE("an event whose call was overwritten is counted") {
     story.event("rx").event("rx").leaf("rx");
     const auto match = match_cpu(story.capture.cpus().at(0), table, {});
     CHECK(match.events_without_call == 2);
-    CHECK(match.calls_without_event == 0);
+    CHECK(calls_without_event(match) == 0);
     CHECK(pairs_of(match) == Pairs{{0, 2}});
 }
 
@@ -102,7 +108,7 @@ TEST_CASE("losses on both sides are counted on both") {
     Story story(table);
     story.enter("rx").leave("rx").leaf("rx").event("rx").leaf("rx");
     const auto match = match_cpu(story.capture.cpus().at(0), table, {});
-    CHECK(match.calls_without_event == 1);
+    CHECK(calls_without_event(match) == 1);
     CHECK(match.events_without_call == 1);
 }
 
@@ -115,7 +121,7 @@ TEST_CASE("nothing is missed outside the window in which both sides were on") {
     const auto end = story.now();
     story.enter("rx").leave("rx").event("rx");
     const auto match = match_cpu(story.capture.cpus().at(0), table, {begin, end});
-    CHECK(match.calls_without_event == 0);
+    CHECK(calls_without_event(match) == 0);
     CHECK(match.events_without_call == 0);
 }
 
@@ -138,7 +144,7 @@ TEST_CASE("the events of one call are one group, in whichever order the ring buf
     CHECK(match.groups[0].count == 2);
     CHECK(match.events[match.groups[0].first].skb == 0x100);
     CHECK(match.events[match.groups[0].first + 1].skb == 0x200);
-    CHECK(match.calls_without_event == 0);
+    CHECK(calls_without_event(match) == 0);
 }
 
 TEST_CASE("an event of a function that nobody asked for is counted, not joined") {
@@ -151,7 +157,7 @@ TEST_CASE("an event of a function that nobody asked for is counted, not joined")
     story.capture.cpus().at(0).events.push_back(stranger);
     const auto match = match_cpu(story.capture.cpus().at(0), table, {});
     CHECK(match.unknown_functions == 1);
-    CHECK(match.calls_without_event == 0);
+    CHECK(calls_without_event(match) == 0);
 }
 
 TEST_CASE("a recorded ping: every probed call has its event, on both CPUs") {
@@ -159,7 +165,7 @@ TEST_CASE("a recorded ping: every probed call has its event, on both CPUs") {
     std::size_t joined = 0;
     for (const auto& [cpu, one] : recorded.capture.cpus()) {
         const auto match = match_cpu(one, recorded.functions, {});
-        CHECK(match.calls_without_event == 0);
+        CHECK(calls_without_event(match) == 0);
         CHECK(match.events_without_call == 0);
         CHECK(match.unknown_functions == 0);
         for (std::size_t i = 0; i < match.group_of_record.size(); ++i) {
@@ -193,7 +199,7 @@ TEST_CASE("a recorded ping with events taken out: exactly those calls lack their
             }
         }
         const auto match = match_cpu(damaged, recorded.functions, {});
-        CHECK(match.calls_without_event == removed);
+        CHECK(calls_without_event(match) == removed);
         CHECK(match.events_without_call == 0);
         // Those that are left are joined as before.
         for (std::size_t i = 0; i < one.records.size(); ++i) {
@@ -217,6 +223,6 @@ TEST_CASE("a recorded ping with records overwritten: what is left is joined as b
             if (whole.group_of_record[static_cast<std::size_t>(i)] != no_group) ++without;
         }
         CHECK(match.events_without_call == without);
-        CHECK(match.calls_without_event == 0);
+        CHECK(calls_without_event(match) == 0);
     }
 }

@@ -36,6 +36,7 @@ TEST_CASE("numbers are taken within their limits") {
                                "5", "--no-detach", "--", "true"});
     REQUIRE(std::holds_alternative<Options>(result));
     CHECK(std::get<Options>(result).buffer_kib == 128);
+    CHECK(std::get<Options>(result).event_kib == 0);
     CHECK(std::get<Options>(result).memory_mib == 5);
     CHECK(std::get<Options>(result).status_fd == 2);
     CHECK(std::get<Options>(result).no_detach);
