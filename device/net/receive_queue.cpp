@@ -51,6 +51,11 @@ ReceiveQueue::Outcome ReceiveQueue::deliver(const Frame& frame) {
         ++count().dropped_size;
         return Outcome::dropped;
     }
+    // While chains are taken ahead nothing waits before this frame: none was refused, and no
+    // segment is left.
+    if (ahead_begin_ != ahead_end_ && gate() == nullptr && write_plain(frame)) {
+        return Outcome::delivered;
+    }
     if (awaited_) {
         return refuse();  // though there may be some now: one that was refused before comes first
     }
@@ -140,10 +145,10 @@ ReceiveQueue::Outcome ReceiveQueue::write(const Frame& frame) {
     if (gate() != nullptr && gate()->may_take(index(), 1) == 0) {
         return refuse();
     }
-    const std::size_t header_bytes = net_header_bytes(negotiated());
-    if (gate() == nullptr && write_plain(frame, header_bytes)) {
+    if (gate() == nullptr && write_plain(frame)) {
         return Outcome::delivered;
     }
+    const std::size_t header_bytes = net_header_bytes(negotiated());
     if (const auto ended = take_room(header_bytes, frame.bytes.size())) {
         return *ended;
     }
@@ -172,7 +177,8 @@ ReceiveQueue::Outcome ReceiveQueue::write(const Frame& frame) {
     return Outcome::delivered;
 }
 
-bool ReceiveQueue::write_plain(const Frame& frame, std::size_t header_bytes) {
+bool ReceiveQueue::write_plain(const Frame& frame) {
+    const std::size_t header_bytes = net_header_bytes(negotiated());
     const std::size_t total = header_bytes + frame.bytes.size();
     if (ahead_begin_ == ahead_end_ || !says_nothing(frame.offload)) {
         return false;

@@ -51,7 +51,7 @@ class ReceiveQueue final : public NetQueue {
     Outcome write(const Frame& frame);
     /// Writes a frame that says nothing and fits into the first piece of a chain taken ahead.
     /// False: it is another, or there is none, and nothing was done.
-    bool write_plain(const Frame& frame, std::size_t header_bytes);
+    bool write_plain(const Frame& frame);
     void note_delivered(const Frame& frame);
     /// Takes chains into taken_ until a header and a frame fit; else says what became of the
     /// frame, and nothing is taken.

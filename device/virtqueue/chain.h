@@ -22,13 +22,14 @@ struct ChainDescriptor {
 };
 
 /// What a chain shows. A ring has many and uses them again and again, so that a chain costs no
-/// allocation and no more than its few pointers to move.
-struct ChainStorage {
+/// allocation and no more than its few pointers to move. Two cache lines, because a burst's worth
+/// of them competes for the cache with the buffers and the ring.
+struct alignas(cache_line_bytes) ChainStorage {
     std::uint32_t readable_bytes = 0;
     std::uint32_t writable_bytes = 0;
     std::size_t readable_segments = 0;
-    InlineList<std::span<std::byte>, 4> segments;
-    InlineList<ChainDescriptor, 4> descriptors;
+    InlineList<std::span<std::byte>, 2> segments;
+    InlineList<ChainDescriptor, 2> descriptors;
 
     void clear() noexcept {
         readable_bytes = 0;
@@ -38,6 +39,7 @@ struct ChainStorage {
         descriptors.clear();
     }
 };
+static_assert(sizeof(ChainStorage) == 2 * cache_line_bytes);
 
 /// Move-only, because it is a loan: whoever takes a chain from a ring gives it back to that ring,
 /// as used or as not taken, and it is good until then. It shows what the ring keeps: when the ring

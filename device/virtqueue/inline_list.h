@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <type_traits>
@@ -19,7 +20,7 @@ class InlineList {
     static_assert(std::is_trivially_copyable_v<T>);
 
   public:
-    InlineList() = default;
+    InlineList() noexcept { data_ = inline_.data(); }
     InlineList(const InlineList&) = delete;
     InlineList& operator=(const InlineList&) = delete;
 
@@ -46,11 +47,12 @@ class InlineList {
         capacity_ *= 2;
     }
 
-    std::array<T, Inline> inline_;
-    T* data_ = inline_.data();
-    std::size_t size_ = 0;
-    std::size_t capacity_ = Inline;
+    // What says where the values are lies just before the first of them: one cache line.
     std::unique_ptr<T[]> heap_;
+    T* data_ = nullptr;
+    std::uint32_t size_ = 0;
+    std::uint32_t capacity_ = Inline;
+    std::array<T, Inline> inline_;
 };
 
 }  // namespace skbtrail::device
