@@ -149,6 +149,22 @@ std::string Agent::must(const std::string& command) {
     return outcome.output;
 }
 
+std::string Agent::read_file(const std::string& path) {
+    // What a virtio console says while its socket is full is dropped by QEMU (flush_buf() in
+    // hw/char/virtio-console.c), so each piece fits into the socket's buffer.
+    constexpr std::size_t piece = 64U << 10U;
+    std::string text;
+    for (std::size_t i = 0;; ++i) {
+        const auto outcome =
+            run(fmt::format("dd if={} bs={} skip={} count=1 2>/dev/null", path, piece, i));
+        if (outcome.status != 0) {
+            throw std::runtime_error(fmt::format("the guest's {} cannot be read", path));
+        }
+        text += outcome.output;
+        if (outcome.output.size() < piece) return text;
+    }
+}
+
 void Agent::bring_up_network() {
     must("ip link set eth0 up");
     must("ip address add 10.0.2.15/24 dev eth0");

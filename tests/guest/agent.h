@@ -30,6 +30,8 @@ class Agent {
     Outcome run(const std::string& command, std::chrono::seconds limit = std::chrono::seconds(60));
     /// run(), for a command that has to succeed: what it wrote, without the last newline.
     std::string must(const std::string& command);
+    /// A file of the guest's, as large as it may be.
+    std::string read_file(const std::string& path);
     /// A command that does not come back.
     void send(const std::string& line);
 

@@ -35,7 +35,7 @@ fs::path record(Testbed& testbed, const std::string& format) {
     REQUIRE(outcome.status == 0);
     CHECK(skbtrail::tests::losses_in(agent, file).empty());
     const auto here = testbed.scratch.path() / format;
-    std::ofstream(here) << agent.must("cat " + file) << '\n';
+    std::ofstream(here) << agent.read_file(file);
     return here;
 }
 
