@@ -158,9 +158,10 @@ bool Child::wait_ready(std::chrono::milliseconds limit) {
     return ::read(ready_.get(), text, sizeof text) > 0;
 }
 
-std::string Child::ending() const {
+std::string Child::ending(std::chrono::milliseconds limit) const {
     siginfo_t info{};
-    if (::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) != 0 ||
+    if (!wait_end(limit) ||
+        ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) != 0 ||
         info.si_pid == 0) {
         return {};
     }

@@ -48,8 +48,9 @@ class Child {
     bool wait_ready(std::chrono::milliseconds limit);
     /// Whether it has not ended yet.
     bool running() const;
-    /// How it ended: "status 1", "signal 9 (Killed)"; empty while it runs.
-    std::string ending() const;
+    /// How it ended: "status 1", "signal 9 (Killed)"; empty if it still runs after `limit`. A
+    /// process that dies closes its sockets a moment before its end can be seen.
+    std::string ending(std::chrono::milliseconds limit) const;
     /// Ends it as the destructor does, with more time for its last words (statistics at the end).
     /// True when it ended with status 0 by itself or by SIGTERM.
     bool end(bool with_signal);

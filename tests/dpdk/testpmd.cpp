@@ -66,7 +66,7 @@ auto Testpmd::ask(const Question& question) {
     try {
         return question();
     } catch (const std::runtime_error& error) {
-        const auto ending = child_.ending();
+        const auto ending = child_.ending(std::chrono::seconds(1));
         throw std::runtime_error(fmt::format("{}{}; it said: {}", error.what(),
                                              ending.empty() ? "" : ", with " + ending,
                                              child_.last_words()));
