@@ -25,6 +25,7 @@ void add_host_facts(chain::Recording& recording, const HostFacts& facts) {
         host["nanoseconds_per_instruction"] = std::to_string(nanoseconds_per_instruction);
     }
     host["vcpus"] = std::to_string(facts.lab.vcpus);
+    host["queue_pairs"] = std::to_string(facts.lab.queue_pairs);
     host["memory_mib"] = std::to_string(facts.lab.memory_mib);
     host["wire"] = facts.lab.wire.kind;
     if (!facts.kernel.package.empty()) {

@@ -147,7 +147,11 @@ std::string domain_xml(const DomainSpec& spec, const std::string& domain_templat
     set_attribute(domain.at("//interface[@type='vhostuser']/mac"), "address", spec.mac);
     set_attribute(domain.at("//interface[@type='vhostuser']/source"), "path",
                   spec.nic_socket.string());
-    set_features(domain.at("//interface[@type='vhostuser']/driver"), spec.features);
+    const auto driver = domain.at("//interface[@type='vhostuser']/driver");
+    if (spec.queue_pairs > 1) {
+        set_attribute(driver, "queues", std::to_string(spec.queue_pairs));
+    }
+    set_features(driver, spec.features);
     set_attribute(domain.at("//channel/source"), "path", spec.stream_socket.string());
     set_attribute(domain.at("//serial/source"), "path", spec.console.string());
     if (!spec.terminal_socket.empty()) {

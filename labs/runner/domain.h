@@ -30,6 +30,7 @@ struct DomainSpec {
     std::filesystem::path initramfs;
     std::string command_line;
     std::string mac;
+    unsigned queue_pairs = 1;
     std::filesystem::path nic_socket;     ///< skbtrail-nic listens here
     std::filesystem::path stream_socket;  ///< we listen here; QEMU connects
     std::filesystem::path console;        ///< file that gets the serial console

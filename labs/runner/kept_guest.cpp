@@ -29,6 +29,7 @@ Lab bare(const Lab& lab) {
     machine.folder = lab.folder;
     machine.kernel = lab.kernel;
     machine.nic_features = lab.nic_features;
+    machine.queue_pairs = lab.queue_pairs;
     machine.vcpus = lab.vcpus;
     machine.memory_mib = lab.memory_mib;
     machine.wire.kind = "reflect";  // no driver, no frame: any wire will do
@@ -112,8 +113,9 @@ void keep_guest(const Lab& lab, const RunOptions& options, PhaseLog& phases,
 }
 
 std::string machine_of(const Lab& lab) {
-    if (lab.own_guest) return {};
-    auto text = fmt::format("{} vcpus, {} MiB", lab.vcpus, lab.memory_mib);
+    if (lab.own_guest || lab.boot_trace) return {};
+    auto text =
+        fmt::format("{} vcpus, {} MiB, {} queue pairs", lab.vcpus, lab.memory_mib, lab.queue_pairs);
     for (const auto& [feature, on] : lab.nic_features) {
         text += fmt::format(", {}{}", on ? '+' : '-', feature);
     }

@@ -1,6 +1,7 @@
 #include "labs/runner/lab.h"
 
 #include <algorithm>
+#include <cctype>
 #include <ranges>
 #include <set>
 #include <system_error>
@@ -26,6 +27,7 @@ constexpr unsigned most_memory_mib = 65536;
 constexpr unsigned least_memory_mib = 128;
 constexpr unsigned most_vcpus = 64;
 constexpr unsigned most_latency_ms = 1000;
+constexpr unsigned most_queue_pairs = 8;  // as skbtrail-nic --queues
 
 /// Fails unless the number is in [low, high].
 unsigned bounded(const JsonValue& value, unsigned low, unsigned high) {
@@ -138,6 +140,56 @@ bool is_own(const JsonValue& value) {
     return text == "own";
 }
 
+/// The name of a function, or, with `globs`, a pattern of such names. More would be another
+/// parameter of the kernel's.
+std::string function_name(const JsonValue& value, bool globs) {
+    auto name = not_empty(value);
+    const auto fits = [globs](char c) {
+        return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '.' ||
+               (globs && (c == '*' || c == '?'));
+    };
+    if (!std::ranges::all_of(name, fits)) {
+        value.fail(fmt::format("\"{}\" is not the name of a function{}", name,
+                               globs ? ", with * and ? for others of its kind" : ""));
+    }
+    return name;
+}
+
+BootTrace parse_boot_trace(const JsonValue& value) {
+    BootTrace trace;
+    JsonObject object(value);
+    trace.root = function_name(object.required("root"), false);
+    const auto functions = object.required("functions");
+    std::size_t characters = 0;
+    for (std::size_t i = 0; i < functions.size(); ++i) {
+        trace.functions.push_back(function_name(functions.element(i), true));
+        characters += trace.functions.back().size() + 1;
+    }
+    if (trace.functions.empty()) {
+        functions.fail("it would show nothing but its root; name what may be called there");
+    }
+    if (characters > most_boot_trace_characters) {
+        functions.fail(fmt::format(
+            "{} characters are more than the {} for which the kernel's command line has room: "
+            "globs say more with less",
+            characters, most_boot_trace_characters));
+    }
+    object.finish();
+    return trace;
+}
+
+void parse_nic(const JsonValue& value, Lab& lab) {
+    JsonObject members(value);
+    members.optional("features", lab.nic_features);
+    if (const auto latency = members.find("latency_ms")) {
+        lab.nic_latency_ms = bounded(*latency, 0, most_latency_ms);
+    }
+    if (const auto pairs = members.find("queue_pairs")) {
+        lab.queue_pairs = bounded(*pairs, 1, most_queue_pairs);
+    }
+    members.finish();
+}
+
 void parse_kernel(const JsonValue& value, Lab& lab) {
     JsonObject object(value);
     if (const auto version = object.find("default")) {
@@ -184,16 +236,14 @@ Lab parse_lab(std::string_view json, const fs::path& folder) {
         parse_kernel(*kernel, lab);
     }
     if (const auto nic = object.find("nic")) {
-        JsonObject members(*nic);
-        members.optional("features", lab.nic_features);
-        if (const auto latency = members.find("latency_ms")) {
-            lab.nic_latency_ms = bounded(*latency, 0, most_latency_ms);
-        }
-        members.finish();
+        parse_nic(*nic, lab);
     }
     lab.wire = parse_wire(object.required("wire"));
     if (const auto guest = object.find("guest")) {
         lab.own_guest = is_own(*guest);
+    }
+    if (const auto trace = object.find("boot_trace")) {
+        lab.boot_trace = parse_boot_trace(*trace);
     }
     if (const auto vcpus = object.find("vcpus")) {
         lab.vcpus = bounded(*vcpus, 1, most_vcpus);

@@ -5,9 +5,12 @@
 #include <chrono>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "labs/runner/boot_trace.h"
 
 namespace skbtrail::labs {
 
@@ -35,10 +38,13 @@ struct Lab {
     std::string kernel = "6.12";            ///< the version it was written for
     std::vector<std::string> kernel_needs;  ///< CONFIG_… that must be y or m
     std::map<std::string, bool> nic_features;
+    unsigned queue_pairs = 1;     ///< that the card has; a driver may use fewer
     unsigned nic_latency_ms = 0;  ///< between the guest's kick and the NIC's look at the ring
     LabWire wire;
     /// Whether it has to boot a guest of its own, instead of taking up one that has booted already.
     bool own_guest = false;
+    /// What the kernel records of its boot. Such a lab has a guest of its own.
+    std::optional<BootTrace> boot_trace;
     unsigned vcpus = 1;
     unsigned memory_mib = 512;
     std::vector<std::string> modules;

@@ -98,6 +98,7 @@ bool add_lab_job(guest::InitramfsRequest& request, const Lab& lab, const fs::pat
         request.files.push_back({plan, "/plan", 0644});
         request.job.collector = {"--plan", "/plan"};
     }
+    if (lab.boot_trace) request.job.collector.emplace_back("--boot-trace");
     request.job.collector.insert(request.job.collector.end(),
                                  {"--save-plan", std::string(new_plan_path)});
     request.job.return_files = {std::string(new_plan_path)};

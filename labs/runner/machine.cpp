@@ -155,6 +155,7 @@ void GuestMachine::start_nic(const ResultDirectory& results) {
                                          .socket = directory_ / "nic.sock",
                                          .wire = lab_.wire_argument(),
                                          .features = lab_.nic_features,
+                                         .queue_pairs = lab_.queue_pairs,
                                          .latency_ms = in_lock_step() ? 0 : lab_.nic_latency_ms,
                                          .capture = results.capture(),
                                          .events = results.ring_events(),
@@ -207,8 +208,10 @@ void GuestMachine::start(const fs::path& console, const std::string& domain_temp
         .kernel = fs::canonical(kernel_.vmlinux),
         .initramfs = fs::canonical(image_.initramfs),
         .command_line = kernel_command_line(counter_khz()) +
+                        (lab_.boot_trace ? " " + boot_trace_parameters(*lab_.boot_trace) : "") +
                         (options_.append.empty() ? "" : " " + options_.append),
         .mac = guest_mac,
+        .queue_pairs = lab_.queue_pairs,
         .nic_socket = directory_ / "nic.sock",
         .stream_socket = directory_ / "stream.sock",
         .console = console,

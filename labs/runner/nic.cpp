@@ -54,6 +54,9 @@ std::vector<std::string> nic_arguments(const NicOptions& options, int ready_fd) 
     if (!options.control.empty()) {
         arguments.insert(arguments.end(), {"--control", options.control.string()});
     }
+    if (options.queue_pairs > 1) {
+        arguments.push_back(fmt::format("--queues={}", options.queue_pairs));
+    }
     if (options.latency_ms != 0) {
         arguments.push_back(fmt::format("--latency={}", options.latency_ms));
     }

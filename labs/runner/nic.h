@@ -19,6 +19,7 @@ struct NicOptions {
     std::filesystem::path socket;
     std::string wire;                      ///< --wire
     std::map<std::string, bool> features;  ///< --features +x,-y
+    unsigned queue_pairs = 1;              ///< --queues
     unsigned latency_ms = 0;               ///< --latency
     std::filesystem::path capture;
     std::filesystem::path events;

@@ -72,6 +72,10 @@ TEST_CASE("the domain has what the run decided") {
     CHECK(domain("/domain/memory") == "640");
     CHECK(domain("/domain/vcpu") == "3");
     CHECK_FALSE(domain.has("/domain/uuid"));
+    CHECK_FALSE(domain.has("//interface/driver/@queues"));
+    auto with_queues = spec();
+    with_queues.queue_pairs = 4;
+    CHECK(Document(with_queues)("//interface[@type='vhostuser']/driver/@queues") == "4");
     CHECK(domain("/domain/os/kernel") == "/cache/vmlinux");
     CHECK(domain("/domain/os/initrd") == "/cache/a.cpio");
     CHECK(domain("//interface/mac/@address") == "52:54:00:00:00:01");

@@ -24,7 +24,7 @@ json good_lab() {
     return json::parse(R"({
         "format": "skbtrail-lab", "version": 1, "title": "A ping",
         "kernel": {"default": "6.12", "needs": ["CONFIG_NETFILTER"]},
-        "nic": {"features": {"mrg_rxbuf": false}},
+        "nic": {"features": {"mrg_rxbuf": false}, "queue_pairs": 2},
         "wire": {"kind": "script", "file": "wire.json", "uplink": "nat", "window": 4},
         "vcpus": 2, "memory_mib": 256, "modules": ["virtio_net"],
         "programs": ["nc.openbsd"], "sysctls": {"net.ipv4.ip_forward": "1"},
@@ -49,7 +49,9 @@ TEST_CASE("a lab is read") {
     CHECK(lab.title == "A ping");
     CHECK(lab.kernel == "6.12");
     CHECK(lab.nic_features == std::map<std::string, bool>{{"mrg_rxbuf", false}});
+    CHECK(lab.queue_pairs == 2);
     CHECK(lab.vcpus == 2);
+    CHECK_FALSE(lab.boot_trace);
     CHECK(lab.memory_mib == 256);
     CHECK(lab.programs == std::vector<std::string>{"nc.openbsd"});
     CHECK(lab.steps.at(0).deadline == std::chrono::seconds(20));
@@ -72,8 +74,10 @@ TEST_CASE("labs that want the same machine can share a boot, unless one says oth
     for (const auto& [member, value] :
          {std::pair<const char*, json>{"vcpus", 3},
           {"memory_mib", 512},
-          {"nic", {{"features", {{"mrg_rxbuf", true}}}}},
-          {"nic", {{"features", {{"mrg_rxbuf", false}, {"csum", false}}}}}}) {
+          {"nic", {{"features", {{"mrg_rxbuf", false}}}, {"queue_pairs", 3}}},
+          {"nic", {{"features", {{"mrg_rxbuf", true}}}, {"queue_pairs", 2}}},
+          {"nic", {{"features", {{"mrg_rxbuf", false}, {"csum", false}}}, {"queue_pairs", 2}}},
+          {"boot_trace", {{"root", "inet_init"}, {"functions", {"*_init"}}}}}) {
         auto changed = document;
         changed[member] = value;
         CAPTURE(member, value.dump());
@@ -83,6 +87,26 @@ TEST_CASE("labs that want the same machine can share a boot, unless one says oth
     CHECK(machine().empty());
     document["guest"] = "mine";
     CHECK_THAT(message_of(document), ContainsSubstring("/guest") && ContainsSubstring("\"own\""));
+}
+
+TEST_CASE("a boot that is recorded is a guest's own, and the kernel is told what to record") {
+    auto document = good_lab();
+    document["boot_trace"] = {{"root", "inet_init"}, {"functions", {"*_init", "dev_add_pack"}}};
+    const auto lab = parse_lab(document.dump(), "/labs/ping");
+    REQUIRE(lab.boot_trace);
+    CHECK(machine_of(lab).empty());
+    const auto parameters = boot_trace_parameters(*lab.boot_trace);
+    CHECK_THAT(parameters, ContainsSubstring("ftrace=function_graph "));
+    CHECK_THAT(parameters, ContainsSubstring("ftrace_graph_filter=inet_init "));
+    CHECK_THAT(parameters, ContainsSubstring("ftrace_filter=inet_init,*_init,dev_add_pack "));
+
+    // As long as it may be, and one more.
+    const std::string longest(most_boot_trace_characters - 1, 'x');
+    document["boot_trace"]["functions"] = {longest};
+    CHECK(parse_lab(document.dump(), "/labs/ping").boot_trace->functions.at(0) == longest);
+    document["boot_trace"]["functions"] = {longest, "y"};
+    CHECK_THAT(message_of(document), ContainsSubstring("/boot_trace/functions") &&
+                                         ContainsSubstring("command line has room"));
 }
 
 TEST_CASE("a lab's wire becomes the NIC's option, its file with the whole path") {
@@ -126,6 +150,19 @@ TEST_CASE("a lab that is wrong is refused at the place of the mistake") {
         Case{"two of one name", replace("/steps/0/name", "exercise"), "/steps/1", "exercise"},
         Case{"a script elsewhere", replace("/steps/1/run", "/bin/sh"), "/steps/1/run", "/bin/sh"},
         Case{"a deadline of 0", replace("/steps/0/deadline_s", 0), "/steps/0/deadline_s", "1 to"},
+        Case{"no queue pair", replace("/nic/queue_pairs", 0), "/nic/queue_pairs", "1 to 8"},
+        Case{"too many of them", replace("/nic/queue_pairs", 9), "/nic/queue_pairs", "1 to 8"},
+        Case{"a boot trace of nothing",
+             replace("/boot_trace", {{"root", "inet_init"}, {"functions", json::array()}}),
+             "/boot_trace/functions", "nothing but its root"},
+        Case{"a boot trace without a root", replace("/boot_trace", {{"functions", {"*_init"}}}),
+             "/boot_trace", "root"},
+        Case{"another parameter of the kernel",
+             replace("/boot_trace", {{"root", "inet_init init=/bin/sh"}, {"functions", {"*"}}}),
+             "/boot_trace/root", "not the name of a function"},
+        Case{"another parameter behind the globs",
+             replace("/boot_trace", {{"root", "inet_init"}, {"functions", {"a panic=0"}}}),
+             "/boot_trace/functions/0", "not the name of a function"},
         Case{"a feature as text", replace("/nic/features/mrg_rxbuf", "on"),
              "/nic/features/mrg_rxbuf", ""});
     INFO(wrong.what);

@@ -43,6 +43,11 @@ TEST_CASE("the NIC's command line") {
     CHECK(has("--exit-with-parent"));
     CHECK(has("--features=-event_idx,+mrg_rxbuf"));
     CHECK(has("reflect"));
+    auto with_queues = options(temporary, "");
+    with_queues.queue_pairs = 4;
+    const auto more = nic_arguments(with_queues, 3);
+    CHECK(std::find(more.begin(), more.end(), "--queues=4") != more.end());
+    CHECK(more.size() == arguments.size() + 1);
     CHECK(has((temporary / "nic.ctl").c_str()));
 }
 
