@@ -172,8 +172,9 @@ void add_sharpness(CLI::App& expect, Action& chosen) {
     command->footer(
         "In a recording that passes, every call that a required step stands for is removed, "
         "renamed, moved to\n"
-        "another caller and swapped with its neighbour, one change at a time; the check has to "
-        "fail each time.\n"
+        "another caller and swapped with its neighbour, one change at a time; what is said of "
+        "sk_buffs and\n"
+        "processors is changed, too. The check has to fail each time.\n"
         "\n"
         "Example:\n"
         "  skbtrail expect sharpness ping-receive skbtrail-results/DIRECTORY\n"

@@ -41,6 +41,7 @@ std::string no_packet_reason(const chain::Recording& recording, const PacketSele
 /// root without it.
 struct Near {
     std::set<std::string> other_roots;
+    std::set<unsigned> other_cpus;  ///< where the chain was looked for, but for its processor
     std::size_t same_root = 0;
 };
 
@@ -48,13 +49,14 @@ Near look_around(const Evidence& evidence, const ExpectedChain& expected,
                  const std::set<PacketClass>& selected) {
     Near near;
     for (const Tree& tree : evidence.forest.trees()) {
-        if (is_root(evidence, expected, tree)) {
-            ++near.same_root;
-            continue;
-        }
         const bool handles = std::any_of(selected.begin(), selected.end(), [&](PacketClass packet) {
             return tree.packets().contains(packet);
         });
+        if (is_root(evidence, expected, tree)) {
+            ++near.same_root;
+            if (handles || !expected.packet) near.other_cpus.insert(tree.chain().cpu);
+            continue;
+        }
         if (handles) near.other_roots.insert(tree.chain().root.function);
     }
     return near;
@@ -91,7 +93,8 @@ Divergence describe_no_chain(const Evidence& evidence, const ExpectedChain& expe
     const Near near = look_around(evidence, expected, selected);
     Divergence divergence;
     divergence.expected =
-        fmt::format("a chain from {}{}", roots, expected.packet ? " that handles the packet" : "");
+        fmt::format("a chain from {}{}{}", roots, expected.packet ? " that handles the packet" : "",
+                    expected.cpu ? fmt::format(" on cpu{}", *expected.cpu) : "");
     divergence.came =
         matched == 0 ? "none" : fmt::format("{}, fewer than {}", matched, expected.count.min);
     divergence.cause = Cause::no_chain;
@@ -99,6 +102,11 @@ Divergence describe_no_chain(const Evidence& evidence, const ExpectedChain& expe
     divergence.place = expected.place;
     if (matched > 0) {
         divergence.explanation = "the exercise made it happen less often than expected";
+    } else if (expected.cpu && !near.other_cpus.empty()) {
+        divergence.explanation = fmt::format(
+            "it came on cpu{} only: look which queue the NIC chose, and which processor serves "
+            "that queue's interrupt",
+            fmt::join(near.other_cpus, ", cpu"));
     } else if (!near.other_roots.empty()) {
         divergence.explanation = fmt::format("the packet was handled in chains from {} only",
                                              fmt::join(near.other_roots, ", "));

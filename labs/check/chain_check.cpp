@@ -100,7 +100,7 @@ class ChainCheck {
 
     void find_candidates() {
         for (const Tree& tree : evidence_.forest.trees()) {
-            if (!is_root(tree)) continue;
+            if (!is_root(tree) || (expected_.cpu && tree.chain().cpu != *expected_.cpu)) continue;
             if (!expected_.packet) {
                 candidates_.push_back({&tree, std::nullopt});
                 continue;

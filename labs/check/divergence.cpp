@@ -56,8 +56,8 @@ class Describer {
     }
 
   private:
-    bool at_end() const { return miss_.position >= miss_.children.size(); }
-    NodeId came() const { return miss_.children[miss_.position]; }
+    bool at_end() const { return !miss_.wrong && miss_.position >= miss_.children.size(); }
+    NodeId came() const { return miss_.wrong ? *miss_.wrong : miss_.children[miss_.position]; }
     const std::string& function(NodeId node) const { return tree_.node(node).call->function; }
     const std::string& parent() const { return result_.path.back(); }
 

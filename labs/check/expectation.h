@@ -75,8 +75,9 @@ struct ExpectedChain {
     std::string about;
     std::vector<std::string> roots;  ///< the chain's first function: one of these
     std::optional<PacketSelector> packet;
-    std::string bind;  ///< a name for the chain's packet; empty: none
-    CountRange count;  ///< how many chains must be like this
+    std::optional<unsigned> cpu;  ///< the processor that it begins on; absent: any
+    std::string bind;             ///< a name for the chain's packet; empty: none
+    CountRange count;             ///< how many chains must be like this
     std::optional<std::vector<Step>> calls;
     std::vector<Forbidden> forbid;
     Conditions when;

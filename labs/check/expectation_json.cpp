@@ -1,6 +1,7 @@
 #include "labs/check/expectation_json.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <utility>
 
 #include <fmt/format.h>
@@ -100,6 +101,7 @@ class ChainReader {
         if (const auto packet = object.find("packet")) {
             expected.packet = read_packet(*packet, before);
         }
+        if (const auto cpu = object.find("cpu")) expected.cpu = cpu->get<std::uint16_t>();
         if (const auto bind = object.find("bind")) read_bind(*bind, expected);
         if (const auto count = object.find("count")) expected.count = read_count(*count);
         const StepReader steps(bindings_, fragments_);

@@ -172,6 +172,7 @@ Miss Matcher::explain(const PatternList& list, NodeId parent) {
             const bool packet = packet_agrees(*pattern, *attempt.node);
             miss.wrong_packet = miss.wrong_packet || !packet;
             miss.wrong_skb = miss.wrong_skb || packet;
+            if (!miss.wrong) miss.wrong = attempt.node;
         }
         if (std::none_of(miss.expected.begin(), miss.expected.end(),
                          [&](const Pattern* p) { return p->name == pattern->name; })) {

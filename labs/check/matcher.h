@@ -40,6 +40,8 @@ struct Miss {
     bool end_expected = false;             ///< nothing more could have come, too
     bool wrong_packet = false;             ///< the function was as expected, the packet was not
     bool wrong_skb = false;                ///< both were, but not where its sk_buff stood
+    /// Of these two: the call. Below "somewhere" it may be none of `children`.
+    std::optional<NodeId> wrong = {};
 };
 
 struct Attempt;

@@ -12,6 +12,7 @@
 #include "labs/check/check.h"
 #include "labs/check/packet_selection.h"
 #include "labs/check/program.h"
+#include "labs/check/skb_values.h"
 #include "labs/check/witness.h"
 
 namespace skbtrail::labs {
@@ -25,6 +26,19 @@ struct Required {
     std::string expected;            ///< the expected chain
     std::size_t chain = 0;           ///< index in the recording
     std::vector<std::size_t> steps;  ///< which call of the root, which call of that one, …
+    std::vector<std::string> skb;    ///< what its step says of the packet's sk_buff
+};
+
+/// A chain whose processor is expected.
+struct Placed {
+    std::string expected;
+    std::size_t chain = 0;
+};
+
+/// All that an expectation needs of a recording.
+struct Needed {
+    std::vector<Required> calls;
+    std::vector<Placed> chains;
 };
 
 std::vector<std::size_t> steps_to(const Tree& tree, NodeId node) {
@@ -39,9 +53,15 @@ std::vector<std::size_t> steps_to(const Tree& tree, NodeId node) {
     return steps;
 }
 
+std::vector<std::string> names_of(const std::map<std::string, std::int64_t>& skb) {
+    std::vector<std::string> names;
+    names.reserve(skb.size());
+    for (const auto& [name, value] : skb) names.push_back(name);
+    return names;
+}
+
 /// All that required steps of the expected chains need.
-std::vector<Required> find_required(const chain::Recording& recording,
-                                    const Expectation& expectation) {
+Needed find_needed(const chain::Recording& recording, const Expectation& expectation) {
     NameTable names(expectation.aliases, NoiseFilter(expectation.noise));
     const Forest forest(recording, names);
     const Visibility visibility(recording.observed, names);
@@ -50,28 +70,32 @@ std::vector<Required> find_required(const chain::Recording& recording,
     for (const auto& [name, selector] : expectation.packets) {
         bindings[name] = packets_like(evidence, selector);
     }
-    std::vector<Required> required;
+    Needed needed;
     for (const ExpectedChain& expected : expectation.chains) {
         const ChainVerdict verdict = check_chain(evidence, expected, bindings);
         const Program program(expected, recording.observed, names);
-        if (program.calls() == nullptr) continue;
         for (std::size_t i = 0; i < verdict.chains.size(); ++i) {
             const auto tree = std::find_if(
                 forest.trees().begin(), forest.trees().end(),
                 [&](const Tree& known) { return known.chain().id == verdict.chains[i]; });
+            const auto chain = static_cast<std::size_t>(tree - forest.trees().begin());
+            if (expected.cpu) needed.chains.push_back({expected.name, chain});
+            if (program.calls() == nullptr) continue;
             Bindings own = bindings;
             if (!expected.bind.empty() && i < verdict.packets.size()) {
                 own[expected.bind] = {forest.class_of(verdict.packets[i])};
             }
             Matcher matcher(*tree, names, own, false);
-            for (const NodeId node : required_calls(matcher, *program.calls(), 0)) {
-                required.push_back({expected.name,
-                                    static_cast<std::size_t>(tree - forest.trees().begin()),
-                                    steps_to(*tree, node)});
+            for (const auto& [node, step] : required_calls(matcher, *program.calls(), 0)) {
+                // Where nobody saw what it was given, nothing was compared.
+                auto skb =
+                    tree->node(node).blind ? std::vector<std::string>() : names_of(step->skb);
+                needed.calls.push_back(
+                    {expected.name, chain, steps_to(*tree, node), std::move(skb)});
             }
         }
     }
-    return required;
+    return needed;
 }
 
 class Mutator {
@@ -82,6 +106,11 @@ class Mutator {
         for (const std::size_t step : steps) {
             ancestors_.push_back(&ancestors_.back()->calls[step]);
         }
+    }
+
+    /// Makes a value of the call's sk_buffs another one.
+    void alter(const std::string& name) {
+        for (chain::SkbGeometry& skb : ancestors_.back()->skbs) change_skb_value(skb, name);
     }
 
     /// Changes the call; false when there is nothing to change it with.
@@ -97,6 +126,9 @@ class Mutator {
                 return move();
             case Mutation::swapped:
                 return swap();
+            case Mutation::altered:
+            case Mutation::elsewhere:
+                break;
         }
         return false;
     }
@@ -168,10 +200,65 @@ std::vector<std::string> path_to(const chain::Call& root, const std::vector<std:
     return path;
 }
 
+/// Makes one change after the other, and checks each time.
+class Measurement {
+  public:
+    Measurement(const chain::Recording& recording, const Expectation& expectation)
+        : recording_(recording),
+          expectation_(expectation),
+          noise_(expectation.noise),
+          changed_(recording) {}
+
+    Sharpness run() {
+        const Needed needed = find_needed(recording_, expectation_);
+        for (const Required& required : needed.calls) vary(required);
+        for (const Placed& placed : needed.chains) {
+            ++changed_.chains[placed.chain].cpu;
+            judge(Mutation::elsewhere, placed.expected, placed.chain, {});
+            --changed_.chains[placed.chain].cpu;
+        }
+        return std::move(result_);
+    }
+
+  private:
+    void vary(const Required& required) {
+        ++result_.required;
+        chain::Call& root = changed_.chains[required.chain].root;
+        for (const Mutation mutation :
+             {Mutation::removed, Mutation::renamed, Mutation::moved, Mutation::swapped}) {
+            if (Mutator(root, required.steps, noise_).apply(mutation)) {
+                judge(mutation, required.expected, required.chain, required.steps);
+            }
+            root = recording_.chains[required.chain].root;
+        }
+        for (const std::string& name : required.skb) {
+            Mutator(root, required.steps, noise_).alter(name);
+            judge(Mutation::altered, required.expected, required.chain, required.steps);
+            root = recording_.chains[required.chain].root;
+        }
+    }
+
+    void judge(Mutation mutation, const std::string& expected, std::size_t chain,
+               const std::vector<std::size_t>& steps) {
+        ++result_.tried;
+        if (check(changed_, expectation_).outcome == Outcome::diverged) return;
+        const chain::Chain& original = recording_.chains[chain];
+        result_.survivors.push_back(
+            {mutation, expected, original.id, path_to(original.root, steps)});
+    }
+
+    const chain::Recording& recording_;
+    const Expectation& expectation_;
+    const NoiseFilter noise_;
+    chain::Recording changed_;
+    Sharpness result_;
+};
+
 }  // namespace
 
 std::string_view mutation_name(Mutation mutation) {
-    constexpr std::array<std::string_view, 4> names = {"removed", "renamed", "moved", "swapped"};
+    constexpr std::array<std::string_view, 6> names = {"removed", "renamed", "moved",
+                                                       "swapped", "altered", "elsewhere"};
     return names.at(static_cast<std::size_t>(mutation));
 }
 
@@ -186,27 +273,7 @@ Sharpness measure_sharpness(const chain::Recording& recording, const Expectation
             "the recording does not pass, so it cannot be told what the expectation would notice; "
             "`skbtrail check` says why it does not");
     }
-    Sharpness result;
-    const NoiseFilter noise(expectation.noise);
-    chain::Recording changed = recording;
-    for (const Required& required : find_required(recording, expectation)) {
-        ++result.required;
-        const chain::Call& original = recording.chains[required.chain].root;
-        chain::Call& root = changed.chains[required.chain].root;
-        for (const Mutation mutation :
-             {Mutation::removed, Mutation::renamed, Mutation::moved, Mutation::swapped}) {
-            if (Mutator(root, required.steps, noise).apply(mutation)) {
-                ++result.tried;
-                if (check(changed, expectation).outcome != Outcome::diverged) {
-                    result.survivors.push_back({mutation, required.expected,
-                                                recording.chains[required.chain].id,
-                                                path_to(original, required.steps)});
-                }
-            }
-            root = original;
-        }
-    }
-    return result;
+    return Measurement(recording, expectation).run();
 }
 
 }  // namespace skbtrail::labs

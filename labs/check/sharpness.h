@@ -1,8 +1,9 @@
 // How sharp an expectation is: how much of what it requires it really notices.
 //
 // In a recording that passes, every call that stands for a required step is removed, renamed, moved
-// to another parent and swapped with its neighbour, one change at a time. A sharp expectation fails
-// each time.
+// to another parent and swapped with its neighbour, one change at a time; where the step says how
+// the packet's sk_buff stands, each of those values is made another one; and a chain of which the
+// processor is expected runs on another. A sharp expectation fails each time.
 #pragma once
 
 #include <cstddef>
@@ -16,9 +17,10 @@
 
 namespace skbtrail::labs {
 
-enum class Mutation : std::uint8_t { removed, renamed, moved, swapped };
+enum class Mutation : std::uint8_t { removed, renamed, moved, swapped, altered, elsewhere };
 
-/// "removed", "renamed", "moved", "swapped".
+/// "removed", "renamed", "moved", "swapped", "altered" (a value of the sk_buff), "elsewhere" (on
+/// another processor).
 std::string_view mutation_name(Mutation mutation);
 
 /// A change that the check did not notice.
@@ -31,7 +33,7 @@ struct Survivor {
 
 struct Sharpness {
     std::size_t required = 0;  ///< calls that stand for required steps
-    std::size_t tried = 0;     ///< changes; not every call has a neighbour or another parent
+    std::size_t tried = 0;     ///< changes: not every call has a neighbour, or an sk_buff
     std::vector<Survivor> survivors;
 
     /// Noticed changes of those tried, 0 to 1; 0 when there was nothing to try.

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <utility>
 
 #include <fmt/format.h>
 
@@ -10,32 +9,55 @@ namespace skbtrail::labs {
 namespace {
 
 using chain::SkbGeometry;
-using Value = std::int64_t (*)(const SkbGeometry&);
 
-constexpr std::array<std::pair<std::string_view, Value>, 8> values = {{
-    {"data", [](const SkbGeometry& skb) { return skb.data; }},
-    {"tail", [](const SkbGeometry& skb) { return skb.tail; }},
-    {"len", [](const SkbGeometry& skb) -> std::int64_t { return skb.len; }},
-    {"data_len", [](const SkbGeometry& skb) -> std::int64_t { return skb.data_len; }},
-    {"users", [](const SkbGeometry& skb) -> std::int64_t { return skb.users; }},
-    {"cloned", [](const SkbGeometry& skb) -> std::int64_t { return skb.cloned ? 1 : 0; }},
-    {"gso_size", [](const SkbGeometry& skb) -> std::int64_t { return skb.gso_size; }},
-    {"gso_segs", [](const SkbGeometry& skb) -> std::int64_t { return skb.gso_segs; }},
-}};
+struct Value {
+    std::string_view name;
+    std::int64_t (*get)(const SkbGeometry&);
+    void (*change)(SkbGeometry&);
+};
+
+/// A member that is a number.
+template <auto Member>
+constexpr Value number(std::string_view name) {
+    return {name, [](const SkbGeometry& skb) -> std::int64_t { return skb.*Member; },
+            [](SkbGeometry& skb) { ++(skb.*Member); }};
+}
+
+constexpr std::array values = {
+    number<&SkbGeometry::data>("data"),
+    number<&SkbGeometry::tail>("tail"),
+    number<&SkbGeometry::len>("len"),
+    number<&SkbGeometry::data_len>("data_len"),
+    number<&SkbGeometry::users>("users"),
+    Value{"cloned", [](const SkbGeometry& skb) -> std::int64_t { return skb.cloned ? 1 : 0; },
+          [](SkbGeometry& skb) { skb.cloned = !skb.cloned; }},
+    number<&SkbGeometry::gso_size>("gso_size"),
+    number<&SkbGeometry::gso_segs>("gso_segs"),
+    number<&SkbGeometry::queue>("queue"),
+};
+
+const Value* find_value(std::string_view name) {
+    const auto found = std::find_if(values.begin(), values.end(),
+                                    [&](const Value& value) { return value.name == name; });
+    return found == values.end() ? nullptr : &*found;
+}
 
 }  // namespace
 
 std::vector<std::string_view> skb_value_names() {
     std::vector<std::string_view> names;
     names.reserve(values.size());
-    for (const auto& [name, value] : values) names.push_back(name);
+    for (const Value& value : values) names.push_back(value.name);
     return names;
 }
 
 std::int64_t skb_value(const SkbGeometry& skb, std::string_view name) {
-    const auto found = std::find_if(values.begin(), values.end(),
-                                    [&](const auto& value) { return value.first == name; });
-    return found == values.end() ? 0 : found->second(skb);
+    const Value* value = find_value(name);
+    return value == nullptr ? 0 : value->get(skb);
+}
+
+void change_skb_value(SkbGeometry& skb, std::string_view name) {
+    if (const Value* value = find_value(name)) value->change(skb);
 }
 
 bool has_values(const SkbGeometry& skb, const std::map<std::string, std::int64_t>& wanted) {

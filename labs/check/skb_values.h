@@ -19,6 +19,10 @@ std::vector<std::string_view> skb_value_names();
 /// recorded.
 std::int64_t skb_value(const chain::SkbGeometry& skb, std::string_view name);
 
+/// Changes one value of an sk_buff to another that it did not have; does nothing for a name that
+/// skb_value_names() does not have.
+void change_skb_value(chain::SkbGeometry& skb, std::string_view name);
+
 /// Whether the sk_buff has all of `wanted`.
 bool has_values(const chain::SkbGeometry& skb, const std::map<std::string, std::int64_t>& wanted);
 

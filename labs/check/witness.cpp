@@ -167,13 +167,13 @@ class Search {
     std::size_t tries_ = 0;
 };
 
-void collect(Matcher& matcher, const PatternList& list, NodeId parent, std::set<NodeId>& found) {
+void collect(Matcher& matcher, const PatternList& list, NodeId parent,
+             std::map<NodeId, const Step*>& found) {
     if (matcher.match_list(list, parent) == no_match) return;
     Search search(matcher, list, parent);
     if (!search.run(list)) return;
     for (const Search::Taken& taken : search.taken()) {
         if (!taken.required) continue;
-        found.insert(taken.node);
         const Pattern* pattern = taken.pattern;
         // Of a choice of single calls, the one that it was.
         for (const PatternList* alternative : pattern->alternatives) {
@@ -183,14 +183,16 @@ void collect(Matcher& matcher, const PatternList& list, NodeId parent, std::set<
                 break;
             }
         }
+        found.emplace(taken.node, pattern->step);
         if (pattern->calls != nullptr) collect(matcher, *pattern->calls, taken.node, found);
     }
 }
 
 }  // namespace
 
-std::set<NodeId> required_calls(Matcher& matcher, const PatternList& list, NodeId parent) {
-    std::set<NodeId> found;
+std::map<NodeId, const Step*> required_calls(Matcher& matcher, const PatternList& list,
+                                             NodeId parent) {
+    std::map<NodeId, const Step*> found;
     collect(matcher, list, parent, found);
     return found;
 }

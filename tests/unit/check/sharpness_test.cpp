@@ -94,3 +94,34 @@ TEST_CASE("optional calls are not required, calls that come in any order are") {
 TEST_CASE("a recording that does not pass measures nothing") {
     CHECK_THROWS_AS(measure(R"("virtnet_receive")"), std::invalid_argument);
 }
+
+TEST_CASE("what a step says of the sk_buff, and a chain of its processor, is changed as well") {
+    const auto measured = [](const std::string& members, const std::string& skb) {
+        return labs::measure_sharpness(
+            recording(),
+            labs::parse_expectation(fmt::format(
+                R"({{"format":"skbtrail-expectation","version":1,"chains":[{{"name":"received",
+                    "root":"__napi_poll",{}"packet":{{"icmp.type":"echo-reply"}},"bind":"reply",
+                    "calls":[{{"somewhere":{{"call":"ip_rcv_core","packet":"reply"{}}}}}]}}]}})",
+                members, skb)));
+    };
+    const Sharpness without = measured("", "");
+    const Sharpness values = measured("", R"(,"skb":{"data":64,"len":98,"cloned":0,"queue":0})");
+    CHECK(values.tried == without.tried + 4);
+    CHECK(values.survivors.size() == without.survivors.size());
+    const Sharpness placed = measured(R"("cpu":0,)", "");
+    CHECK(placed.tried == without.tried + 1);
+    CHECK(placed.survivors.size() == without.survivors.size());
+
+    // A second such call, and the first one's values may be others.
+    auto twice = recording();
+    auto& calls = twice.chains[0].root.calls[0].calls[1].calls[0].calls;
+    calls.push_back(calls[0]);
+    const Sharpness lax = labs::measure_sharpness(
+        twice, labs::parse_expectation(
+                   R"({"format":"skbtrail-expectation","version":1,"chains":[{"name":"received",
+                       "root":"__napi_poll","packet":{"icmp.type":"echo-reply"},"bind":"reply",
+                       "calls":[{"somewhere":{"call":"ip_rcv_core","packet":"reply",
+                                              "skb":{"len":98}}}]}]})"));
+    CHECK(survived(lax, Mutation::altered, "ip_rcv_core"));
+}
