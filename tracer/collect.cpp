@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "tracer/assemble.h"
+#include "tracer/boot_trace.h"
 #include "tracer/calibrate.h"
 #include "tracer/capture.h"
 #include "tracer/command.h"
@@ -185,6 +186,7 @@ class Collection {
     std::vector<Module> modules_;
     PlanInUse chosen_;
 
+    std::optional<BootTrace> boot_;
     std::optional<GraphDecoder> decoder_;
     FunctionTable functions_;
     SavedState saved_;
@@ -218,6 +220,8 @@ void Collection::prepare() {
     modules_ = parse_modules(try_read_file("/proc/modules").value_or(""));
     chosen_ = choose_plan(options_, tracefs_, modules_);
     for (const auto& text : chosen_.plan.notes) note(text);
+    // Before the trace buffer is asked for: it may be the one in which the boot's trace is.
+    if (options_.boot_trace) boot_ = take_boot_trace(tracefs_, make_decoder(tracefs_));
     status_.prepared(preparing.seconds(), chosen_.computed);
 }
 
@@ -379,6 +383,12 @@ void Collection::conclude_document(const std::vector<CpuStats>& buffers) {
     std::move(assembled.losses.begin(), assembled.losses.end(),
               std::back_inserter(recording_.losses));
     count_once(recording_.losses);
+    if (boot_) {
+        const auto symbols = read_file("/proc/kallsyms");
+        const auto functions =
+            functions_of_boot(boot_->capture, KernelSymbols(symbols), boot_->roots);
+        add_boot(*boot_, functions, recording_);
+    }
     report(document_->write(recording_), recording_.chains.size(), recording_.packets.size());
 }
 

@@ -127,6 +127,10 @@ void settle_output(const CLI::App& app, Options& options) {
         throw CLI::ValidationError("--output -",
                                    "the standard output takes --format json-lines or text");
     }
+    if (options.boot_trace && options.format != Format::json) {
+        throw CLI::ValidationError("--boot-trace",
+                                   "is over when a stream begins: it needs --format json");
+    }
 }
 
 }  // namespace
@@ -168,6 +172,9 @@ std::variant<Options, Exit> parse_options(int argc, const char* const* argv) {
         ->type_name("WAY")
         ->capture_default_str()
         ->check(CLI::IsMember({"auto", "bpf", "kprobe-events"}));
+    app.add_flag("--boot-trace", options.boot_trace,
+                 "Also take what the kernel recorded of its boot, being told to by "
+                 "ftrace=function_graph ftrace_graph_filter=FUNCTION on its command line");
     app.add_flag("--no-detach", options.no_detach,
                  "Leave the kernel patched at the end: for a machine about to power off");
     app.add_option("--save-raw", options.save_raw,

@@ -30,8 +30,9 @@ struct Options {
     /// How sk_buffs are told: "auto" (the best that works), "bpf" or "kprobe-events".
     std::string identity = "auto";
     bool no_detach = false;
-    std::string save_raw;  ///< directory for raw pages and events
-    FilterText filter;     ///< which packets
+    bool boot_trace = false;  ///< also what the kernel recorded of its boot
+    std::string save_raw;     ///< directory for raw pages and events
+    FilterText filter;        ///< which packets
     /// Globs of the functions that a chain may show; empty: all. Those that tell packets apart are
     /// recorded in any case.
     std::vector<std::string> functions;

@@ -14,6 +14,9 @@ namespace skbtrail::tracer {
 
 namespace {
 
+/// endbr64 and its replacements are 4 bytes long; other landing pads are not larger.
+constexpr std::uint64_t largest_landing_pad = 16;
+
 /// A hexadecimal number, with or without "0x"; 0 for anything else.
 std::uint64_t parse_hex(std::string_view text) {
     if (text.starts_with("0x")) text.remove_prefix(2);
@@ -161,14 +164,26 @@ KernelSymbols::KernelSymbols(std::string_view kallsyms) : text_(kallsyms) {
 }
 
 std::uint64_t KernelSymbols::function_at(std::uint64_t site, std::string_view name) const {
-    // endbr64 and its replacements are 4 bytes long; other landing pads are not larger than 16.
-    for (std::uint64_t shift = 0; shift <= 16; ++shift) {
+    for (std::uint64_t shift = 0; shift <= largest_landing_pad; ++shift) {
         const auto [begin, end] = by_address_.equal_range(site - shift);
         for (auto it = begin; it != end; ++it) {
             if (it->second == name) return it->first;
         }
     }
     return 0;
+}
+
+std::optional<KernelSymbols::Symbol> KernelSymbols::symbol_at(std::uint64_t site) const {
+    for (std::uint64_t shift = 0; shift <= largest_landing_pad; ++shift) {
+        const auto [begin, end] = by_address_.equal_range(site - shift);
+        const auto shorter = [](const auto& one, const auto& other) {
+            return std::pair(one.second.size(), one.second) <
+                   std::pair(other.second.size(), other.second);
+        };
+        const auto found = std::min_element(begin, end, shorter);
+        if (found != end) return Symbol{found->first, found->second};
+    }
+    return std::nullopt;
 }
 
 std::uint64_t KernelSymbols::address_of(std::string_view name) const {

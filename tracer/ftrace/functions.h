@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -49,6 +50,14 @@ class KernelSymbols {
     /// Where the function begins whose patched call is at `site`: right there, or a few bytes
     /// before it where the function begins with a landing pad (endbr64). 0: no such symbol.
     [[nodiscard]] std::uint64_t function_at(std::uint64_t site, std::string_view name) const;
+
+    struct Symbol {
+        std::uint64_t address = 0;
+        std::string_view name;  ///< of the text that was parsed
+    };
+    /// The function whose patched call is at `site`, whatever it is called: of several names the
+    /// shortest. Nothing: there is no such symbol.
+    [[nodiscard]] std::optional<Symbol> symbol_at(std::uint64_t site) const;
 
     /// The address of a symbol of the kernel itself; 0: not there, or hidden.
     [[nodiscard]] std::uint64_t address_of(std::string_view name) const;

@@ -295,24 +295,27 @@ std::vector<std::size_t> TraceBuffer::choose(const std::vector<std::uint32_t>& r
 
 void TraceBuffer::enable() {
     set("current_tracer", "function_graph");
-    open_pipes();  // not before: an open pipe keeps the tracer from being changed
+    pipes_ = open_trace_pipes(
+        directory_);  // not before: an open pipe keeps the tracer from being changed
 }
 
-void TraceBuffer::open_pipes() {
-    for (const auto& name : list_directory(directory_ + "/per_cpu")) {
+std::vector<TraceBuffer::Pipe> open_trace_pipes(const std::string& directory) {
+    std::vector<TraceBuffer::Pipe> pipes;
+    for (const auto& name : list_directory(directory + "/per_cpu")) {
         const auto cpu = number_behind(name, "cpu");
         if (!cpu) continue;
-        const auto path = directory_ + "/per_cpu/" + name + "/trace_pipe_raw";
+        const auto path = directory + "/per_cpu/" + name + "/trace_pipe_raw";
         Fd fd(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
         // A CPU that is off line has no buffer, and no events.
         if (!fd && errno == ENODEV) continue;
         if (!fd) {
             throw Failure(fmt::format("Cannot open {}: {}.", path, std::strerror(errno)));
         }
-        pipes_.push_back({*cpu, std::move(fd)});
+        pipes.push_back({*cpu, std::move(fd)});
     }
-    std::sort(pipes_.begin(), pipes_.end(),
-              [](const Pipe& left, const Pipe& right) { return left.cpu < right.cpu; });
+    std::sort(pipes.begin(), pipes.end(),
+              [](const auto& left, const auto& right) { return left.cpu < right.cpu; });
+    return pipes;
 }
 
 void TraceBuffer::switch_on() {
@@ -324,11 +327,15 @@ void TraceBuffer::switch_off() {
 }
 
 std::vector<CpuStats> TraceBuffer::stats() const {
+    return trace_stats(directory_, pipes_);
+}
+
+std::vector<CpuStats> trace_stats(const std::string& directory,
+                                  const std::vector<TraceBuffer::Pipe>& pipes) {
     std::vector<CpuStats> all;
-    for (const auto& pipe : pipes_) {
-        auto stats =
-            parse_stats(try_read_file(fmt::format("{}/per_cpu/cpu{}/stats", directory_, pipe.cpu))
-                            .value_or(""));
+    for (const auto& pipe : pipes) {
+        auto stats = parse_stats(
+            try_read_file(fmt::format("{}/per_cpu/cpu{}/stats", directory, pipe.cpu)).value_or(""));
         stats.cpu = pipe.cpu;
         all.push_back(stats);
     }

@@ -83,7 +83,6 @@ class TraceBuffer {
 
   private:
     void create(const std::string& tracefs);
-    void open_pipes();
     void take_top(const std::string& tracefs);
     void set(const std::string& file, const std::string& text, bool by_word = false);
     void restore();
@@ -94,5 +93,13 @@ class TraceBuffer {
     SavedState& saved_;
     std::vector<Pipe> pipes_;
 };
+
+/// The trace pipes of a trace buffer, by number of CPU; `directory` is its own, or tracefs. Throws
+/// Failure.
+std::vector<TraceBuffer::Pipe> open_trace_pipes(const std::string& directory);
+
+/// The counters of those CPUs.
+std::vector<CpuStats> trace_stats(const std::string& directory,
+                                  const std::vector<TraceBuffer::Pipe>& pipes);
 
 }  // namespace skbtrail::tracer

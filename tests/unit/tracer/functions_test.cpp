@@ -56,6 +56,12 @@ TEST_CASE("symbols are found by address and by name") {
     // Another function's start is not this one's.
     CHECK(symbols.function_at(0xffffffff81001014, "twin") == 0);
     CHECK(symbols.function_at(0xffffffff81005000, "plain") == 0);
+    // Whatever it is called: of two names the shorter.
+    REQUIRE(symbols.symbol_at(0xffffffff81001014));
+    CHECK(symbols.symbol_at(0xffffffff81001014)->name == "plain");
+    CHECK(symbols.symbol_at(0xffffffff81001014)->address == 0xffffffff81001010);
+    CHECK(symbols.symbol_at(0xffffffff81000000)->name == "_text");
+    CHECK_FALSE(symbols.symbol_at(0xffffffff81005000));
 }
 
 TEST_CASE("hidden addresses are noticed") {

@@ -111,3 +111,17 @@ TEST_CASE("a stream of lines or text may go to the standard output, and --follow
     CHECK(refused({"--follow", "--format", "json-lines"}).status == exit_usage);
     CHECK(refused({"--format", "xml", "-o", "r"}).status == exit_usage);
 }
+
+TEST_CASE("a boot's trace is for a document, not for a stream") {
+    const auto with = [](const char* format) {
+        const char* const words[] = {"skbtrail-collect", "-o",   "x",  "--boot-trace",
+                                     "--format",         format, "--", "true"};
+        return parse_options(8, words);
+    };
+    const auto document = with("json");
+    REQUIRE(std::holds_alternative<Options>(document));
+    CHECK(std::get<Options>(document).boot_trace);
+    const auto lines = with("json-lines");
+    REQUIRE(std::holds_alternative<Exit>(lines));
+    CHECK(std::get<Exit>(lines).status == exit_usage);
+}
