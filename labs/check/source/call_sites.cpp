@@ -69,6 +69,7 @@ std::vector<CallSites::Slot> CallSites::slots(const std::vector<Definition>& cal
         for (const std::string& alias : table.aliases) {
             if (known.insert(alias).second) found.push_back({alias, false, text});
         }
+        if (!table.variable.empty()) found.push_back({table.variable, true, text});
     };
     for (const std::string& path : tree_.files_with(name)) {
         if (!visible_in(callee, path)) continue;

@@ -34,6 +34,7 @@ CallTable read_table(const chain::JsonValue& value) {
         object.optional("handed_to", read.handed_to);
     }
     object.optional("alias", read.aliases);
+    object.optional("variable", read.variable);
     object.optional("assigned", read.assigned);
     object.required("about", read.about);
     object.finish();

@@ -14,6 +14,7 @@ struct CallTable {
     std::string member;  ///< a glob; of a parameter, its name
     /// Other members that the pointer is kept in, too, and called through.
     std::vector<std::string> aliases;
+    std::string variable;   ///< a variable that the pointer is copied to, and called by; or empty
     bool assigned = false;  ///< filled by `x->member = function` as well as by an initializer
     std::string handed_to;  ///< filled by handing the function to this function, a glob; or empty
     std::string about;

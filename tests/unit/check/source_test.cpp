@@ -97,6 +97,14 @@ TEST_CASE("a call through a table needs the member there and the function in the
     CHECK(edge("netif_receive", R"("start_xmit")").finding == Finding::no_call);
 }
 
+TEST_CASE("a pointer may be copied to a variable first, and called by that") {
+    const Edge found = edge("dump", R"({"call":"dump_links","file":"net/core/dump.c"})");
+    CHECK(found.finding == Finding::found);
+    CHECK(found.site.kind == CallSite::Kind::table);
+    CHECK_THAT(found.site.table, ContainsSubstring("rtnl_msg_handler.dumpit"));
+    CHECK(edge("dump_nothing", R"({"call":"dump_links"})").finding != Finding::found);
+}
+
 TEST_CASE("a claim names the file that defines the function") {
     const Edge wrong = edge("netif_receive", R"({"call":"count_packet","file":"net/ipv4/ip.c"})");
     CHECK(wrong.finding == Finding::no_callee);
