@@ -6,10 +6,16 @@ nc.openbsd -4 -u -l -k 10.0.2.15 6000 > /tmp/read &
 reader=$!
 udp_bound() { grep -q ":1770 " /proc/net/udp; }
 wait_for "the reader's socket" udp_bound
-# Something that the wire sees.
-ping -c 1 -W 1 10.0.2.2 > /tmp/ping || true
-wait_for "114 datagrams" counts Udp InDatagrams 1
-all_came() { [ $(( $(counter Udp InDatagrams) + $(counter Udp RcvbufErrors) )) -ge 114 ]; }
-wait_for "the hundred" all_came
+came() { [ $(( $(counter Udp InDatagrams) + $(counter Udp RcvbufErrors) )) -ge "$1" ]; }
+# ask NUMBER: something that the wire sees, and answers with what it has next; then so many
+# datagrams have come. Nothing is sent before the guest is done with what came before.
+ask() {
+    ping -c 1 -W 1 10.0.2.2 > /tmp/ping &
+    wait_for "$1 datagrams" came "$1"
+}
+ask 1
+ask 2
+ask 14
+ask 114
 echo "datagrams: $(counter Udp InDatagrams) received, $(counter Udp RcvbufErrors) too many for the socket"
 kill "$reader"

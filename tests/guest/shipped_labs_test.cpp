@@ -3,7 +3,8 @@
 //
 // Each run of the tests takes the labs of `in_each_run`, on 6.12: between them every kind of chain
 // (system call, poll, timer, softirq), every fragment of paths.json that several labs share, both
-// wires that labs use, and the longest recording. `make test-all` takes every lab on every kernel.
+// wires that labs use, and the longest recording. `make test-all` takes the others, too, and every
+// lab on every kernel (every_kernel_test.cpp).
 
 #include <algorithm>
 #include <filesystem>
@@ -26,9 +27,6 @@ using skbtrail::tests::Scratch;
 using skbtrail::tests::text_of;
 
 namespace {
-
-/// Kernels that the labs are made for: Debian 12's, Debian 13's and the newest.
-constexpr const char* kernels = "6.1,6.12,7.3";
 
 const std::vector<std::string> in_each_run = {
     "ping-receive",    // a system call, a poll, an answer from within the poll; the nat wire
@@ -155,18 +153,4 @@ TEST_CASE("shipped labs pass on 6.12, sharply") {
 
 TEST_CASE("the other shipped labs pass on 6.12, sharply", "[.all]") {
     passes_as_its_readme_shows(GENERATE(from_range(the_others())));
-}
-
-TEST_CASE("every shipped lab passes on every kernel, or says why it is skipped", "[.all]") {
-    const auto name = GENERATE(from_range(shipped_labs()));
-    const Scratch scratch;
-    const fs::path results = scratch.path() / "results";
-    const auto lab = run(scratch, {"skbtrail", "run", name, "--kernel", kernels, "-o", results});
-    INFO(name << "\n" << lab.output);
-    CHECK(lab.status == 0);
-    CHECK(scratch.left_behind().empty());
-    const auto sharp =
-        run(scratch, {"skbtrail", "expect", "sharpness", name, results / (name + "-6.12")});
-    INFO(sharp.output);
-    CHECK(sharp.status == 0);
 }
