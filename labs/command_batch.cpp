@@ -160,8 +160,9 @@ struct MergeArguments {
 };
 
 int merge(const MergeArguments& arguments) {
-    const auto results =
-        batch::collect({arguments.directories.begin(), arguments.directories.end()});
+    const auto results = batch::collect(
+        {arguments.directories.begin(), arguments.directories.end()},
+        [](std::string_view line) { fmt::print(stderr, "{}\n", printable(std::string(line))); });
     std::cout << batch::report(results, batch::format_of(arguments.format));
     return batch::exit_status(results);
 }

@@ -128,7 +128,7 @@ void add_verify(CLI::App& expect, Action& chosen) {
     auto arguments = std::make_shared<VerifyArguments>();
     command->add_option("lab", arguments->labs, "Labs, or files of expectations (….json)")
         ->required()
-        ->type_name("LAB…");
+        ->type_name("LAB");
     command->add_option("--source", arguments->tree, "The kernel's source, unpacked")
         ->required()
         ->type_name("TREE");

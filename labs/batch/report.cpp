@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <map>
+#include <set>
 #include <sstream>
 #include <stdexcept>
 
@@ -18,6 +19,20 @@ std::size_t count(const std::vector<LabResult>& results, LabOutcome outcome) {
     return static_cast<std::size_t>(
         std::count_if(results.begin(), results.end(),
                       [&](const LabResult& result) { return result.outcome == outcome; }));
+}
+
+/// What was skipped or failed before its kernel was known is of the kernel that the others found
+/// under the same name, if that was one and the same.
+std::vector<LabResult> with_releases(std::vector<LabResult> results) {
+    std::map<std::string, std::set<std::string>> releases;
+    for (const LabResult& result : results) {
+        if (!result.release.empty()) releases[result.kernel].insert(result.release);
+    }
+    for (LabResult& result : results) {
+        const auto& known = releases[result.kernel];
+        if (result.release.empty() && known.size() == 1) result.release = *known.begin();
+    }
+    return results;
 }
 
 const std::string& kernel_name(const LabResult& result) {
@@ -181,7 +196,8 @@ std::string ktap_report(const std::vector<LabResult>& results) {
     return text;
 }
 
-std::string report(const std::vector<LabResult>& results, Format format) {
+std::string report(const std::vector<LabResult>& all, Format format) {
+    const auto results = with_releases(all);
     switch (format) {
         case Format::json:
             return json_report(results);

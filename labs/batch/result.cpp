@@ -146,7 +146,8 @@ LabResult parse_result(std::string_view text) {
     return result;
 }
 
-std::vector<LabResult> collect(const std::vector<fs::path>& directories) {
+std::vector<LabResult> collect(const std::vector<fs::path>& directories,
+                               const guest::Progress& tell) {
     std::map<std::pair<std::string, std::string>, LabResult> found;
     std::map<std::pair<std::string, std::string>, fs::path> announced;
     for (const fs::path& directory : directories) {
@@ -160,7 +161,15 @@ std::vector<LabResult> collect(const std::vector<fs::path>& directories) {
             auto result = load_result(run / "result.json");
             // Where it is now, not where it was made: results travel from machine to machine.
             result.directory = run.string();
-            found[{result.kernel, result.lab}] = std::move(result);
+            LabResult& its = found[{result.kernel, result.lab}];
+            if (tell && !its.directory.empty()) {
+                tell(
+                    fmt::format("{} on {} is there twice: {} in {}, {} in {}, which counts, as it "
+                                "was named later",
+                                result.lab, result.kernel, outcome_name(its.outcome), its.directory,
+                                outcome_name(result.outcome), result.directory));
+            }
+            its = std::move(result);
         }
         const bool batch = fs::exists(directory / batch_file, error);
         if (batch) {

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "guest/cache.h"
 #include "labs/check/verdict.h"
 
 namespace skbtrail::labs::batch {
@@ -52,9 +53,11 @@ std::string to_json(const LabResult& result);
 LabResult parse_result(std::string_view json);
 
 /// The results below `directories`, each a batch's or one run's, sorted by kernel and lab. Of a lab
-/// that a directory's batch.json announces and nobody has a result of, one that says so. Throws
-/// CannotRun when a directory holds none, chain::FormatError (with the file) for a broken one.
-std::vector<LabResult> collect(const std::vector<std::filesystem::path>& directories);
+/// that a directory's batch.json announces and nobody has a result of, one that says so. Of one
+/// that is there twice the later counts, which `tell` is told. Throws CannotRun when a directory
+/// holds none, chain::FormatError (with the file) for a broken one.
+std::vector<LabResult> collect(const std::vector<std::filesystem::path>& directories,
+                               const guest::Progress& tell = {});
 
 /// The exit status of skbtrail for all of them: 1 if any diverged, else 2 if any could not be run
 /// or judged, else 0.

@@ -20,7 +20,7 @@ enum class Source : std::uint8_t { none, choices, labs, kernels, directories, fi
 Source source_of(const OptionText& option) {
     const std::string_view value = option.value;
     if (!option.choices.empty()) return Source::choices;
-    if (value == "LAB" || value == "LAB…") return Source::labs;
+    if (value == "LAB") return Source::labs;
     if (value.starts_with("KERNEL") || value == "RELEASE") return Source::kernels;
     if (value == "DIR" || value == "TREE") return Source::directories;
     if (value == "FILE" || value == "PROGRAM" || value == "RECORDING" || value == "A B") {
@@ -36,7 +36,7 @@ std::string bash_values(const OptionText& option) {
         case Source::labs:
             return fmt::format("-W \"$({})\"", list_labs);
         case Source::kernels:
-            return fmt::format("-W \"$({})\"", list_kernels);
+            return {};
         case Source::directories:
             return "-d";
         case Source::files:
@@ -45,6 +45,13 @@ std::string bash_values(const OptionText& option) {
             break;
     }
     return "-W \"\"";
+}
+
+/// The statement that completes a value of `option`.
+std::string bash_completes(const OptionText& option) {
+    return source_of(option) == Source::kernels
+               ? "_skbtrail_kernels \"$current\""
+               : fmt::format("COMPREPLY=($(compgen {} -- \"$current\"))", bash_values(option));
 }
 
 template <typename Visit>
@@ -137,21 +144,26 @@ std::string bash_completion(const CommandText& program) {
                                fmt::join(option_names(command), " "));
         for (const OptionText& option : command.options) {
             if (option.positional) {
-                arguments +=
-                    fmt::format("        \"{}\") COMPREPLY=($(compgen {} -- \"$current\")) ;;\n",
-                                name, bash_values(option));
+                arguments += fmt::format("        \"{}\") {} ;;\n", name, bash_completes(option));
             } else if (!option.value.empty()) {
                 std::vector<std::string> cases;
                 for (const auto& its : option.names) {
                     cases.push_back(fmt::format("\"{} {}\"", name, its));
                 }
-                values += fmt::format(
-                    "        {}) COMPREPLY=($(compgen {} -- \"$current\")); return ;;\n",
-                    fmt::join(cases, "|"), bash_values(option));
+                values += fmt::format("        {}) {}; return ;;\n", fmt::join(cases, "|"),
+                                      bash_completes(option));
             }
         }
     });
     return fmt::format(R"sh(# bash completion for skbtrail: `source <(skbtrail completion bash)`
+# Several with commas between: the last one is completed, by its name or, if it is one's own, its path.
+_skbtrail_kernels() {{
+    local last="${{1##*,}}"
+    local before="${{1%"$last"}}"
+    COMPREPLY=($(compgen -P "$before" -W "$({})" -- "$last" || :))
+    COMPREPLY+=($(compgen -P "$before" -f -- "$last" || :))
+}}
+
 _skbtrail() {{
     local current="${{COMP_WORDS[COMP_CWORD]}}" previous="${{COMP_WORDS[COMP_CWORD-1]}}"
     local command="" words="" word
@@ -182,7 +194,7 @@ _skbtrail() {{
 }}
 complete -o filenames -F _skbtrail skbtrail
 )sh",
-                       commands, values, options, commands, arguments);
+                       list_kernels, commands, values, options, commands, arguments);
 }
 
 std::string zsh_completion(const CommandText& program) {
@@ -190,7 +202,7 @@ std::string zsh_completion(const CommandText& program) {
         R"sh(#compdef skbtrail
 # zsh completion for skbtrail: `skbtrail completion zsh > _skbtrail` in a directory of $fpath
 _skbtrail_labs() {{ compadd -- ${{(f)"$({})"}} }}
-_skbtrail_kernels() {{ compadd -- ${{(f)"$({})"}} }}
+_skbtrail_kernels() {{ compset -P '*,'; compadd -- ${{(f)"$({})"}}; _files }}
 
 _skbtrail() {{
     local command="" word

@@ -113,6 +113,23 @@ TEST_CASE("the table counts what was skipped") {
     CHECK_THAT(text_report({three()[0]}), ContainsSubstring("1 passed, 0 skipped of 1"));
 }
 
+TEST_CASE("what was skipped before its kernel was known is told beside the others of that kernel") {
+    auto skipped = result("napi", "6.12", LabOutcome::skipped, "needs CONFIG_FPROBE");
+    skipped.release.clear();
+    auto results = three();
+    results.push_back(skipped);
+    for (const auto format : {Format::text, Format::junit, Format::ktap}) {
+        CHECK_THAT(report(results, format), !ContainsSubstring("6.12\"") &&
+                                                !ContainsSubstring("  6.12 ") &&
+                                                !ContainsSubstring("napi on 6.12:"));
+    }
+    CHECK_THAT(report(results, Format::text),
+               ContainsSubstring("napi on 6.12.1-cloud-amd64: skipped"));
+    // Two builds went by that name: nobody knows which one it would have been.
+    results[0].release = "6.12.2-cloud-amd64";
+    CHECK_THAT(report(results, Format::text), ContainsSubstring("napi on 6.12: skipped"));
+}
+
 TEST_CASE("JUnit's XML can be read, and says the same") {
     pugi::xml_document document;
     REQUIRE(document.load_string(junit_report(three()).c_str()));
@@ -157,6 +174,15 @@ TEST_CASE("results of several machines are put together, and what is missing is 
     CHECK(batch::exit_status(results) == 2);
     scratch.write("two/udp-6.12/result.json", to_json(all[1]));
     CHECK(batch::exit_status(collect({one, two})) == 1);
+    // What was run again counts as it was named last, and not in silence.
+    scratch.write("one/udp-6.12/result.json", to_json(result("udp", "6.12", LabOutcome::passed)));
+    std::vector<std::string> told;
+    const auto listen = [&](std::string_view line) { told.emplace_back(line); };
+    CHECK(batch::exit_status(collect({two, one}, listen)) == 0);
+    REQUIRE(told.size() == 1);
+    CHECK_THAT(told[0], ContainsSubstring("udp on 6.12 is there twice: diverged in") &&
+                            ContainsSubstring("passed in"));
+    CHECK(batch::exit_status(collect({one, two}, listen)) == 1);
     scratch.write("two/udp-6.12/result.json", "{");
     CHECK_THROWS_WITH(collect({two}), ContainsSubstring("udp-6.12/result.json"));
     fs::create_directories(scratch.path() / "none");

@@ -223,6 +223,9 @@ TEST_CASE("bash completes commands, options, values and labs") {
     CHECK(completed("skbtrail expect verify --so") == "--source");
     CHECK(completed("skbtrail completion ") == "bash zsh");
     CHECK(completed("skbtrail diff --rules ").empty() == false);
+    // A kernel of one's own, behind another.
+    CHECK(completed("skbtrail run --kernel 6.1," + script.substr(0, script.size() - 3)) ==
+          "6.1," + script);
 }
 
 TEST_CASE("zsh can read its script") {
