@@ -1,9 +1,12 @@
 // Where skbtrail keeps what can be made or fetched again.
 //
-//   kernels/RELEASE/…      unpacked kernels (kernel_store.h)
+//   kernels/RELEASE/…      unpacked kernels, until they are removed by name (kernel_store.h)
+//   builds/NAME/…          kernels of the user's own, likewise
 //   initramfs/HASH.cpio    what guests boot from (initramfs.h)
 //   bpf/HASH.o             BPF programs of labs
 //   plans/BUILD-ID.plan    the collector's prepared lists for a kernel
+//   kernels/own/…          images of kernels given by a path, unpacked
+//                          (these four: while they are used, kept_files.h)
 //   apt/…                  a private apt state: sources, lists, archives
 #pragma once
 

@@ -95,6 +95,20 @@ std::optional<KernelNotes> read_kernel_notes(std::string_view image) {
     return notes;
 }
 
+std::string without_sections(std::string_view image) {
+    const auto notes = read_kernel_notes(image);
+    std::string loaded(image.substr(0, notes ? notes->end : image.size()));
+    if (notes && loaded.size() >= sizeof(Elf64_Ehdr)) {
+        Elf64_Ehdr header;
+        std::memcpy(&header, loaded.data(), sizeof header);
+        header.e_shoff = 0;
+        header.e_shnum = 0;
+        header.e_shstrndx = SHN_UNDEF;
+        std::memcpy(loaded.data(), &header, sizeof header);
+    }
+    return loaded;
+}
+
 std::optional<std::string> read_modinfo(std::string_view image) {
     const ElfHandle elf = open_elf(image);
     std::size_t names = 0;

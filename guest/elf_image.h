@@ -22,6 +22,10 @@ bool looks_like_elf(std::string_view image);
 /// when it is not a 64-bit ELF image for x86-64.
 std::optional<KernelNotes> read_kernel_notes(std::string_view image);
 
+/// A kernel image cut off behind its last segment, which is all of it that boots: the sections of
+/// one with debug information are ten times as much. An image that is no 64-bit ELF file, as it is.
+std::string without_sections(std::string_view image);
+
 /// The .modinfo section of a module: "key=value" strings, each ended by a NUL. Nothing when the
 /// image is not ELF or has no such section.
 std::optional<std::string> read_modinfo(std::string_view image);

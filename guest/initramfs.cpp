@@ -10,6 +10,7 @@
 #include "guest/cpio.h"
 #include "guest/elf_image.h"
 #include "guest/error.h"
+#include "guest/kept_files.h"
 #include "guest/modules.h"
 #include "guest/process.h"
 
@@ -20,8 +21,8 @@ namespace {
 
 /// Changes whenever what is put together here changes for the same input.
 constexpr int layout_version = 2;
-/// A run's file that nobody used for so long is removed; QEMU reads it once, at the start.
-constexpr auto keep_unused = std::chrono::hours(24 * 7);
+/// QEMU reads one at the start of a guest, and only then.
+constexpr Retention archives_kept{.unused = std::chrono::hours(24 * 7), .most_bytes = 1U << 30};
 
 /// The program's bytes. A guest has no libraries, so one that wants them fails there with nothing
 /// but "not found": better said here.
@@ -176,21 +177,6 @@ void pad(std::string& bytes) {
     bytes.resize((bytes.size() + 3) / 4 * 4, '\0');
 }
 
-void touch(const fs::path& path) {
-    std::error_code ignored;  // a cache on a read-only disk still serves
-    fs::last_write_time(path, fs::file_time_type::clock::now(), ignored);
-}
-
-void remove_unused(const fs::path& directory) {
-    std::error_code ignored;  // another process may be doing the same
-    const auto now = fs::file_time_type::clock::now();
-    for (const fs::directory_entry& entry : fs::directory_iterator(directory, ignored)) {
-        if (now - entry.last_write_time(ignored) > keep_unused) {
-            fs::remove_all(entry.path(), ignored);
-        }
-    }
-}
-
 }  // namespace
 
 fs::path build_initramfs(const InitramfsRequest& request, const fs::path& cache) {
@@ -203,33 +189,27 @@ fs::path build_initramfs(const InitramfsRequest& request, const fs::path& cache)
     base.modules = modules.early;
     base.modules.insert(base.modules.end(), modules.later.begin(), modules.later.end());
 
-    const fs::path directory = cache / "initramfs";
+    const KeptFiles kept(cache / "initramfs", archives_kept);
     const std::string base_key = base.key();
-    const fs::path base_path = directory / ("base-" + base_key + ".cpio");
+    const std::string base_name = "base-" + base_key + ".cpio";
     std::string bytes;
-    if (fs::exists(base_path)) {
-        bytes = read_file(base_path);
+    if (kept.use(base_name)) {
+        bytes = read_file(kept.path(base_name));
     } else {
-        const ScratchDirectory scratch(directory);
+        const ScratchDirectory scratch(cache / "initramfs");
         base.init = stripped(request.init, scratch.path());
         base.collector = stripped(request.collector, scratch.path());
         base.applets = applets(request.busybox);
         bytes = base.archive();
         pad(bytes);
-        write_file_atomically(base_path, bytes);
+        kept.keep(base_name, bytes);
     }
-    touch(base_path);
 
     CpioArchive archive;
     add_run(archive, request, modules.named_in(request.job));
     const std::string run_part = archive.bytes();
-    const fs::path path = directory / (content_hash(base_key + "\n" + run_part) + ".cpio");
-    if (!fs::exists(path)) {
-        remove_unused(directory);
-        write_file_atomically(path, bytes + run_part);
-    }
-    touch(path);
-    return path;
+    const std::string name = content_hash(base_key + "\n" + run_part) + ".cpio";
+    return kept.use(name) ? kept.path(name) : kept.keep(name, bytes + run_part);
 }
 
 std::string build_job_archive(const InitramfsRequest& request) {

@@ -13,6 +13,9 @@
 #include "guest/content_hash.h"
 #include "guest/debian_mirror.h"
 #include "guest/debian_version.h"
+#include "guest/elf_image.h"
+#include "guest/kept_files.h"
+#include "guest/own_build.h"
 #include "guest/process.h"
 
 namespace skbtrail::guest {
@@ -26,6 +29,11 @@ constexpr const char* record_name = "kernel.json";
 constexpr const char* record_format = "skbtrail-kernel";
 constexpr int record_version = 1;
 
+/// A guest without a plan takes a second or two longer to start.
+constexpr Retention plans_kept{.unused = std::chrono::hours(24 * 30), .most_bytes = 256U << 20};
+/// Images of kernels that are given by a path: unpacked again in half a second.
+constexpr Retention unpacked_kept{.unused = std::chrono::hours(24 * 7), .most_bytes = 1U << 30};
+
 /// A letter first: a version begins with a digit.
 bool is_build_name(const std::string& text) {
     const auto letter = [](char c) { return std::isalpha(static_cast<unsigned char>(c)) != 0; };
@@ -33,22 +41,6 @@ bool is_build_name(const std::string& text) {
            std::all_of(text.begin(), text.end(), [&](char c) {
                return letter(c) || (c >= '0' && c <= '9') || c == '-' || c == '_';
            });
-}
-
-/// Copies what depmod and modprobe read; `tree` may be the whole tree that a kernel was built in.
-void copy_modules(const fs::path& tree, const fs::path& place) {
-    for (auto entry = fs::recursive_directory_iterator(tree);
-         entry != fs::recursive_directory_iterator(); ++entry) {
-        const std::string name = entry->path().filename();
-        const bool wanted = name.starts_with("modules.") || name.ends_with(".ko") ||
-                            name.find(".ko.") != std::string::npos;
-        if (!wanted || !entry->is_regular_file()) {
-            continue;
-        }
-        const fs::path copy = place / entry->path().lexically_relative(tree);
-        fs::create_directories(copy.parent_path());
-        fs::copy_file(entry->path(), copy);
-    }
 }
 
 std::uintmax_t size_below(const fs::path& directory) {
@@ -186,35 +178,17 @@ void remove_leftovers(const fs::path& directory) {
     }
 }
 
-/// Where the modules of a kernel of the user's may be, most likely place first: as an installation
-/// tree beside the image, as the build tree that the image stands in, as installed here.
-fs::path find_modules(const fs::path& image, const std::string& release) {
-    const fs::path beside = image.parent_path();
-    for (const fs::path& place :
-         {beside / "lib/modules" / release, beside / "usr/lib/modules" / release,
-          beside / "modules" / release, beside / "modules"}) {
-        if (fs::is_directory(place)) {
-            return place;
-        }
-    }
-    // A build tree: modules.order is written at its top, the bzImage in arch/x86/boot.
-    for (const fs::path& top : {beside, beside / "../../.."}) {
-        if (fs::exists(top / "modules.order")) {
-            return fs::canonical(top);
-        }
-    }
-    return if_there(fs::path("/lib/modules") / release);
+/// What a kernel's plans are called begins with this.
+std::string plan_prefix(const Kernel& kernel) {
+    return kernel.build_id.empty() ? kernel.release : kernel.build_id;
 }
 
-fs::path find_config(const fs::path& image, const std::string& release) {
-    const fs::path beside = image.parent_path();
-    for (const fs::path& place :
-         {beside / ("config-" + release), beside / ".config", beside / "../../../.config"}) {
-        if (fs::exists(place)) {
-            return fs::canonical(place);
-        }
+std::string plan_name(const Kernel& kernel, const std::vector<std::string>& modules) {
+    if (modules.empty()) {
+        return plan_prefix(kernel) + ".plan";
     }
-    return {};
+    const auto loaded = content_hash(fmt::format("{}", fmt::join(modules, " ")));
+    return fmt::format("{}-{}.plan", plan_prefix(kernel), loaded.substr(0, 12));
 }
 
 }  // namespace
@@ -343,39 +317,20 @@ Kernel KernelStore::install(const AvailableKernel& kernel, const std::vector<fs:
 }
 
 Kernel KernelStore::resolve_file(const std::string& spec) {
-    constexpr std::string_view option = ",modules=";
-    const std::size_t comma = spec.find(option);
-    const fs::path path = fs::absolute(spec.substr(0, comma));
-    if (!fs::is_regular_file(path)) {
-        throw Error(fmt::format(
-            "There is no kernel image {}. Give a bzImage or a vmlinux, or a version such as 6.12.",
-            path.string()));
-    }
-    const std::string file = read_file(path);
-    const BootImage image = read_boot_image(file, path.string());
+    const OwnBuild build = find_own_build(spec);
     Kernel kernel;
-    kernel.release = image.release;
-    kernel.vmlinux = path;
-    kernel.build_id = image.build_id;
-    if (image.vmlinux.size() != file.size()) {
-        // Unpacked from a bzImage: kept, so that QEMU has a file to start from.
-        const fs::path place = kernels() / "own" / (content_hash(file) + ".vmlinux");
-        if (!fs::exists(place)) {
-            fs::create_directories(place.parent_path());
-            write_file_atomically(place, image.vmlinux);
-        }
-        kernel.vmlinux = place;
+    kernel.release = build.boot.release;
+    kernel.vmlinux = build.image;
+    kernel.build_id = build.boot.build_id;
+    kernel.modules = build.modules;
+    kernel.config = build.config;
+    if (build.packed) {
+        // Kept unpacked, so that QEMU has a file to start from.
+        const KeptFiles unpacked(kernels() / "own", unpacked_kept);
+        const std::string name = content_hash(build.boot.vmlinux) + ".vmlinux";
+        kernel.vmlinux =
+            unpacked.use(name) ? unpacked.path(name) : unpacked.keep(name, build.boot.vmlinux);
     }
-    if (comma == std::string::npos) {
-        kernel.modules = find_modules(path, image.release);
-    } else {
-        kernel.modules = fs::absolute(spec.substr(comma + option.size()));
-        if (!fs::is_directory(kernel.modules)) {
-            throw Error(
-                fmt::format("There is no directory of modules {}.", kernel.modules.string()));
-        }
-    }
-    kernel.config = find_config(path, image.release);
     return kernel;
 }
 
@@ -387,22 +342,23 @@ Kernel KernelStore::add_build(const std::string& name, const std::string& spec) 
                         "and _ in it.",
                         name));
     }
-    const Kernel kernel = resolve_file(spec);
+    const OwnBuild build = find_own_build(spec);
     const FileLock lock = lock_for_fetching({});
     fs::create_directories(named_builds());
+    remove_leftovers(named_builds());
     const ScratchDirectory scratch(named_builds());
     const fs::path result = scratch.path() / "kernel";
     fs::create_directories(result);
-    fs::copy_file(kernel.vmlinux, result / "vmlinux");
-    if (!kernel.config.empty()) {
-        fs::copy_file(kernel.config, result / "config");
+    write_file_atomically(result / "vmlinux", without_sections(build.boot.vmlinux));
+    if (!build.config.empty()) {
+        fs::copy_file(build.config, result / "config");
     }
-    if (!kernel.modules.empty()) {
-        copy_modules(kernel.modules, result / "modules");
+    if (!build.modules.empty()) {
+        copy_modules(build.modules, result / "modules");
     }
     AvailableKernel own;
-    own.release = kernel.release;
-    write_kernel(result, own, kernel.build_id);
+    own.release = build.boot.release;
+    write_kernel(result, own, build.boot.build_id);
     const fs::path place = named_builds() / name;
     fs::remove_all(place);
     fs::rename(result, place);
@@ -436,16 +392,29 @@ std::vector<AvailableKernel> KernelStore::available(const Progress& progress,
 
 void KernelStore::remove(const std::string& release) {
     const FileLock lock = lock_for_fetching({});
-    if (is_build_name(release) && read_any_kernel(named_builds() / release)) {
-        fs::remove_all(named_builds() / release);
-        return;
+    if (is_build_name(release)) {
+        if (const auto build = read_any_kernel(named_builds() / release)) {
+            remove(*build);
+            return;
+        }
     }
-    const auto cached = list();
-    if (std::none_of(cached.begin(), cached.end(),
-                     [&](const Kernel& kernel) { return kernel.release == release; })) {
-        throw Error(fmt::format("There is no kernel {} in {}.", release, kernels().string()));
+    for (const Kernel& kernel : list()) {
+        if (kernel.release == release) {
+            remove(kernel);
+            return;
+        }
     }
-    fs::remove_all(kernels() / release);
+    throw Error(fmt::format("There is no kernel {} in {}.", release, kernels().string()));
+}
+
+void KernelStore::remove(const Kernel& kernel) const {
+    fs::remove_all(kernel.vmlinux.parent_path());
+    std::error_code none;  // no plan yet
+    for (const fs::directory_entry& plan : fs::directory_iterator(root_ / "plans", none)) {
+        if (plan.path().filename().string().starts_with(plan_prefix(kernel))) {
+            fs::remove(plan.path());
+        }
+    }
 }
 
 std::uintmax_t KernelStore::size(const std::string& release) const {
@@ -454,20 +423,15 @@ std::uintmax_t KernelStore::size(const std::string& release) const {
 
 fs::path KernelStore::plan_path(const Kernel& kernel,
                                 const std::vector<std::string>& modules) const {
-    const fs::path directory = root_ / "plans";
-    std::error_code error;
-    fs::create_directories(directory, error);
-    if (error) {
-        throw Error(fmt::format(
-            "Could not make {}: {}. Set SKBTRAIL_CACHE to a directory you can write to.",
-            directory.string(), error.message()));
-    }
-    const std::string name = kernel.build_id.empty() ? kernel.release : kernel.build_id;
-    if (modules.empty()) {
-        return directory / (name + ".plan");
-    }
-    const auto loaded = content_hash(fmt::format("{}", fmt::join(modules, " ")));
-    return directory / fmt::format("{}-{}.plan", name, loaded.substr(0, 12));
+    const std::string name = plan_name(kernel, modules);
+    const KeptFiles plans(root_ / "plans", plans_kept);
+    plans.use(name);
+    return plans.path(name);
+}
+
+void KernelStore::keep_plan(const Kernel& kernel, const std::vector<std::string>& modules,
+                            std::string_view plan) const {
+    KeptFiles(root_ / "plans", plans_kept).keep(plan_name(kernel, modules), plan);
 }
 
 Kernel resolve_kernel(const std::string& spec, const Progress& progress) {

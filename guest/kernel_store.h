@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "guest/cache.h"
@@ -55,9 +56,7 @@ class KernelStore {
     ///   if there is none, the newest that the mirror has;
     /// - an exact release, "6.12.95+deb12-cloud-amd64": likewise;
     /// - the name that add_build() was given;
-    /// - a path (it has a slash) to the user's own bzImage or vmlinux, "PATH" or
-    ///   "PATH,modules=DIR"; without DIR the modules are looked for beside it, then in
-    ///   /lib/modules/RELEASE.
+    /// - a path (it has a slash) to a kernel of the user's own, as find_own_build() takes it.
     /// Throws Error: no such version (and which there are), no network and nothing in the cache, an
     /// image that is none or cannot be booted this way.
     Kernel resolve(const std::string& spec, const Progress& progress = {},
@@ -82,17 +81,22 @@ class KernelStore {
     /// The kept builds, by name.
     std::vector<NamedBuild> builds() const;
 
-    /// Removes one kernel from the cache, by its release or the name of a kept build. Throws Error
-    /// when it is not there.
+    /// Removes one kernel from the cache, and its plans, by its release or the name of a kept
+    /// build. Throws Error when it is not there.
     void remove(const std::string& release);
 
     /// Bytes on disk below the kernel's directory.
     std::uintmax_t size(const std::string& release) const;
 
-    /// Where the collector's prepared lists for this kernel, with these modules, are kept (the file
-    /// need not exist; its directory does). Throws Error when the directory cannot be made.
+    /// Where the collector's prepared lists for this kernel, with these modules, are kept. The file
+    /// need not exist; if it does, it counts as used now.
     std::filesystem::path plan_path(const Kernel& kernel,
                                     const std::vector<std::string>& modules = {}) const;
+
+    /// Keeps a plan there, until nobody has used it for a month. Throws Error when it cannot be
+    /// written.
+    void keep_plan(const Kernel& kernel, const std::vector<std::string>& modules,
+                   std::string_view plan) const;
 
   private:
     std::filesystem::path kernels() const { return root_ / "kernels"; }
@@ -104,6 +108,7 @@ class KernelStore {
                    const std::filesystem::path& scratch, const Progress& progress,
                    std::stop_token stop);
     Kernel resolve_file(const std::string& spec);
+    void remove(const Kernel& kernel) const;
 
     std::filesystem::path root_;
 };

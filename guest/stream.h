@@ -47,6 +47,8 @@ inline constexpr std::string_view waiting = "waiting";
 inline constexpr std::string_view booted = "booted";
 inline constexpr std::string_view modules_loaded = "modules loaded";
 inline constexpr std::string_view step_started = "step started";
+/// The step took too long and is being stopped; "step ended" follows.
+inline constexpr std::string_view step_overdue = "step overdue";
 inline constexpr std::string_view step_ended = "step ended";
 }  // namespace phase
 
@@ -54,7 +56,7 @@ inline constexpr std::string_view step_ended = "step ended";
 struct PhaseMessage {
     std::string name;              ///< one of namespace phase
     std::uint64_t uptime_ms = 0;   ///< of the guest, CLOCK_BOOTTIME
-    std::string step;              ///< of "step started" and "step ended"
+    std::string step;              ///< of what is said of steps
     std::optional<int> status;     ///< of "step ended": exit status, 128 + signal when killed
     bool deadline_passed = false;  ///< of "step ended": killed because it took too long
 

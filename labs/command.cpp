@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "labs/runner/failure.h"
+#include "tracer/chain/text.h"
 
 namespace skbtrail::labs {
 
@@ -73,12 +74,7 @@ ShowOptions show_options(const LookOptions& look) {
 }
 
 std::string printable(const std::string& text) {
-    std::string clean;
-    for (const char character : text) {
-        const auto byte = static_cast<unsigned char>(character);
-        clean += (byte >= 0x20 && byte != 0x7f) || character == '\n' ? character : ' ';
-    }
-    return clean;
+    return chain::printable(text, "\n");
 }
 
 }  // namespace skbtrail::labs

@@ -34,7 +34,11 @@ void print_facts(const guest::Kernel& kernel) {
             "    its configuration is not known: the collector finds out at the first run\n");
         return;
     }
-    for (const auto& fact : tracing_facts(guest::read_file(kernel.config))) {
+    const auto config = guest::read_file(kernel.config);
+    for (const auto& option : missing_for_guest(config)) {
+        fmt::print("    cannot be a guest: {} is not set\n", option);
+    }
+    for (const auto& fact : tracing_facts(config)) {
         fmt::print("    {} {}\n", fact.can ? "can:   " : "cannot:", fact.text);
     }
 }
@@ -83,6 +87,7 @@ int add(const std::string& name, const std::string& path) {
     guest::KernelStore store;
     const auto kernel = store.add_build(name, path);
     fmt::print("{}  {}  {}\n", name, kernel.release, kernel.vmlinux.string());
+    print_facts(kernel);
     return exit_passed;
 }
 
@@ -129,14 +134,14 @@ void add_kernels_command(CLI::App& app, Action& chosen) {
         "them then.\n"
         "\n"
         "Example:\n"
-        "  skbtrail kernels add patched "
-        "./arch/x86/boot/bzImage,modules=./staging/lib/modules/6.12.0");
+        "  skbtrail kernels add patched ~/linux            the tree that it was built in\n"
+        "  skbtrail kernels add mine ./bzImage,modules=./staging/lib/modules/6.12.0");
     auto name = std::make_shared<std::string>();
     auto path = std::make_shared<std::string>();
     adding->add_option("name", *name, "Letters, digits, - and _, the first a letter")
         ->required()
         ->type_name("NAME");
-    adding->add_option("path", *path, "A bzImage or vmlinux[,modules=DIR]")
+    adding->add_option("path", *path, "A kernel's tree, a bzImage or a vmlinux[,modules=DIR]")
         ->required()
         ->type_name("PATH");
     adding->callback(

@@ -235,8 +235,7 @@ void add_run_command(CLI::App& app, Action& chosen) {
         "Examples:\n"
         "  skbtrail run ping-receive                  with the kernel the lab was written for\n"
         "  skbtrail run ping-receive --kernel 6.16    with another of Debian's\n"
-        "  skbtrail run ping-receive --kernel ./arch/x86/boot/bzImage,modules=./staging\n"
-        "                                             with your own build\n"
+        "  skbtrail run ping-receive --kernel ./linux/ with your own: the tree it was built in\n"
         "  skbtrail show skbtrail-results/DIRECTORY   look at what was recorded\n"
         "  skbtrail run --all --kernel 6.1,6.12 --jobs 2 --format junit > results.xml\n"
         "                                             all labs on two kernels, two guests at once\n"
@@ -262,7 +261,8 @@ void add_run_command(CLI::App& app, Action& chosen) {
         ->add_option(
             "-k,--kernel", arguments->kernels,
             "A version (6.12), an exact release, a name that you gave, or the path of your "
-            "own bzImage or vmlinux[,modules=DIR]; several with commas between; by "
+            "own (its tree, a bzImage or a vmlinux[,modules=DIR]; with a slash in it); several "
+            "with commas between; by "
             "default the lab's")
         ->type_name("KERNEL,...");
     command

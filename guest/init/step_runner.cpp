@@ -236,6 +236,16 @@ void StepRunner::handle_deadline() {
     const JobStep& step = *current_.step;
     // The group, for what a shell has started; the second time also what it does not wait for.
     const bool first = current_.signals_sent++ == 0;
+    if (first) {
+        // Before the collector tells how its command ended: that it was stopped is why.
+        drain();
+        tell_exhaustion();
+        PhaseMessage overdue;
+        overdue.name = phase::step_overdue;
+        overdue.step = step.name;
+        overdue.uptime_ms = uptime_ms();
+        link_.send(overdue);
+    }
     ::kill(-current_.process, first ? SIGTERM : SIGKILL);
     current_.deadline = monotonic_ms() + (step.record && first ? recording_grace_ms : grace_ms);
 }

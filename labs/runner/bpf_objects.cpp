@@ -11,6 +11,7 @@
 #include "guest/cache.h"
 #include "guest/content_hash.h"
 #include "guest/error.h"
+#include "guest/kept_files.h"
 #include "guest/process.h"
 #include "labs/runner/failure.h"
 
@@ -80,10 +81,10 @@ std::vector<guest::GuestFile> bpf_objects(const fs::path& folder, const fs::path
         const guest::ScratchDirectory scratch(kept);
         const auto bytes = compiled(entry.path(), scratch.path());
         // By its content: a header that the program includes may have changed, and it has not.
-        const auto object = kept / (guest::content_hash(bytes) + ".o");
-        if (std::error_code error; !fs::exists(object, error)) {
-            guest::write_file_atomically(object, bytes);
-        }
+        const guest::KeptFiles objects(kept, {});
+        const auto object_name = guest::content_hash(bytes) + ".o";
+        const auto object =
+            objects.use(object_name) ? objects.path(object_name) : objects.keep(object_name, bytes);
         files.push_back({object, "/lab/" + name.substr(0, name.size() - 1) + "o", 0644U});
     }
     return files;

@@ -10,23 +10,17 @@
 #include <unistd.h>
 
 #include "labs/runner/failure.h"
+#include "tracer/chain/text.h"
 
 namespace skbtrail::labs {
 namespace {
 
 namespace fs = std::filesystem;
 
-std::string without_control_characters(const std::string& line) {
-    std::string clean;
-    for (const char character : line) {
-        const auto byte = static_cast<unsigned char>(character);
-        if (byte >= 0x20 && byte != 0x7f) {
-            clean += character;
-        } else if (character == '\t') {
-            clean += ' ';
-        }
-    }
-    return clean;
+/// A line of a log, without the carriage return of a console.
+std::string as_read(const std::string& line) {
+    const auto clean = chain::printable(line);
+    return clean.substr(0, clean.find_last_not_of(' ') + 1);
 }
 
 }  // namespace
@@ -91,7 +85,7 @@ std::vector<std::string> last_lines(const fs::path& path, std::size_t lines) {
     stream.seekg(size > window ? size - window : 0);
     std::vector<std::string> kept;
     for (std::string line; std::getline(stream, line);) {
-        auto clean = without_control_characters(line);
+        auto clean = as_read(line);
         if (!clean.empty()) {
             kept.push_back(std::move(clean));
         }

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "labs/runner/failure.h"
+#include "tracer/chain/text.h"
 
 namespace skbtrail::labs {
 namespace {
@@ -33,14 +34,10 @@ std::string member(const nlohmann::json& object, const char* name) {
     return found->is_string() ? found->get<std::string>() : found->dump();
 }
 
-/// A line from the guest may hold anything; a terminal must not act upon it.
+/// A line from the guest may hold anything, of any length.
 std::string printable(std::string_view line) {
-    std::string clean;
-    for (const char character : line.substr(0, 400)) {
-        const auto byte = static_cast<unsigned char>(character);
-        clean += byte >= 0x20 && byte != 0x7f ? character : ' ';
-    }
-    return clean;
+    constexpr std::size_t longest = 400;
+    return chain::printable(line.substr(0, longest));
 }
 
 /// The last line with anything to see in it; of a very long one, the end.
@@ -107,6 +104,11 @@ void GuestProgress::on(const guest::PhaseMessage& message) {
         if (const auto* step = find_step(message.step)) {
             step_started(*step);
         }
+    } else if (message.name == guest::phase::step_overdue) {
+        if (const auto* step = find_step(message.step)) {
+            overdue(*step);
+            next("stopping", step_grace);
+        }
     } else if (message.name == guest::phase::step_ended) {
         if (const auto* step = find_step(message.step)) {
             step_ended(*step, message);
@@ -123,10 +125,14 @@ void GuestProgress::step_started(const LabStep& step) {
     }
 }
 
+void GuestProgress::overdue(const LabStep& step) {
+    fail(fmt::format("the step \"{}\" ({}) did not end within its {} s{}", step.name, step.run,
+                     step.deadline.count(), last_output()));
+}
+
 void GuestProgress::step_ended(const LabStep& step, const guest::PhaseMessage& message) {
     if (message.deadline_passed) {
-        fail(fmt::format("the step \"{}\" ({}) did not end within its {} s{}", step.name, step.run,
-                         step.deadline.count(), last_output()));
+        overdue(step);
     } else if (message.status.value_or(0) != 0) {
         fail(collector_error_.empty()
                  ? fmt::format("the step \"{}\" ({}) ended with status {}{}", step.name, step.run,

@@ -61,6 +61,7 @@ class GuestProgress {
     /// The running phase has failed. The first failure is the one that is told.
     void fail(const std::string& why);
     void step_started(const LabStep& step);
+    void overdue(const LabStep& step);
     void step_ended(const LabStep& step, const guest::PhaseMessage& message);
     const LabStep* find_step(const std::string& name) const;
     bool is_last(const LabStep& step) const { return &step == &lab_.steps.back(); }

@@ -8,6 +8,7 @@
 #include "guest/stream.h"
 #include "labs/runner/evidence.h"
 #include "labs/runner/failure.h"
+#include "labs/runner/guest_messages.h"
 #include "labs/runner/lab_image.h"
 #include "labs/runner/last_resort.h"
 #include "labs/runner/machine.h"
@@ -70,28 +71,28 @@ class Keeper {
         machine_.start(results_.console(), "qemu-configs/domain.xml");
         phases_.start("boot", boot_limit);
         auto& stream = machine_.stream();
-        steering_.watch().add(stream.fd(), [this] { listen(); });
+        GuestMessages messages(stream);
+        steering_.watch().add(stream.fd(), [&] {
+            const bool open = messages.read([this](const auto& said) { take(said); });
+            if (!open && !waiting_) throw CannotRun(ended_early());
+        });
         steering_.wait([this] { return waiting_; });
         steering_.watch().remove(stream.fd());
         phases_.finish("boot");
     }
 
-    void listen() {
-        bool closed = false;
-        decoder_.feed(machine_.stream().read(closed));
-        for (auto message = decoder_.next(); message && *message; message = decoder_.next()) {
-            if (const auto* phase = std::get_if<guest::PhaseMessage>(&**message)) {
-                waiting_ = waiting_ || phase->name == guest::phase::waiting;
-            } else if (const auto* error = std::get_if<guest::ErrorMessage>(&**message)) {
-                throw CannotRun(error->message);
-            }
+    void take(const guest::Message& message) {
+        if (const auto* phase = std::get_if<guest::PhaseMessage>(&message)) {
+            waiting_ = waiting_ || phase->name == guest::phase::waiting;
+        } else if (const auto* error = std::get_if<guest::ErrorMessage>(&message)) {
+            throw CannotRun(error->message);
         }
-        if (closed && !waiting_) {
-            const auto ending = console_ending(results_.console());
-            throw CannotRun(fmt::format("the guest {} before it had booted; its console is in {}",
-                                        ending.empty() ? "ended" : ending,
-                                        results_.console().string()));
-        }
+    }
+
+    std::string ended_early() const {
+        const auto ending = console_ending(results_.console());
+        return fmt::format("the guest {} before it had booted; its console is in {}",
+                           ending.empty() ? "ended" : ending, results_.console().string());
     }
 
     const Lab lab_;
@@ -101,7 +102,6 @@ class Keeper {
     LastResort last_resort_;
     Steering steering_;
     GuestMachine machine_;
-    guest::StreamDecoder decoder_;
     bool waiting_ = false;
 };
 

@@ -12,6 +12,7 @@
 
 #include "labs/runner/data_files.h"
 #include "labs/runner/failure.h"
+#include "labs/runner/kernel_config.h"
 #include "tracer/chain/json_reader.h"
 #include "tracer/chain/suggest.h"
 
@@ -345,13 +346,10 @@ fs::path find_lab(const std::string& name, const std::vector<fs::path>& director
 }
 
 std::vector<std::string> missing_needs(const Lab& lab, std::string_view kernel_config) {
+    const KernelConfig config(kernel_config);
     std::vector<std::string> missing;
-    const std::string text = fmt::format("\n{}\n", kernel_config);
     for (const auto& need : lab.kernel_needs) {
-        if (text.find(fmt::format("\n{}=y\n", need)) == std::string::npos &&
-            text.find(fmt::format("\n{}=m\n", need)) == std::string::npos) {
-            missing.push_back(need);
-        }
+        if (!config.has(need)) missing.push_back(need);
     }
     return missing;
 }

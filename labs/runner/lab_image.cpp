@@ -12,6 +12,7 @@
 #include "labs/runner/failure.h"
 #include "labs/runner/guest_progress.h"
 #include "labs/runner/programs.h"
+#include "labs/runner/tracing_facts.h"
 
 namespace skbtrail::labs {
 namespace {
@@ -54,10 +55,17 @@ fs::path require_program(const std::string& name) {
 }
 
 void require_configuration(const Lab& lab, const guest::Kernel& kernel) {
-    if (lab.kernel_needs.empty() || kernel.config.empty()) {
+    if (kernel.config.empty()) {
         return;
     }
-    const auto missing = missing_needs(lab, guest::read_file(kernel.config));
+    const auto config = guest::read_file(kernel.config);
+    if (const auto options = missing_for_guest(config); !options.empty()) {
+        throw CannotRun(fmt::format(
+            "{} cannot be a guest here: it was built without {}. Set what is missing ({} has the "
+            "configuration that was looked at), and build it again.",
+            kernel.release, fmt::join(options, ", "), kernel.config.string()));
+    }
+    const auto missing = missing_needs(lab, config);
     if (!missing.empty()) {
         throw NotApplicable(fmt::format(
             "the lab {} needs a kernel with {}, which {} was built without. Choose another one "

@@ -327,4 +327,10 @@ fs::path GuestMachine::plan_path() const {
                                     : guest::KernelStore(cache_).plan_path(kernel_, lab_.modules);
 }
 
+void GuestMachine::keep_plan(std::string_view plan) const {
+    if (!kernel_.build_id.empty()) {
+        guest::KernelStore(cache_).keep_plan(kernel_, lab_.modules, plan);
+    }
+}
+
 }  // namespace skbtrail::labs

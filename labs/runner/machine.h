@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "guest/initramfs.h"
 #include "guest/kernel_store.h"
@@ -68,6 +69,8 @@ class GuestMachine {
     std::filesystem::path qemu_log() const;
     /// The collector's lists for this kernel; empty for one without a build id.
     std::filesystem::path plan_path() const;
+    /// Keeps such lists for the next run, if the kernel can be told from others.
+    void keep_plan(std::string_view plan) const;
 
   private:
     struct Found {

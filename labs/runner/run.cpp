@@ -1,17 +1,19 @@
 #include "labs/runner/run.h"
 
+#include <chrono>
 #include <memory>
 #include <system_error>
+#include <thread>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "guest/cache.h"
-#include "guest/stream.h"
 #include "labs/check/check.h"
 #include "labs/runner/aftermath.h"
 #include "labs/runner/data_files.h"
 #include "labs/runner/evidence.h"
+#include "labs/runner/guest_messages.h"
 #include "labs/runner/guest_progress.h"
 #include "labs/runner/lab_image.h"
 #include "labs/runner/last_resort.h"
@@ -27,6 +29,7 @@ namespace {
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
+constexpr auto ending_limit = 3s;
 constexpr auto join_limit = 2min;
 constexpr auto check_limit = 2min;
 
@@ -98,15 +101,13 @@ class Run {
     }
 
     void follow_guest() {
-        guest::StreamDecoder decoder;
-        bool closed = false;
         auto& stream = machine_.stream();
+        GuestMessages messages(stream);
         progress_.started(options_.resume_from.empty() ? "boot" : job_phase);
         steering_.watch().add(stream.fd(), [&] {
-            decoder.feed(stream.read(closed));
-            take_messages(decoder);
-            if (closed && !progress_.results().ended) {
-                progress_.closed(stopped_early(decoder));
+            const bool open = messages.read([this](const auto& said) { progress_.take(said); });
+            if (!open && !progress_.results().ended) {
+                progress_.closed(stopped_early(messages));
             }
         });
         steering_.wait([&] { return progress_.results().ended; });
@@ -114,43 +115,31 @@ class Run {
         steering_.watch().remove(stream.fd());
     }
 
+    /// What the console says of the guest's end. A kernel that powers off resets its devices, and
+    /// with them the stream, before it says so.
+    std::string awaited_ending() const {
+        const auto give_up = std::chrono::steady_clock::now() + ending_limit;
+        auto ending = console_ending(results_->console());
+        while (ending.empty() && std::chrono::steady_clock::now() < give_up) {
+            std::this_thread::sleep_for(100ms);
+            ending = console_ending(results_->console());
+        }
+        return ending;
+    }
+
     /// Why a guest was gone before its last message.
-    std::string stopped_early(const guest::StreamDecoder& decoder) const {
-        if (const auto ending = console_ending(results_->console()); !ending.empty()) {
+    std::string stopped_early(const GuestMessages& messages) const {
+        if (const auto ending = awaited_ending(); !ending.empty()) {
             return fmt::format(
                 "the guest {} before its steps were done: a script of {} did that, or the kernel "
                 "itself",
                 ending, lab_.folder.string());
         }
-        return fmt::format("the guest stopped in the middle ({})",
-                           decoder.finish() ? "without a word" : decoder.finish().error().message);
-    }
-
-    void take_messages(guest::StreamDecoder& decoder) {
-        while (true) {
-            auto message = decoder.next();
-            if (!message) {
-                // A stream that only ended early is told by closed(), with what is known then.
-                if (message.error().kind == guest::StreamError::Kind::ended_early) {
-                    return;
-                }
-                throw CannotRun(fmt::format("the guest's stream cannot be understood: {}",
-                                            message.error().message));
-            }
-            const auto& next = *message;
-            if (!next) {
-                return;
-            }
-            progress_.take(*next);
-        }
+        return fmt::format("the guest stopped in the middle ({})", messages.broken_off());
     }
 
     void keep_plan() {
-        const auto plan = machine_.plan_path();
-        const auto& made = progress_.results().plan;
-        if (!plan.empty() && made) {
-            guest::write_file_atomically(plan, *made);
-        }
+        if (const auto& made = progress_.results().plan) machine_.keep_plan(*made);
     }
 
     void join() {

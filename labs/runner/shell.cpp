@@ -21,6 +21,7 @@
 #include "guest/process.h"
 #include "guest/stream.h"
 #include "labs/runner/failure.h"
+#include "labs/runner/guest_messages.h"
 #include "labs/runner/lab_image.h"
 #include "labs/runner/last_resort.h"
 #include "labs/runner/machine.h"
@@ -85,7 +86,13 @@ class Shell {
         machine_.start(results_->console(), "qemu-configs/domain.xml", socket);
         phases_.start("boot", boot_limit);
         auto& stream = machine_.stream();
-        steering_.watch().add(stream.fd(), [this] { take_messages(); });
+        GuestMessages messages(stream);
+        steering_.watch().add(stream.fd(), [&] {
+            const bool open = messages.read([this](const guest::Message& said) { take(said); });
+            if (!open && !ended_) {
+                throw CannotRun("the guest stopped in the middle, without a word");
+            }
+        });
         steering_.wait([this] {
             say_end_of_input();
             return ended_;
@@ -174,22 +181,8 @@ class Shell {
 
     // --- the guest ------------------------------------------------------------------------------
 
-    void take_messages() {
-        bool closed = false;
-        decoder_.feed(machine_.stream().read(closed));
-        while (true) {
-            auto message = decoder_.next();
-            if (!message) {
-                if (message.error().kind == guest::StreamError::Kind::ended_early) break;
-                throw CannotRun(fmt::format("the guest's stream cannot be understood: {}",
-                                            message.error().message));
-            }
-            if (!*message) break;
-            std::visit([this](const auto& its) { on(its); }, **message);
-        }
-        if (closed && !ended_) {
-            throw CannotRun("the guest stopped in the middle, without a word");
-        }
+    void take(const guest::Message& message) {
+        std::visit([this](const auto& its) { on(its); }, message);
     }
 
     void on(const guest::PhaseMessage& message) {
@@ -293,7 +286,6 @@ class Shell {
     std::unique_ptr<ResultDirectory> results_;
     std::unique_ptr<StreamListener> terminal_;
     GuestMachine machine_;
-    guest::StreamDecoder decoder_;
     std::unique_ptr<RawTerminal> raw_;
     bool begun_ = false;        ///< the shell has said something
     bool reading_ = false;      ///< what the user types is handed on

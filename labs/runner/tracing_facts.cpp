@@ -5,13 +5,10 @@
 
 #include <fmt/format.h>
 
+#include "labs/runner/kernel_config.h"
+
 namespace skbtrail::labs {
 namespace {
-
-bool is_set(std::string_view config, std::string_view option) {
-    const auto line = fmt::format("\n{}=y\n", option);
-    return fmt::format("\n{}\n", config).find(line) != std::string::npos;
-}
 
 struct Ability {
     const char* option;
@@ -32,12 +29,29 @@ constexpr std::array<Ability, 6> abilities = {
      {"CONFIG_FUNCTION_TRACE_ARGS", "arguments of calls (funcgraph-args)",
       "arguments of calls, where they are no sk_buff"}}};
 
+/// Without these a kernel does not get as far as PID 1, or is not heard from there. (PVH, which
+/// QEMU starts it by, is seen in the image itself.)
+constexpr std::array<const char*, 9> guest_needs = {
+    "CONFIG_BLK_DEV_INITRD", "CONFIG_BINFMT_ELF",     "CONFIG_BINFMT_SCRIPT",
+    "CONFIG_PROC_FS",        "CONFIG_SYSFS",          "CONFIG_DEVTMPFS",
+    "CONFIG_VIRTIO_PCI",     "CONFIG_VIRTIO_CONSOLE", "CONFIG_NET"};
+
 }  // namespace
 
+std::vector<std::string> missing_for_guest(std::string_view config) {
+    const KernelConfig known(config);
+    std::vector<std::string> missing;
+    for (const char* need : guest_needs) {
+        if (!known.has(need)) missing.emplace_back(need);
+    }
+    return missing;
+}
+
 std::vector<TracingFact> tracing_facts(std::string_view config) {
+    const KernelConfig known(config);
     std::vector<TracingFact> facts;
     for (const Ability& ability : abilities) {
-        const bool can = is_set(config, ability.option);
+        const bool can = known.is_built_in(ability.option);
         facts.push_back({can, fmt::format("{}: {} is {}", can ? ability.can : ability.cannot,
                                           ability.option, can ? "set" : "not set")});
     }

@@ -75,19 +75,23 @@ TEST_CASE("a script that switches its guest off is told as such") {
 }
 
 TEST_CASE("a script that floods its output, fills its disk and hangs is ended, and all is told") {
+    // The recorded step ends together with the collector.
+    const std::size_t step = GENERATE(0U, 1U);
+    const std::string name = step == 0 ? "prepare" : "run";
+    CAPTURE(name);
     const Scratch scratch;
     const BrokenLab lab(scratch);
-    lab.write("prepare.sh",
+    lab.write(name + ".sh",
               "head -c 3000000 /dev/zero | tr '\\0' y\n"
               "mount -o remount,size=4m /tmp\n"
               "dd if=/dev/zero of=/tmp/all bs=1M\n"
               "trap '' TERM\n"
               "while :; do sleep 1; done\n");
-    lab.change([](nlohmann::json& document) { document["steps"][0]["deadline_s"] = 5; });
+    lab.change([step](nlohmann::json& document) { document["steps"][step]["deadline_s"] = 5; });
     const auto outcome = lab.run();
     INFO(outcome.output);
     CHECK(outcome.status == 2);
-    CHECK_THAT(outcome.output, ContainsSubstring("\"prepare\" (prepare.sh) did not end within") &&
+    CHECK_THAT(outcome.output, ContainsSubstring("(" + name + ".sh) did not end within") &&
                                    ContainsSubstring("truncated after") &&
                                    ContainsSubstring("The file system /tmp of the guest") &&
                                    ContainsSubstring("is full"));
@@ -158,8 +162,9 @@ TEST_CASE("Ctrl-C ends a run in any phase, cleanly") {
     check_nothing_left(scratch);
 }
 
-TEST_CASE("SIGKILL of skbtrail leaves no guest, no NIC and no directory") {
-    const std::string after = GENERATE("kernel", "boot");
+TEST_CASE("SIGKILL of skbtrail in any phase leaves no guest, no NIC and no directory") {
+    const std::string after =
+        GENERATE("kernel", "nic", "start", "boot", "prepare", "collector attached", "exercise");
     CAPTURE(after);
     const Scratch scratch;
     Program program(scratch, run_lab(scratch));

@@ -13,4 +13,20 @@ std::vector<std::string_view> split_lines(std::string_view text) {
     return lines;
 }
 
+std::string printable(std::string_view text, std::string_view kept) {
+    std::string clean(text);
+    unsigned char before = 0;
+    for (char& character : clean) {
+        const auto byte = static_cast<unsigned char>(character);
+        const bool control = byte < 0x20 || byte == 0x7f;
+        const bool unicode_control = before == 0xc2 && byte >= 0x80 && byte < 0xa0;
+        if (unicode_control) *(&character - 1) = ' ';
+        if ((control && kept.find(character) == std::string_view::npos) || unicode_control) {
+            character = ' ';
+        }
+        before = byte;
+    }
+    return clean;
+}
+
 }  // namespace skbtrail::chain

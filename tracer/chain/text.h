@@ -4,6 +4,7 @@
 #include <charconv>
 #include <concepts>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <system_error>
 #include <vector>
@@ -22,5 +23,10 @@ std::optional<Number> whole_number(std::string_view text) {
 
 /// The lines of `text`, without their ends; views into `text`.
 std::vector<std::string_view> split_lines(std::string_view text);
+
+/// `text`, with a space for everything that a terminal would act upon: control characters, those of
+/// Unicode (U+0080 to U+009F in UTF-8) among them. What guests, processes and recordings say is
+/// theirs to choose. `kept` names characters that may stay, such as "\n".
+std::string printable(std::string_view text, std::string_view kept = {});
 
 }  // namespace skbtrail::chain

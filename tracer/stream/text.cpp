@@ -1,23 +1,15 @@
 #include "tracer/stream/text.h"
 
-#include <algorithm>
 #include <iterator>
 
 #include <fmt/format.h>
 
 #include "tracer/chain/recording_json.h"
+#include "tracer/chain/text.h"
 
 namespace skbtrail::tracer {
 
 namespace {
-
-/// What a process is called is its own choice: no control characters on somebody's terminal.
-std::string printable(std::string text) {
-    std::replace_if(
-        text.begin(), text.end(),
-        [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, '?');
-    return text;
-}
 
 std::string duration(chain::Nanoseconds time) {
     return fmt::format("{}.{:03} us", time / 1000, time % 1000);
@@ -49,7 +41,7 @@ std::string text_of(const chain::Fate& fate) {
     if (!fate.reason.empty()) text += " (" + fate.reason + ")";
     if (fate.into) text += fmt::format(" into #{}", *fate.into);
     if (fate.socket != 0) text += fmt::format(" to socket {}", fate.socket);
-    if (fate.pid) text += fmt::format(", read by {}[{}]", printable(fate.comm), *fate.pid);
+    if (fate.pid) text += fmt::format(", read by {}[{}]", chain::printable(fate.comm), *fate.pid);
     if (!fate.function.empty()) text += fmt::format(", in {}", fate.function);
     return text;
 }
@@ -57,8 +49,9 @@ std::string text_of(const chain::Fate& fate) {
 }  // namespace
 
 std::string text_of(const chain::Chain& chain) {
-    auto text = fmt::format("{} cpu {} {} {}[{}]", clock_time(chain.root.start), chain.cpu,
-                            chain::context_name(chain.context), printable(chain.comm), chain.pid);
+    auto text =
+        fmt::format("{} cpu {} {} {}[{}]", clock_time(chain.root.start), chain.cpu,
+                    chain::context_name(chain.context), chain::printable(chain.comm), chain.pid);
     if (chain.nested_in) text += fmt::format(" within {}", chain.nested_in->function);
     text += '\n';
     add_call(chain.root, 0, text);

@@ -28,7 +28,7 @@ TEST_CASE("without a panic the console's end is shown, harmless to a terminal") 
     }
     const auto lines = console_evidence(temporary.write("console.log", text));
     CHECK(lines.size() == 15);
-    CHECK(lines.back() == "[2Jline 99");
+    CHECK(lines.back() == " [2Jline 99");
     CHECK(console_evidence(temporary / "absent").empty());
 }
 

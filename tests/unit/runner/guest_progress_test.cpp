@@ -185,6 +185,23 @@ TEST_CASE("a step that is killed at its deadline says so") {
                       ContainsSubstring("did not end within its 20 s"));
 }
 
+TEST_CASE(
+    "a recorded step that is stopped at its deadline is told as such, not by how it ended then") {
+    Story story;
+    story.boot();
+    story.prepare();
+    story.record();
+    story.say({phase("step overdue", "exercise"),
+               collector({{"event", "command ended"}, {"status", 143}}),
+               phase("step ended", "exercise", 143, true),
+               FileMessage{"recording.json", "exercise", "{}"}});
+    CHECK(story.progress.results().recording == "{}");
+    CHECK_THROWS_WITH(story.progress.take(EndMessage{1}),
+                      ContainsSubstring("\"exercise\"") &&
+                          ContainsSubstring("did not end within its") && !ContainsSubstring("143"));
+    CHECK(story.phases.failure()->phase == "exercise");
+}
+
 TEST_CASE("a collector that cannot record is told in its words, in its phase") {
     Story story;
     story.boot();
