@@ -3,8 +3,7 @@
 #include <catch2/matchers/catch_matchers_string.hpp>
 
 #include "labs/check/check.h"
-#include "labs/check/expectation_json.h"
-#include "tests/unit/recording_builder.h"
+#include "tests/unit/check/verdicts.h"
 
 using namespace skbtrail;
 using Catch::Matchers::ContainsSubstring;
@@ -13,12 +12,6 @@ using labs::Outcome;
 using test::call;
 
 namespace {
-
-labs::Expectation parse(const std::string& members) {
-    return labs::parse_expectation(
-        R"({"format":"skbtrail-expectation","version":1,"chains":[{"name":"c","root":"root",)" +
-        members + "}]}");
-}
 
 /// One chain, on `cpu`, with a packet in `queue`.
 chain::Recording record(unsigned cpu, std::uint16_t queue) {
@@ -35,7 +28,8 @@ chain::Recording record(unsigned cpu, std::uint16_t queue) {
 }  // namespace
 
 TEST_CASE("a chain may have to begin on one processor") {
-    const auto expectation = parse(R"("packet":{"icmp.type":"echo-reply"},"cpu":1,"calls":["a"])");
+    const auto expectation =
+        test::expect(R"("packet":{"icmp.type":"echo-reply"},"cpu":1,"calls":["a"])");
     CHECK(labs::check(record(1, 0), expectation).outcome == Outcome::passed);
 
     const auto verdict = labs::check(record(3, 0), expectation);
@@ -46,14 +40,14 @@ TEST_CASE("a chain may have to begin on one processor") {
     CHECK_THAT(divergence.explanation, ContainsSubstring("it came on cpu3 only"));
 
     // Another packet's chain is not the one that was looked for.
-    const auto none = parse(R"("packet":{"icmp.type":"echo-reply"},"cpu":1,"calls":["b"])");
+    const auto none = test::expect(R"("packet":{"icmp.type":"echo-reply"},"cpu":1,"calls":["b"])");
     CHECK(labs::check(record(1, 0), none).chains.at(0).divergence->cause == Cause::not_called);
-    CHECK_THROWS_WITH(parse(R"("cpu":-1)"), ContainsSubstring("/chains/0/cpu"));
-    CHECK_THROWS_WITH(parse(R"("cpu":"1")"), ContainsSubstring("/chains/0/cpu"));
+    CHECK_THROWS_WITH(test::expect(R"("cpu":-1)"), ContainsSubstring("/chains/0/cpu"));
+    CHECK_THROWS_WITH(test::expect(R"("cpu":"1")"), ContainsSubstring("/chains/0/cpu"));
 }
 
 TEST_CASE("an sk_buff has a queue") {
-    const auto expectation = parse(
+    const auto expectation = test::expect(
         R"("packet":{"icmp.type":"echo-reply"},"bind":"p",
            "calls":[{"call":"a","packet":"p","skb":{"queue":2}}])");
     CHECK(labs::check(record(0, 2), expectation).outcome == Outcome::passed);
@@ -73,8 +67,9 @@ TEST_CASE("a call that is deep below, with another sk_buff than expected, is tol
     const auto told = [&recording](const char* skb, const char* packet) {
         const auto verdict = labs::check(
             recording,
-            parse(std::string(R"("packet":{"icmp.type":")") + packet +
-                  R"("},"bind":"p","calls":[{"somewhere":{"call":"a","packet":"p")" + skb + "}}]"));
+            test::expect(std::string(R"("packet":{"icmp.type":")") + packet +
+                         R"("},"bind":"p","calls":[{"somewhere":{"call":"a","packet":"p")" + skb +
+                         "}}]"));
         CHECK(verdict.outcome == Outcome::diverged);
         return verdict.chains.at(0).divergence.value();
     };
