@@ -92,7 +92,8 @@ class Header {
 PhaseMessage read_phase(Header& header) {
     PhaseMessage message;
     message.name = header.text("name");
-    const bool of_step = message.name == phase::step_started || message.name == phase::step_ended;
+    const bool of_step = message.name == phase::step_started ||
+                         message.name == phase::step_overdue || message.name == phase::step_ended;
     if (!of_step && message.name != phase::waiting && message.name != phase::booted &&
         message.name != phase::modules_loaded) {
         header.refuse("name", "the name of a phase");

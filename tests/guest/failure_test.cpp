@@ -121,7 +121,7 @@ TEST_CASE(
     CHECK(outcome.status == 2);
     CHECK_THAT(outcome.output, ContainsSubstring("run again (2 of 3)") &&
                                    ContainsSubstring("run again (3 of 3)") &&
-                                   ContainsSubstring("probe_missed"));
+                                   ContainsSubstring("call_without_event"));
     check_nothing_left(scratch);
 }
 

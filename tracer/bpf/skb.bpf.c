@@ -90,6 +90,7 @@ struct call {
     __u32 tid;
     __u32 cookie;
     __u64 first;   /* the sk_buff that the cookie names first, where it names one */
+    __u64 number;  /* as_number()'s */
     __u32 flags;   /* SKBTRAIL_EVENT_WANTED */
     __u32 emitted; /* the filter let an event pass, whether or not there was room for it */
     __u32 told;    /* events that there was room for */
@@ -111,6 +112,18 @@ static __always_inline void submit(void* event, const struct call* call, __u64 b
     }
     own->unannounced = 0;
     bpf_ringbuf_submit(event, BPF_RB_FORCE_WAKEUP);
+}
+
+/*
+ * A pointer that one can reckon with: what was loaded through bpf_rdonly_cast stays a pointer for
+ * the verifier (on 7.3 one to memory, on 6.12 only one to a type) until it was in memory that is
+ * not the stack. `call` is a global function's argument.
+ */
+static __always_inline __u64 as_number(struct call* call, const void* pointer) {
+    volatile __u64* memory = &call->number;
+
+    *memory = (__u64)pointer;
+    return *memory;
 }
 
 static __always_inline __u64* copied_of(__u64 head) {
@@ -344,7 +357,7 @@ static __always_inline int is_unset(const struct call* call, __u32 place) {
 }
 
 /* What an event says of its sk_buff. */
-static __always_inline void complete(struct skbtrail_event* event, const struct call* call,
+static __always_inline void complete(struct skbtrail_event* event, struct call* call,
                                      const struct sk_buff* skb, __u64 address, __u32 place) {
     __u64 head;
 
@@ -359,15 +372,16 @@ static __always_inline void complete(struct skbtrail_event* event, const struct 
     }
     describe(event, skb, call->cookie);
     if (event->flags & SKBTRAIL_EVENT_LAST) {
-        forget_copied(event->head);
-        forget_verdict(event->head);
+        head = as_number(call, skb->head);
+        forget_copied(head);
+        forget_verdict(head);
     }
 }
 
 /* Are headers to be copied now? Not if the packet's were copied before. */
-static __always_inline int to_copy(const struct call* call, const struct sk_buff* skb, __u32 place,
+static __always_inline int to_copy(struct call* call, const struct sk_buff* skb, __u32 place,
                                    struct source* source) {
-    __u64 head = (__u64)skb->head;
+    __u64 head = as_number(call, skb->head);
     __u64 before;
 
     if (call->cookie & SKBTRAIL_COOKIE_HEADERS_OPEN) return 0;
@@ -415,7 +429,7 @@ static __always_inline int passes_filter(struct call* call, const struct sk_buff
 static __always_inline int emit_long(struct call* call, const struct sk_buff* skb, __u64 address,
                                      __u32 place, const struct source* source) {
     struct skbtrail_long_event* event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
-    __u64 head = (__u64)skb->head;
+    __u64 head = as_number(call, skb->head);
     __u64 when = call->cookie & SKBTRAIL_COOKIE_HEADERS_DONE ? COPIED_DONE : COPIED_EARLY;
     __u32 size;
 

@@ -205,7 +205,7 @@ TEST_CASE("text for a person: the tree, the packet and its fate, and no control 
     chain.root.duration = 12'345;
     chain.root.calls.push_back(inner);
     CHECK(tracer::text_of(chain) ==
-          "1.500000 cpu 0 task a?[2Jb[12]\n"
+          "1.500000 cpu 0 task a [2Jb[12]\n"
           "     12.345 us  __napi_poll\n"
           "             ?    virtnet_poll [virtio_net] #3 len 84\n");
     chain::Packet packet;
