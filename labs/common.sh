@@ -58,3 +58,20 @@ tcp_socket() {
     esac
     grep -q "^ *[0-9]*: [0-9A-F]*:$(printf %04X "$1") [0-9A-F]*:[0-9A-F]* $state" /proc/net/tcp
 }
+
+# udp_reader: reads what arrives at 10.0.2.15, UDP port 6000, into /tmp/read, from the time when
+# this returns. Its process is $reader.
+udp_reader() {
+    nc.openbsd -4 -u -l -k 10.0.2.15 6000 > /tmp/read &
+    reader=$!
+    wait_for "the reader's socket" grep -q ":1770 " /proc/net/udp
+}
+
+# ask_wire: for what comes next, of a wire whose script waits for that.
+ask_wire() { echo "next" | nc.openbsd -4 -u -q 0 -p 5000 10.0.2.2 7000; }
+
+# next WORD: asks the wire, and waits until the reader has read WORD.
+next() {
+    ask_wire
+    wait_for "the datagram \"$1\"" grep -q "$1" /tmp/read
+}

@@ -3,10 +3,7 @@
 # card gets one pair of queues, two again, and the second processor is sent to the first one's queue.
 . /labs/common.sh
 
-nc.openbsd -4 -u -l -k 10.0.2.15 6000 > /tmp/read &
-reader=$!
-udp_bound() { grep -q ":1770 " /proc/net/udp; }
-wait_for "the reader's socket" udp_bound
+udp_reader
 
 # ask MASK PORT: from a processor (1: the first, 2: the second) and a port, until the answer came.
 ask() { echo "question" | taskset "$1" nc.openbsd -4 -u -W 1 -p "$2" 10.0.2.2 7000; }

@@ -2,10 +2,7 @@
 # The exercise: the wire (wire.json) sends a datagram, another one, twelve and a hundred.
 . /labs/common.sh
 
-nc.openbsd -4 -u -l -k 10.0.2.15 6000 > /tmp/read &
-reader=$!
-udp_bound() { grep -q ":1770 " /proc/net/udp; }
-wait_for "the reader's socket" udp_bound
+udp_reader
 came() { [ $(( $(counter Udp InDatagrams) + $(counter Udp RcvbufErrors) )) -ge "$1" ]; }
 # ask NUMBER: something that the wire sees, and answers with what it has next; then so many
 # datagrams have come. Nothing is sent before the guest is done with what came before.

@@ -3,10 +3,7 @@
 # drops, one through, and one for a port that a rule rewrites.
 . /labs/common.sh
 
-nc.openbsd -4 -u -l -k 10.0.2.15 6000 > /tmp/read &
-reader=$!
-udp_bound() { grep -q ":1770 " /proc/net/udp; }
-wait_for "the reader's socket" udp_bound
+udp_reader
 (echo "out"; sleep 60) | nc.openbsd -4 -u -p 5000 10.0.2.2 7000 > /tmp/answer &
 sender=$!
 has_rewritten() { grep -q rewritten /tmp/read; }

@@ -3,16 +3,7 @@
 # datagram of its own; in between the guest changes who gets it, and how.
 . /labs/common.sh
 
-nc.openbsd -4 -u -l -k 10.0.2.15 6000 > /tmp/read &
-reader=$!
-udp_bound() { grep -q ":1770 " /proc/net/udp; }
-wait_for "the reader's socket" udp_bound
-
-# next WORD: asks the wire for what comes next, and waits until the reader has read WORD.
-next() {
-    echo "next" | nc.openbsd -4 -u -q 0 -p 5000 10.0.2.2 7000
-    wait_for "the datagram \"$1\"" grep -q "$1" /tmp/read
-}
+udp_reader
 
 next "list"
 dropped() { [ "$(cat /sys/class/net/eth0/statistics/rx_dropped)" -ge 1 ]; }

@@ -3,25 +3,22 @@
 # several sizes, each when it is asked to.
 . /labs/common.sh
 
-nc.openbsd -4 -u -l -k 10.0.2.15 6000 > /tmp/read &
-reader=$!
-udp_bound() { grep -q ":1770 " /proc/net/udp; }
-wait_for "the reader's socket" udp_bound
+udp_reader
 has_bytes() { [ "$(wc -c < /tmp/read)" -ge "$1" ]; }
 
-# next BYTES: asks the wire for what comes next, and waits until so much was read in all.
-next() {
-    echo "next" | nc.openbsd -4 -u -q 0 -p 5000 10.0.2.2 7000
+# next_bytes NUMBER: asks the wire for what comes next, and waits until so much was read in all.
+next_bytes() {
+    ask_wire
     wait_for "$1 bytes" has_bytes "$1"
     echo "$(wc -c < /tmp/read) bytes read"
 }
 
-next 80
-next 1080
-next 5080
+next_bytes 80
+next_bytes 1080
+next_bytes 5080
 # The forty come in one poll; each goes up by itself, so that none is the last one of a long list.
 echo 1 > /proc/sys/net/core/gro_normal_batch
-next 8280
+next_bytes 8280
 
 (echo "in two pieces"; sleep 60) | nc.openbsd -4 -p 5001 10.0.2.2 80 > /tmp/answer &
 client=$!
