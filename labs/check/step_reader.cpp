@@ -153,13 +153,23 @@ std::vector<Step> StepReader::use_fragment(const JsonValue& value) const {
         anything.place = place(value);
         inner.calls.push_back(std::move(anything));
     }
+    Step group;
+    object.optional("optional", group.optional);
+    const auto when = object.find("when");
+    if (when) group.when = read_conditions(*when);
     object.finish();
     if (std::find(inside_.begin(), inside_.end(), inner.name) != inside_.end()) {
         use.fail(fmt::format("the fragment \"{}\" uses itself", inner.name));
     }
     const auto found = fragments_.find(inner.name, use);
     inner.origin = found.origin;
-    return StepReader(*this, std::move(inner)).read_steps(found.steps);
+    std::vector<Step> steps = StepReader(*this, std::move(inner)).read_steps(found.steps);
+    if (!when && !group.optional) return steps;
+    // All of them, or none: a choice of one.
+    group.kind = Step::Kind::any_of;
+    group.place = place(value);
+    group.alternatives.push_back(std::move(steps));
+    return {std::move(group)};
 }
 
 std::string StepReader::read_binding(const JsonValue& value) const {

@@ -15,6 +15,7 @@ using Catch::Matchers::Equals;
 using labs::Cause;
 using labs::Outcome;
 using test::call;
+using test::CallBuilder;
 using test::expect;
 using test::parse_members;
 using test::path_text;
@@ -118,6 +119,25 @@ TEST_CASE("conditions decide what is expected") {
                            : c.outcome == Outcome::skipped ? Outcome::passed
                                                            : Outcome::not_judgeable;
     CHECK(labs::outcome_name(step.outcome) == labs::outcome_name(wanted));
+}
+
+TEST_CASE("a fragment is optional, or expected under a condition, as a whole") {
+    const std::string fragment = R"("fragments":{"two":["a","b"]},)";
+    const auto outcome = [&](const std::string& more, std::vector<CallBuilder> below) {
+        const auto expectation = expect(R"("calls":[{"use":"two",)" + more + R"(},"c"])", fragment);
+        return labs::check(record(std::move(below)), expectation).outcome;
+    };
+    const std::string optional = R"("optional":true)";
+    CHECK(outcome(optional, {call("a"), call("b"), call("c")}) == Outcome::passed);
+    CHECK(outcome(optional, {call("c")}) == Outcome::passed);
+    CHECK(outcome(optional, {call("a"), call("c")}) == Outcome::diverged);
+
+    const std::string later = R"("when":{"kernel":">=99.0"})";
+    CHECK(outcome(later, {call("c")}) == Outcome::passed);
+    CHECK(outcome(later, {call("a"), call("b"), call("c")}) == Outcome::diverged);
+    const std::string always = R"("when":{"kernel":">=1.0"})";
+    CHECK(outcome(always, {call("a"), call("b"), call("c")}) == Outcome::passed);
+    CHECK(outcome(always, {call("c")}) == Outcome::diverged);
 }
 
 TEST_CASE("features that were not recorded are not known") {
