@@ -1,5 +1,6 @@
 #include "tests/bench/precedence.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
@@ -7,6 +8,7 @@
 #include <string>
 #include <system_error>
 #include <thread>
+#include <utility>
 
 #include <fmt/format.h>
 #include <sched.h>
@@ -26,6 +28,16 @@ std::string name_of(const std::filesystem::path& thread) {
     std::string name;
     std::ifstream(thread / "comm") >> name;
     return name;
+}
+
+std::vector<std::pair<pid_t, std::string>> threads_of(pid_t process) {
+    std::vector<std::pair<pid_t, std::string>> threads;
+    std::error_code gone;
+    for (const auto& entry :
+         std::filesystem::directory_iterator(fmt::format("/proc/{}/task", process), gone)) {
+        threads.emplace_back(std::stoi(entry.path().filename().string()), name_of(entry.path()));
+    }
+    return threads;
 }
 
 /// The threads that poll: testpmd's forwarding threads, and the NIC's only one that does.
@@ -63,21 +75,24 @@ Precedence::Precedence(bool wanted, const std::vector<pid_t>& processes,
             throw std::runtime_error(fmt::format("--realtime: not permitted here: {}", reason));
         }
     };
-    require(schedule(0, SCHED_FIFO, measuring));
-    threads_.push_back(0);
+    // Who is there is found out before anybody precedes: what somebody of ordinary priority holds
+    // in the kernel while it stands still, we would wait for, and the processes' time would run.
+    std::vector<std::pair<int, pid_t>> all;
     for (const pid_t process : processes) {
         require(limit(process, at_most));
-        std::error_code gone;
-        for (const auto& entry :
-             std::filesystem::directory_iterator(fmt::format("/proc/{}/task", process), gone)) {
-            const pid_t thread = std::stoi(entry.path().filename().string());
-            const std::string name = name_of(entry.path());
-            if (gives_way(name)) {
-                continue;
+        for (const auto& [thread, name] : threads_of(process)) {
+            if (!gives_way(name)) {
+                all.emplace_back(works(name) ? working : answering, thread);
             }
-            require(schedule(thread, SCHED_FIFO, works(name) ? working : answering));
-            threads_.push_back(thread);
         }
+    }
+    require(schedule(0, SCHED_FIFO, measuring));
+    threads_.push_back(0);
+    // Those that never pause come last.
+    std::sort(all.rbegin(), all.rend());
+    for (const auto& [priority, thread] : all) {
+        require(schedule(thread, SCHED_FIFO, priority));
+        threads_.push_back(thread);
     }
 }
 
