@@ -78,10 +78,6 @@ std::size_t FaultyWire::held() const noexcept {
     return to_guest_.held() + from_guest_.held();
 }
 
-FaultyWire::Copy FaultyWire::copy_of(const Frame& frame) {
-    return {{frame.bytes.begin(), frame.bytes.end()}, frame.offload, frame.queue_pair};
-}
-
 void FaultyWire::meet(Way& way, bool to_guest, Frame frame) {
     bool twice = false;
     std::optional<std::chrono::nanoseconds> late;
@@ -152,10 +148,10 @@ void FaultyWire::meet(Way& way, bool to_guest, Frame frame) {
             }
             pass(way, frame);
         } else if (late) {
-            way.delayed.emplace(Clock::now() + *late, copy_of(frame));
+            way.delayed.emplace(Clock::now() + *late, FrameCopy(frame));
         } else if (reorder != nullptr) {
             way.overtaken.push_back(
-                {copy_of(frame), reorder->spec().number, Clock::now() + reorder->spec().time});
+                {FrameCopy(frame), reorder->spec().number, Clock::now() + reorder->spec().time});
         } else {
             pass(way, frame);
         }
@@ -168,7 +164,7 @@ void FaultyWire::meet(Way& way, bool to_guest, Frame frame) {
 void FaultyWire::pass(Way& way, const Frame& frame) {
     way.out(frame);
     // Out of the list first: what goes out may come back here, reflected.
-    std::vector<Copy> follow;
+    std::vector<FrameCopy> follow;
     std::erase_if(way.overtaken, [&](Overtaken& one) {
         if (--one.more > 0) {
             return false;
@@ -176,15 +172,15 @@ void FaultyWire::pass(Way& way, const Frame& frame) {
         follow.push_back(std::move(one.copy));
         return true;
     });
-    for (Copy& copy : follow) {
-        way.out(copy.frame());
+    for (FrameCopy& copy : follow) {
+        way.out(copy.last_frame());
     }
 }
 
 void FaultyWire::release_due() {
     const auto now = Clock::now();
     for (Way* const way : {&to_guest_, &from_guest_}) {
-        std::vector<Copy> due;
+        std::vector<FrameCopy> due;
         while (!way->delayed.empty() && way->delayed.begin()->first <= now) {
             due.push_back(std::move(way->delayed.begin()->second));
             way->delayed.erase(way->delayed.begin());
@@ -196,8 +192,8 @@ void FaultyWire::release_due() {
             due.push_back(std::move(one.copy));
             return true;
         });
-        for (Copy& copy : due) {
-            way->out(copy.frame());
+        for (FrameCopy& copy : due) {
+            way->out(copy.last_frame());
         }
     }
     arm();

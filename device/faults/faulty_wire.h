@@ -13,6 +13,7 @@
 #include "device/event_loop.h"
 #include "device/faults/fault.h"
 #include "device/wire/delivery_queue.h"
+#include "device/wire/frame_copy.h"
 #include "device/wire/precise_timer.h"
 #include "device/wire/wire.h"
 
@@ -62,29 +63,22 @@ class FaultyWire final : public Wire {
   private:
     using Clock = EventLoop::Clock;
 
-    struct Copy {
-        std::vector<std::byte> bytes;
-        FrameOffload offload;
-        unsigned queue_pair;
-        Frame frame() { return Frame{bytes, offload, queue_pair, bytes}; }
-    };
     /// Waits until so many frames have overtaken it.
     struct Overtaken {
-        Copy copy;
+        FrameCopy copy;
         unsigned more;
         Clock::time_point latest;
     };
     /// One way through the wire.
     struct Way {
         std::function<void(const Frame&)> out;
-        std::multimap<Clock::time_point, Copy> delayed;
+        std::multimap<Clock::time_point, FrameCopy> delayed;
         std::vector<Overtaken> overtaken;
         std::vector<std::byte> changed;  ///< a frame with a wrong byte
 
         std::size_t held() const noexcept { return delayed.size() + overtaken.size(); }
     };
 
-    static Copy copy_of(const Frame& frame);
     Delivery deliver(const Frame& frame);
     /// A frame meets the faults.
     void meet(Way& way, bool to_guest, Frame frame);

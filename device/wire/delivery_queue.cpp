@@ -28,8 +28,8 @@ void DeliveryQueue::drain() {
     for (auto& [pair, line] : starved_) {
         while (!line.frames.empty()) {
             // Taken out first: Deliver may push to this queue, or clear it.
-            Kept kept = take_first(line);
-            if (!try_deliver(Frame{kept.bytes, kept.offload, kept.queue_pair})) {
+            FrameCopy kept = take_first(line);
+            if (!try_deliver(kept.frame())) {
                 put_first(line, std::move(kept));
                 break;
             }
@@ -73,8 +73,8 @@ void DeliveryQueue::place(const Frame& frame) {
 
 void DeliveryQueue::place_pushed() {
     while (!pushed_.frames.empty()) {
-        const Kept kept = take_first(pushed_);
-        place(Frame{kept.bytes, kept.offload, kept.queue_pair});
+        const FrameCopy kept = take_first(pushed_);
+        place(kept.frame());
     }
 }
 
@@ -83,21 +83,20 @@ void DeliveryQueue::keep(Line& line, const Frame& frame) {
         ++counters_.dropped;
         return;
     }
-    line.frames.push_back(
-        {{frame.bytes.begin(), frame.bytes.end()}, frame.offload, frame.queue_pair});
+    line.frames.emplace_back(frame);
     line.bytes += frame.bytes.size();
     ++waiting_;
 }
 
-DeliveryQueue::Kept DeliveryQueue::take_first(Line& line) {
-    Kept kept = std::move(line.frames.front());
+FrameCopy DeliveryQueue::take_first(Line& line) {
+    FrameCopy kept = std::move(line.frames.front());
     line.frames.pop_front();
     line.bytes -= kept.bytes.size();
     --waiting_;
     return kept;
 }
 
-void DeliveryQueue::put_first(Line& line, Kept kept) {
+void DeliveryQueue::put_first(Line& line, FrameCopy kept) {
     line.bytes += kept.bytes.size();
     ++waiting_;
     line.frames.push_front(std::move(kept));

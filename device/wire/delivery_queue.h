@@ -4,8 +4,8 @@
 #include <cstddef>
 #include <deque>
 #include <map>
-#include <vector>
 
+#include "device/wire/frame_copy.h"
 #include "device/wire/wire.h"
 
 namespace skbtrail::device {
@@ -41,15 +41,9 @@ class DeliveryQueue {
     std::size_t waiting() const { return waiting_; }
 
   private:
-    struct Kept {
-        std::vector<std::byte> bytes;
-        FrameOffload offload;
-        unsigned queue_pair;
-    };
-
     /// Frames in the order in which they came.
     struct Line {
-        std::deque<Kept> frames;
+        std::deque<FrameCopy> frames;
         std::size_t bytes = 0;
     };
 
@@ -59,8 +53,8 @@ class DeliveryQueue {
     /// What was pushed from inside Deliver.
     void place_pushed();
     void keep(Line& line, const Frame& frame);
-    Kept take_first(Line& line);
-    void put_first(Line& line, Kept kept);
+    FrameCopy take_first(Line& line);
+    void put_first(Line& line, FrameCopy kept);
 
     Limits limits_;
     Wire::Deliver deliver_;
