@@ -135,4 +135,8 @@ std::string read_file(const fs::path& path) {
     return std::move(text).str();
 }
 
+fs::path if_there(const fs::path& path) {
+    return fs::exists(path) ? path : fs::path();
+}
+
 }  // namespace skbtrail::guest

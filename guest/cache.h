@@ -63,4 +63,7 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view b
 /// Reads a whole file. Throws Error.
 std::string read_file(const std::filesystem::path& path);
 
+/// `path`, or an empty one when nothing is there.
+std::filesystem::path if_there(const std::filesystem::path& path);
+
 }  // namespace skbtrail::guest

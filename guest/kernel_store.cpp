@@ -54,10 +54,6 @@ std::uintmax_t size_below(const fs::path& directory) {
     return bytes;
 }
 
-fs::path if_there(fs::path path) {
-    return fs::exists(path) ? path : fs::path();
-}
-
 /// The kernel in `directory`, whatever the directory is called, if one was completed there by a
 /// version of skbtrail that this one understands.
 std::optional<Kernel> read_any_kernel(const fs::path& directory) {

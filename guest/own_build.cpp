@@ -17,10 +17,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-fs::path if_there(fs::path path) {
-    return fs::exists(path) ? path : fs::path();
-}
-
 /// The one kernel that `make install` left in a tree: boot/vmlinuz-RELEASE.
 fs::path installed_image(const fs::path& tree) {
     std::vector<fs::path> found;
