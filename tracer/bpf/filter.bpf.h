@@ -15,6 +15,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "event.h"
+#include "headers.bpf.h"
 #include "kernel_types.h"
 
 /* Set before the load: what is not asked for costs nothing. */

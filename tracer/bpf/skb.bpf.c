@@ -23,19 +23,6 @@ struct {
     __uint(max_entries, 4 << 20); /* the collector sets it before the load */
 } events SEC(".maps");
 
-/*
- * Heads whose packet's headers were copied already, and when: an early copy is replaced by one from
- * a place where they are complete. Each head has one place, which it may lose to another one. Only
- * an economy: that costs a second copy.
- */
-#define COPIED_PLACES 4096
-struct {
-    __uint(type, BPF_MAP_TYPE_ARRAY);
-    __uint(max_entries, COPIED_PLACES);
-    __type(key, __u32);
-    __type(value, __u64); /* COPIED_* below the head, so that both change at once */
-} copied SEC(".maps");
-
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
     __uint(max_entries, SKBTRAIL_COOKIE_PLACES);
@@ -49,21 +36,6 @@ struct {
     __type(key, struct skbtrail_refused_key);
     __type(value, struct skbtrail_refused);
 } refused SEC(".maps");
-
-/* Room for headers of which some lie in the linear buffer and the rest in the first page. */
-struct headers {
-    __u8 bytes[2 * SKBTRAIL_SNAP];
-};
-struct {
-    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-    __uint(max_entries, 1);
-    __type(key, __u32);
-    __type(value, struct headers);
-} scratch SEC(".maps");
-
-#define COPIED_EARLY 1
-#define COPIED_DONE 2
-#define COPIED_BITS 2
 
 /* Where the kernel keeps the start of its direct map; 0: not known. Set before the load. */
 const volatile __u64 page_offset_address = 0;
@@ -101,10 +73,19 @@ static __always_inline struct skbtrail_cpu* counters(__u32 cpu) {
     return &cpus[cpu & (SKBTRAIL_CPUS - 1)];
 }
 
+/* Room for an event of the call, or 0: that is counted. `bytes` is a constant. */
+static __always_inline void* reserve(struct call* call, __u64 bytes) {
+    void* event = bpf_ringbuf_reserve(&events, bytes, 0);
+
+    if (!event) call->refused++;
+    return event;
+}
+
 /* A wake-up is an interrupt in the middle of what is being watched, so there are few. */
-static __always_inline void submit(void* event, const struct call* call, __u64 bytes) {
+static __always_inline void submit(void* event, struct call* call, __u64 bytes) {
     struct skbtrail_cpu* own = counters(call->cpu);
 
+    call->told++;
     own->unannounced += bytes;
     if (own->unannounced < wakeup_bytes) {
         bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
@@ -126,34 +107,6 @@ static __always_inline __u64 as_number(struct call* call, const void* pointer) {
     return *memory;
 }
 
-static __always_inline __u64* copied_of(__u64 head) {
-    __u32 place = (__u32)(head >> 6) * 0x9e3779b1u >> 20;
-
-    _Static_assert(COPIED_PLACES == 1 << (32 - 20), "every place is reached, and no other");
-    return bpf_map_lookup_elem(&copied, &place);
-}
-
-/* When the headers of this head's packet were copied: COPIED_*, 0 if they were not. */
-static __always_inline __u64 when_copied(__u64 head) {
-    __u64* place = copied_of(head);
-    __u64 known = place ? *place : 0;
-
-    return known >> COPIED_BITS == head << COPIED_BITS >> COPIED_BITS
-               ? known & ((1 << COPIED_BITS) - 1)
-               : 0;
-}
-
-static __always_inline void set_copied(__u64 head, __u64 when) {
-    __u64* place = copied_of(head);
-
-    if (place) *place = head << COPIED_BITS | when;
-}
-
-/* Another packet begins at this head. */
-static __always_inline void forget_copied(__u64 head) {
-    if (when_copied(head)) set_copied(head, 0);
-}
-
 static __always_inline void fill(struct skbtrail_event* event, const struct call* call) {
     __builtin_memset(event, 0, sizeof(*event));
     event->function = call->function;
@@ -165,72 +118,8 @@ static __always_inline void fill(struct skbtrail_event* event, const struct call
     event->flags = call->flags;
 }
 
-/* Where the headers that a person would recognise a packet by are to be copied from. */
-struct source {
-    __u64 linear; /* address of the network header */
-    __u32 linear_size;
-    __u64 page; /* what follows */
-    __u32 page_size;
-};
-
-#define PAGE_BITS 12
-
-/*
- * The first page of a packet: drivers leave all but the link layer's header there. It is found as
- * page_address() finds it (x86-64: the direct map, and one array of struct page for all memory).
- */
-static __always_inline void find_page(const struct sk_buff* skb, struct source* source) {
-    __u64 shared = (__u64)skb->head + skb->end;
-    __u32 network = skb->network_header, tail = skb->tail;
-    struct skbtrail_fragment fragment;
-    __u64 skipped = network > tail ? network - tail : 0;
-
-    if (!vmemmap || !page_offset || skb->len == 0 || skb->data_len == 0) return;
-    if (!((const struct skb_shared_info*)bpf_rdonly_cast(
-              (void*)shared, bpf_core_type_id_kernel(struct skb_shared_info)))
-             ->nr_frags)
-        return;
-    if (bpf_probe_read_kernel(
-            &fragment, sizeof(fragment),
-            (void*)(shared + bpf_core_field_offset(struct skb_shared_info, frags))))
-        return;
-    if (fragment.page & 1 || fragment.page < vmemmap || fragment.length <= skipped) return;
-    source->page = page_offset +
-                   ((fragment.page - vmemmap) / bpf_core_type_size(struct page) << PAGE_BITS) +
-                   fragment.offset + skipped;
-    source->page_size = fragment.length - skipped;
-}
-
-/* Finds what is there of them. False: nothing. */
-static __always_inline int find_headers(const struct sk_buff* skb, struct source* source) {
-    __u32 network = skb->network_header, tail = skb->tail;
-
-    if (!skb->protocol || !network || network == 0xffff) return 0;
-    source->linear = (__u64)skb->head + network;
-    source->linear_size = tail > network ? tail - network : 0;
-    if (source->linear_size > snaplen) source->linear_size = snaplen;
-    if (source->linear_size < snaplen) find_page(skb, source);
-    if (source->page_size > snaplen - source->linear_size)
-        source->page_size = snaplen - source->linear_size;
-    return source->linear_size + source->page_size;
-}
-
-/* Copies them; returns how many bytes. */
-static __always_inline __u32 copy_headers(const struct source* source, __u8* target) {
-    __u32 linear = source->linear_size, paged = source->page_size, key = 0;
-    struct headers* room;
-
-    if (linear > SKBTRAIL_SNAP || paged > SKBTRAIL_SNAP) return 0;
-    if (!paged) return bpf_probe_read_kernel(target, linear, (void*)source->linear) ? 0 : linear;
-    room = bpf_map_lookup_elem(&scratch, &key);
-    if (!room) return 0;
-    if (linear && bpf_probe_read_kernel(room->bytes, linear, (void*)source->linear)) return 0;
-    if (bpf_probe_read_kernel(room->bytes + linear, paged, (void*)source->page)) paged = 0;
-    __builtin_memcpy(target, room->bytes, SKBTRAIL_SNAP);
-    return linear + paged;
-}
-
 #include "filter.bpf.h"
+#include "headers.bpf.h"
 
 /* Counts what there was no room for. Only this CPU writes to what it counts in. */
 __noinline int count_refused(struct call* call) {
@@ -260,15 +149,11 @@ __noinline int emit_nothing(struct call* call) {
     /* Nothing is said of a packet that is not there, where only some are wanted. */
     if (filter.active && (call->cookie & 0xf) != SKBTRAIL_NO_ARGUMENT) return 0;
     call->emitted = 1;
-    event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
-    if (!event) {
-        call->refused++;
-        return 0;
-    }
+    event = reserve(call, sizeof(*event));
+    if (!event) return 0;
     fill(event, call);
     event->argument = SKBTRAIL_NO_ARGUMENT;
     submit(event, call, sizeof(*event));
-    call->told++;
     return 0;
 }
 
@@ -277,18 +162,14 @@ __noinline int emit_context(struct call* call) {
 
     if (!call) return 0;
     call->emitted = 1;
-    event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
-    if (!event) {
-        call->refused++;
-        return 0;
-    }
+    event = reserve(call, sizeof(*event));
+    if (!event) return 0;
     fill(&event->event, call);
     event->event.argument = SKBTRAIL_NO_ARGUMENT;
     event->event.flags |= SKBTRAIL_EVENT_CONTEXT;
     event->event.bytes_used = 16;
     bpf_get_current_comm(event->bytes, 16);
     submit(event, call, sizeof(*event));
-    call->told++;
     return 0;
 }
 
@@ -426,14 +307,14 @@ static __always_inline int passes_filter(struct call* call, const struct sk_buff
     return 1;
 }
 
-static __always_inline int emit_long(struct call* call, const struct sk_buff* skb, __u64 address,
-                                     __u32 place, const struct source* source) {
-    struct skbtrail_long_event* event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+static __always_inline void emit_long(struct call* call, const struct sk_buff* skb, __u64 address,
+                                      __u32 place, const struct source* source) {
+    struct skbtrail_long_event* event = reserve(call, sizeof(*event));
     __u64 head = as_number(call, skb->head);
     __u64 when = call->cookie & SKBTRAIL_COOKIE_HEADERS_DONE ? COPIED_DONE : COPIED_EARLY;
     __u32 size;
 
-    if (!event) return -1;
+    if (!event) return;
     fill(&event->event, call);
     size = copy_headers(source, event->bytes);
     if (size) {
@@ -443,37 +324,32 @@ static __always_inline int emit_long(struct call* call, const struct sk_buff* sk
     }
     complete(&event->event, call, skb, address, place);
     submit(event, call, sizeof(*event));
-    return 0;
 }
 
-static __always_inline int emit_short(struct call* call, const struct sk_buff* skb, __u64 address,
-                                      __u32 place) {
-    struct skbtrail_event* event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+static __always_inline void emit_short(struct call* call, const struct sk_buff* skb, __u64 address,
+                                       __u32 place) {
+    struct skbtrail_event* event = reserve(call, sizeof(*event));
 
-    if (!event) return -1;
+    if (!event) return;
     fill(event, call);
     complete(event, call, skb, address, place);
     submit(event, call, sizeof(*event));
-    return 0;
 }
 
 /* The event of one sk_buff. `place` holds the argument (low 8 bits) and the list member. */
 __noinline int emit_skb(struct call* call, __u64 address, __u32 place) {
     const struct sk_buff* skb;
     struct source source = {};
-    int failed;
 
     if (!call) return 0;
     if (!address) return emit_nothing(call);
     skb = bpf_rdonly_cast((void*)address, bpf_core_type_id_kernel(struct sk_buff));
     if (filter.active && !passes_filter(call, skb, address, place)) return 0;
     call->emitted = 1;
-    failed = to_copy(call, skb, place, &source) ? emit_long(call, skb, address, place, &source)
-                                                : emit_short(call, skb, address, place);
-    if (failed)
-        call->refused++;
+    if (to_copy(call, skb, place, &source))
+        emit_long(call, skb, address, place, &source);
     else
-        call->told++;
+        emit_short(call, skb, address, place);
     return 0;
 }
 

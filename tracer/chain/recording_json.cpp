@@ -135,8 +135,6 @@ void write_packet(JsonWriter& writer, const Packet& packet) {
     members.optional_array("fates", packet.fates, write_fate);
 }
 
-namespace {}  // namespace
-
 void write_loss(JsonWriter& writer, const Loss& loss) {
     Members members(writer);
     members.text("kind", loss.kind);
@@ -341,8 +339,6 @@ Packet read_packet(const JsonValue& value) {
     object.finish();
     return packet;
 }
-
-namespace {}  // namespace
 
 Loss read_loss(const JsonValue& value) {
     Loss loss;
