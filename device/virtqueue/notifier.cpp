@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -59,10 +60,17 @@ Result<Kind> prepare(int fd) {
     return kind;
 }
 
-void drain_pipe(int fd) {
-    std::array<std::byte, 512> ignored;
-    while (::read(fd, ignored.data(), ignored.size()) > 0) {
+/// Reads no more than a pipe usually holds: a writer that never stops would keep us for ever.
+/// Returns whether there may be more.
+bool drain_pipe(int fd) {
+    constexpr int most_reads = 16;
+    std::array<std::byte, 4096> ignored;
+    for (int reads = 0; reads < most_reads; ++reads) {
+        if (::read(fd, ignored.data(), ignored.size()) <= 0) {
+            return false;
+        }
     }
+    return true;
 }
 
 }  // namespace
@@ -73,20 +81,25 @@ Result<KickSource> KickSource::watch(UniqueFd fd, EventLoop& loop, std::function
         return tl::make_unexpected(kind.error());
     }
     KickSource source;
+    // Where it stays when the source is moved: the callback has to find it.
+    source.watch_ = std::make_unique<EventLoop::FdWatch>();
     try {
         // Edge-triggered, and an eventfd is never read: each write is an edge of its own, whatever
         // the counter says, so a kick costs one system call and a hang-up cannot spin.
-        source.watch_ = loop.add_fd(fd.get(), EPOLLIN | EPOLLET,
-                                    [number = fd.get(), is_pipe = *kind == Kind::pipe,
-                                     callback = std::move(on_kick)](std::uint32_t events) {
-                                        if ((events & EPOLLIN) == 0) {
-                                            return;
-                                        }
-                                        if (is_pipe) {
-                                            drain_pipe(number);
-                                        }
-                                        callback();
-                                    });
+        constexpr std::uint32_t wanted = EPOLLIN | EPOLLET;
+        *source.watch_ = loop.add_fd(
+            fd.get(), wanted,
+            [number = fd.get(), is_pipe = *kind == Kind::pipe, watch = source.watch_.get(),
+             callback = std::move(on_kick)](std::uint32_t events) {
+                if ((events & EPOLLIN) == 0) {
+                    return;
+                }
+                if (is_pipe && drain_pipe(number)) {
+                    // Asked for anew, what is left is an edge again.
+                    watch->set_events(wanted);
+                }
+                callback();
+            });
     } catch (const std::system_error& error) {
         return failure(error.what());
     }

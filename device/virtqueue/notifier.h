@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <utility>
 
 #include "device/event_loop.h"
@@ -37,7 +38,7 @@ class KickSource {
 
   private:
     UniqueFd fd_;
-    EventLoop::FdWatch watch_;  // after fd_: goes first
+    std::unique_ptr<EventLoop::FdWatch> watch_;  // after fd_: goes first
 };
 
 /// What the device wakes the driver with (SET_VRING_CALL), or tells the front end of a broken
