@@ -79,6 +79,7 @@ QueueGate::Completion QueueFaults::on_complete(unsigned queue, const Chain& /*ch
     if (never != nullptr) {
         return Completion::never;
     }
+    state.release_all = false;  // of others, which went back with a change of memory
     at(Clock::now() + unordered->spec().time, Due::release, queue);
     return Completion::withhold;
 }

@@ -185,7 +185,7 @@ Result<> NetDevice::set_ring_base(unsigned index, std::uint32_t next_available) 
 
 Result<std::uint32_t> NetDevice::stop_ring(unsigned index) {
     return find_queue(index).map([&](NetQueue* queue) -> std::uint32_t {
-        settle(*queue);
+        retire(*queue);
         return queue->virtqueue().stop();
     });
 }
@@ -239,7 +239,7 @@ void NetDevice::set_status(std::uint8_t status) {
     if (status == 0) {
         forget_driver();
         for (NetQueue* const queue : queues()) {
-            settle(*queue);
+            retire(*queue);
             queue->virtqueue().stop();
         }
         forget_inflight();
@@ -268,7 +268,7 @@ void NetDevice::on_config_change(std::function<bool()> callback) {
 
 void NetDevice::disable_queues() {
     for (NetQueue* const queue : queues()) {
-        settle(*queue);
+        retire(*queue);
         queue->virtqueue().stop();
         queue->virtqueue().set_enabled(false);
     }
@@ -276,7 +276,7 @@ void NetDevice::disable_queues() {
 
 void NetDevice::reset() {
     for (NetQueue* const queue : queues()) {
-        settle(*queue);
+        retire(*queue);
         queue->virtqueue().reset();
     }
     negotiated_ = 0;
@@ -438,9 +438,9 @@ unsigned NetDevice::receiving_pairs() const {
     return std::max(1U, static_cast<unsigned>(first_idle - pairs_.begin()));
 }
 
-void NetDevice::settle(NetQueue& queue) {
+void NetDevice::retire(NetQueue& queue) {
     // What was completed belongs to the driver, stopped or not.
-    queue.settle();
+    queue.retire();
     for (const auto& pair : pairs_) {
         if (&pair->receive == &queue) {
             pair->receive.forget_segments();

@@ -133,7 +133,7 @@ class NetDevice final : public VirtioDevice, public NetworkControl, private Cont
     /// How many pairs, from the first on, can receive: at least 1.
     unsigned receiving_pairs() const;
     /// Before a queue stops: what is done is shown, what waits for it is dropped.
-    void settle(NetQueue& queue);
+    void retire(NetQueue& queue);
     /// The pair that a frame is to arrive on.
     unsigned choose_pair(const Frame& frame) const;
     Delivery deliver(const Frame& frame);

@@ -112,6 +112,10 @@ void NetQueue::return_withheld() {
 void NetQueue::settle() {
     return_withheld();
     finish_batch();
+}
+
+void NetQueue::retire() {
+    settle();
     if (gate_ != nullptr) {
         gate_->on_stopped(index_);
     }

@@ -113,9 +113,10 @@ class NetQueue {
         give_back();
         show_batch();
     }
-    /// Before the queue stops, or its memory changes: returns what is withheld, in order, and
-    /// finishes.
+    /// Before its memory changes: returns what is withheld, in order, and finishes.
     void settle();
+    /// Before the queue stops: settles, and tells the gate.
+    void retire();
 
   protected:
     /// So often in a row a ring may say that there is more and then have nothing: a driver that

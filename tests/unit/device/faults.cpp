@@ -547,6 +547,72 @@ TEST_CASE("queue faults: what is kept goes back in time, or with the fault", "[d
     }
 }
 
+TEST_CASE("queue faults: a change of memory under a running ring ends none of them",
+          "[device][faults]") {
+    SECTION("buffers that are not seen are seen again in time") {
+        FaultyDevice d("no_buffers,count=1,time=20ms");
+        d.bench.receive.chain().writable(200).offer();
+        d.bench.settle();
+        CHECK_FALSE(d.bench.wire.deliver(pattern(60)));
+        const int told = d.bench.wire.receive_ready;
+        d.bench.device->set_memory(d.bench.ram.mapped());
+        CHECK_FALSE(d.bench.wire.deliver(pattern(60)));
+        d.wait_for([&] { return d.bench.wire.receive_ready > told; });
+        CHECK(d.bench.wire.receive_ready == told + 1);
+        CHECK(d.bench.wire.deliver(pattern(60)));
+        CHECK(d.fault().struck() == 1);
+    }
+    SECTION("a call that was put off comes") {
+        const std::string fault =
+            GENERATE("coalesce,chains=100,time=20ms", "late_call,count=1,time=20ms");
+        FaultyDevice d(fault);
+        d.bench.send(pattern(60));
+        CHECK(d.calls() == 0);
+        d.bench.device->set_memory(d.bench.ram.mapped());
+        std::uint64_t called = 0;
+        d.wait_for([&] {
+            called += d.calls();
+            return called > 0;
+        });
+        CHECK(called == 1);
+    }
+    SECTION("chains that were kept come back once, and those after them are kept") {
+        FaultyDevice d("unordered_used,window=8,time=30ms");
+        d.bench.send(pattern(60));
+        d.bench.device->set_memory(d.bench.ram.mapped());
+        CHECK(d.bench.transmit.used_index() == 1);
+        d.bench.send(pattern(60));
+        CHECK(d.bench.transmit.used_index() == 1);
+        d.wait_for([&] { return d.bench.transmit.used_index() == 2; });
+        CHECK(d.bench.transmit.used_index() == 2);
+    }
+}
+
+TEST_CASE("queue faults: receive buffers returned in another order", "[device][faults]") {
+    FaultyDevice d("unordered_used,queue=0,window=8,time=100s");
+    std::vector<std::uint32_t> offered;
+    for (int i = 0; i < 8; ++i) {
+        offered.push_back(d.bench.receive.chain().writable(200).offer().head);
+    }
+    d.bench.settle();
+    for (unsigned i = 0; i < 8; ++i) {
+        CHECK(d.bench.receive.used_index() == 0);
+        CHECK(d.bench.wire.deliver(numbered(i)));
+        d.bench.settle();
+    }
+    std::vector<std::uint32_t> used;
+    while (const auto one = d.bench.receive.take_used()) {
+        CHECK(one->length == max_net_header_bytes + 60);
+        used.push_back(one->head);
+    }
+    CHECK(used != offered);
+    std::sort(used.begin(), used.end());
+    std::sort(offered.begin(), offered.end());
+    CHECK(used == offered);
+    CHECK(d.fault().struck() == 8);
+    CHECK(d.bench.counters(0).frames == 8);
+}
+
 TEST_CASE("precise timer: fires once, can be moved and taken back", "[device][faults]") {
     EventLoop loop;
     int fired = 0;
