@@ -160,11 +160,10 @@ void Nic::oversee(const NicOptions& options) {
 }
 
 void Nic::confine(const NicOptions& options) {
-    const std::string kind = options.wire.substr(0, options.wire.find(','));
-    SandboxNeeds needs;
-    needs.internet = kind == "nat";
-    needs.unix_sockets = !options.connect.empty();
-    needs.device_settings = kind == "tap";
+    const WireNeeds wire = wire_->needs();
+    const SandboxNeeds needs{.internet = wire.internet,
+                             .unix_sockets = !options.connect.empty(),
+                             .device_settings = wire.device_settings};
     ::tzset();  // the log's times: a file is read for the time zone
     or_throw(enter_sandbox(needs));
 }

@@ -40,7 +40,7 @@ class Nic {
     void make_device(const NicOptions& options);
     void make_server(const NicOptions& options);
     void oversee(const NicOptions& options);
-    static void confine(const NicOptions& options);
+    void confine(const NicOptions& options);
     void catch_signals();
     void report() const;
 

@@ -14,13 +14,10 @@ namespace skbtrail::device {
 
 /// What a NIC needs besides moving frames between descriptors that are open.
 struct SandboxNeeds {
-    /// A wire that makes connections for the guest: sockets of the Internet, and reading files (the
-    /// resolver's configuration, which may change).
-    bool internet = false;
+    bool internet = false;  ///< WireNeeds::internet
     /// Makes connections to Unix sockets: a front end that listens is connected to again.
     bool unix_sockets = false;
-    /// Settings of a device that is open: a tap's offloads.
-    bool device_settings = false;
+    bool device_settings = false;  ///< WireNeeds::device_settings
 };
 
 /// Gives up the capabilities of the calling thread. Fails with a sentence.

@@ -52,6 +52,7 @@ class FaultyWire final : public Wire {
     bool takes_segments(std::uint8_t gso_type) const override {
         return wire_->takes_segments(gso_type);
     }
+    WireNeeds needs() const override { return wire_->needs(); }
     /// Those of the wire, and what waits here.
     WireCounters counters() const override;
     std::string complaint() const override { return wire_->complaint(); }

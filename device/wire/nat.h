@@ -32,6 +32,7 @@ class NatWire final : public Wire {
     void on_receive_ready() override { to_guest_.drain(); }
     void on_guest_left() override { to_guest_.clear(); }
     bool takes_segments(std::uint8_t gso_type) const override;
+    WireNeeds needs() const override { return {.internet = true}; }
     WireCounters counters() const override;
     std::string describe() const override { return description_; }
 

@@ -37,6 +37,7 @@ class ScriptWire final : public Wire {
     void transmit(const Frame& frame) override;
     void on_receive_ready() override;
     void on_guest_left() override;
+    WireNeeds needs() const override { return uplink_ ? uplink_->needs() : WireNeeds{}; }
     WireCounters counters() const override;
     std::string describe() const override;
     std::string complaint() const override;

@@ -34,6 +34,7 @@ class TapWire final : public Wire {
     void on_guest_left() override;
     bool takes_offloads() const override { return true; }
     bool takes_segments(std::uint8_t gso_type) const override;
+    WireNeeds needs() const override { return {.device_settings = true}; }
     WireCounters counters() const override;
     std::string describe() const override { return description_; }
 

@@ -67,6 +67,16 @@ struct Delivery {
     unsigned starved_pair;  ///< if not taken: the pair that it was for
 };
 
+/// What a wire needs of the system while it runs, besides the descriptors that it has open: a NIC
+/// that confines itself allows no more than that.
+struct WireNeeds {
+    /// Connections for the guest: sockets of the Internet, and reading files (the resolver's
+    /// configuration, which may change).
+    bool internet = false;
+    /// Settings of a device that is open: a tap's offloads.
+    bool device_settings = false;
+};
+
 /// A wire. Called from one thread, the NIC's event loop. A wire never blocks; what it cannot take
 /// it drops, and counts.
 class Wire {
@@ -96,6 +106,8 @@ class Wire {
     virtual bool takes_offloads() const { return false; }
     /// Whether transmit() takes frames that are to be cut, of this type (gso_ecn included).
     virtual bool takes_segments(std::uint8_t /* gso_type */) const { return takes_offloads(); }
+    /// Those of the wires behind it included.
+    virtual WireNeeds needs() const { return {}; }
     virtual WireCounters counters() const = 0;
     /// Of a wire that was told to judge what it saw: the sentence that says what it missed; empty
     /// when it missed nothing, or does not judge.
