@@ -61,6 +61,7 @@ void FaultyWire::on_receive_ready() {
 }
 
 void FaultyWire::on_guest_left() {
+    to_guest_.dropped += to_guest_.held();
     to_guest_.delayed.clear();
     to_guest_.overtaken.clear();
     waiting_.clear();
@@ -69,8 +70,9 @@ void FaultyWire::on_guest_left() {
 
 WireCounters FaultyWire::counters() const {
     WireCounters counters = wire_->counters();
-    counters.waiting += waiting_.waiting() + to_guest_.held();
-    counters.to_guest.dropped += waiting_.counters().dropped;
+    counters.waiting += waiting_.waiting() + held();
+    counters.from_guest.dropped += from_guest_.dropped;
+    counters.to_guest.dropped += to_guest_.dropped + waiting_.counters().dropped;
     return counters;
 }
 
@@ -90,6 +92,7 @@ void FaultyWire::meet(Way& way, bool to_guest, Frame frame) {
         }
         switch (spec.kind) {
             case FaultKind::drop:
+                ++way.dropped;
                 return;
             case FaultKind::delay:
                 late = late.value_or(std::chrono::nanoseconds(0)) + fault->time();

@@ -53,7 +53,7 @@ class FaultyWire final : public Wire {
         return wire_->takes_segments(gso_type);
     }
     WireNeeds needs() const override { return wire_->needs(); }
-    /// Those of the wire, and what waits here.
+    /// Those of the wire, and what was dropped or is held here.
     WireCounters counters() const override;
     std::string complaint() const override { return wire_->complaint(); }
     std::string describe() const override { return wire_->describe(); }
@@ -76,6 +76,8 @@ class FaultyWire final : public Wire {
         std::multimap<Clock::time_point, FrameCopy> delayed;
         std::vector<Overtaken> overtaken;
         std::vector<std::byte> changed;  ///< a frame with a wrong byte
+        /// By faults, and held for a guest that left. The faults count too, until they are removed.
+        std::uint64_t dropped = 0;
 
         std::size_t held() const noexcept { return delayed.size() + overtaken.size(); }
     };

@@ -13,12 +13,15 @@ void DeliveryQueue::push(const Frame& frame) {
     place_pushed();
 }
 
-bool DeliveryQueue::offer(const Frame& frame) {
-    if (delivering_ || !try_deliver(frame)) {
+Delivery DeliveryQueue::offer(const Frame& frame) {
+    if (delivering_) {
         return false;
     }
-    place_pushed();
-    return true;
+    const Delivery delivery = try_deliver(frame);
+    if (delivery) {
+        place_pushed();
+    }
+    return delivery;
 }
 
 void DeliveryQueue::drain() {

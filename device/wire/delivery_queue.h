@@ -28,9 +28,10 @@ class DeliveryQueue {
     void attach(Wire::Deliver deliver) { deliver_ = std::move(deliver); }
     /// Delivers `frame`, or keeps a copy of it, or drops it. May be called from inside Deliver.
     void push(const Frame& frame);
-    /// Delivers `frame` now, or does nothing: false when the guest has no buffer for it, or is just
-    /// being given another.
-    bool offer(const Frame& frame);
+    /// Delivers `frame` now, or does nothing: not taken when the guest has no buffer for it, or is
+    /// just being given another. Overtakes no frame that waits here: the pair that one waits for
+    /// takes none before drain().
+    Delivery offer(const Frame& frame);
     /// Tries again with the frames that wait.
     void drain();
     /// Drops the frames that wait; they are counted.

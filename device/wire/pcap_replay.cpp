@@ -133,7 +133,7 @@ bool PcapWire::deliver(const PcapFile::Record& frame) {
         to_guest_.push(Frame{frame.bytes, {}});
         return true;
     }
-    return to_guest_.offer(Frame{frame.bytes, {}});
+    return to_guest_.offer(Frame{frame.bytes, {}}).taken;
 }
 
 void PcapWire::work() {

@@ -91,10 +91,14 @@ ScriptWire::~ScriptWire() {
 void ScriptWire::attach(Deliver deliver) {
     to_guest_.attach(std::move(deliver));
     if (uplink_) {
+        // A frame that finds no buffer stays with the uplink, which knows what to do with it: one
+        // drops, one keeps, one makes no more. The script sees a frame when it passes.
         uplink_->attach([this](const Frame& frame) {
-            to_guest_.push(frame);
-            player_.observe(FrameOrigin::uplink, frame.bytes);
-            return true;  // taken, whether it waits here or not
+            const Delivery delivery = to_guest_.offer(frame);
+            if (delivery) {
+                player_.observe(FrameOrigin::uplink, frame.bytes);
+            }
+            return delivery;
         });
     }
 }
@@ -118,6 +122,12 @@ void ScriptWire::on_receive_ready() {
     player_.start();
 }
 
+void ScriptWire::on_receive_stopped() {
+    if (uplink_) {
+        uplink_->on_receive_stopped();
+    }
+}
+
 void ScriptWire::on_guest_left() {
     to_guest_.clear();
     if (uplink_) {
@@ -129,7 +139,11 @@ void ScriptWire::on_guest_left() {
 WireCounters ScriptWire::counters() const {
     WireCounters result{from_guest_, to_guest_.counters(), to_guest_.waiting()};
     if (uplink_) {
-        result.from_guest.dropped += uplink_->counters().from_guest.dropped;
+        // What it delivered came through here.
+        const WireCounters behind = uplink_->counters();
+        result.from_guest.dropped += behind.from_guest.dropped;
+        result.to_guest.dropped += behind.to_guest.dropped;
+        result.waiting += behind.waiting;
     }
     return result;
 }

@@ -36,8 +36,10 @@ class ScriptWire final : public Wire {
     void attach(Deliver deliver) override;
     void transmit(const Frame& frame) override;
     void on_receive_ready() override;
+    void on_receive_stopped() override;
     void on_guest_left() override;
     WireNeeds needs() const override { return uplink_ ? uplink_->needs() : WireNeeds{}; }
+    /// Its own, and what the uplink dropped or keeps.
     WireCounters counters() const override;
     std::string describe() const override;
     std::string complaint() const override;
@@ -51,7 +53,7 @@ class ScriptWire final : public Wire {
     std::string file_;
     bool judges_;
     WireCounters::Direction from_guest_;
-    DeliveryQueue to_guest_;  ///< the uplink's frames and the script's own, in one order
+    DeliveryQueue to_guest_;  ///< of the script's own frames; those of the uplink pass, or do not
     ScriptPlayer player_;
     std::unique_ptr<Wire> uplink_;
 };

@@ -53,7 +53,7 @@ struct WireCounters {
     };
     Direction from_guest;
     Direction to_guest;
-    std::uint64_t waiting = 0;  ///< frames held until the guest gives receive buffers
+    std::uint64_t waiting = 0;  ///< frames held until the guest gives receive buffers, or by faults
 };
 
 /// What became of a frame that a wire handed to the NIC.

@@ -316,7 +316,7 @@ TEST_CASE("faulty wire: delayed in both directions, in the order of their times"
     }
     CHECK(bench.sent() == std::vector<unsigned>{1});
     CHECK(bench.got() == std::vector<unsigned>{1});
-    CHECK(bench.wire->counters().waiting == 1);
+    CHECK(bench.wire->counters().waiting == 2);  // one each way
     bench.wait_for([&] { return bench.sent().size() + bench.got().size() == 4; });
     CHECK(std::chrono::steady_clock::now() - before >= 30ms);
     CHECK(bench.sent() == std::vector<unsigned>{1, 2});
@@ -358,6 +358,37 @@ TEST_CASE("faulty wire: a guest that leaves gets nothing later", "[device][fault
         bench.loop.turn(10ms);
     }
     CHECK(bench.got().empty());
+}
+
+TEST_CASE("faulty wire: no frame vanishes without being counted", "[device][faults]") {
+    FaultyBench bench;
+    bench.add("drop,count=3,direction=to_guest");
+    bench.add("drop,count=1,direction=from_guest");
+    bench.add("delay,count=2,time=100s,direction=to_guest");
+    bench.add("reorder,count=2,by=9,time=100s,direction=from_guest");
+    for (unsigned i = 0; i < 4; ++i) {
+        bench.transmit(i);
+        bench.world->deliver(numbered(i));
+    }
+    for (unsigned i = 4; i < 9; ++i) {
+        bench.world->deliver(numbered(i));
+    }
+    const auto counted = bench.wire->counters();
+    CHECK(counted.to_guest.dropped == 3);
+    CHECK(counted.from_guest.dropped == 1);
+    CHECK(bench.wire->held() == 4);
+    CHECK(counted.waiting == 4);
+    CHECK(bench.got().size() + bench.sent().size() == 13 - 3 - 1 - 4);
+    // With the faults goes nothing of what they did.
+    bench.faults.clear();
+    CHECK(bench.wire->counters().to_guest.dropped == 3);
+    CHECK(bench.wire->counters().from_guest.dropped == 1);
+    // Those that wait for a guest are nobody's when it leaves; what it sent is still under way.
+    const std::size_t for_guest = 9 - 3 - bench.got().size();
+    bench.wire->on_guest_left();
+    CHECK(bench.wire->counters().to_guest.dropped == 3 + for_guest);
+    CHECK(bench.wire->held() == 4 - for_guest);
+    CHECK(bench.wire->counters().waiting == 4 - for_guest);
 }
 
 TEST_CASE("faulty wire: the same seed and the same frames, the same faults", "[device][faults]") {

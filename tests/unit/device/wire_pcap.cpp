@@ -68,6 +68,27 @@ TEST_CASE("a capture is played with its times", "[wire][pcap]") {
     CHECK(wire->counters().to_guest.frames == 6);
 }
 
+TEST_CASE("behind a script, too, a capture without its times loses nothing", "[wire][pcap]") {
+    const TemporaryDirectory directory;
+    const std::string path = directory / "a.pcap";
+    write_pcap(path, 500, std::chrono::hours(1));
+    std::ofstream(directory / "s.json")
+        << R"({"format": "skbtrail-script", "version": 1, "steps": []})";
+    EventLoop loop;
+    const auto wire = make_wire(
+        fmt::format("script,file={},uplink=pcap,uplink.file={},uplink.speed=max,uplink.loop=5",
+                    directory / "s.json", path),
+        loop);
+    WireGuest guest(*wire);
+    guest.give_buffers(10);
+    CHECK(guest.received().size() == 10);
+    CHECK_FALSE(loop.turn(std::chrono::milliseconds(20)));
+    guest.give_buffers(10000);
+    CHECK(run_until(loop, [&] { return guest.received().size() == 2500; }));
+    CHECK(wire->counters().to_guest.frames == 2500);
+    CHECK(wire->counters().to_guest.dropped == 0);
+}
+
 TEST_CASE("without its times a capture waits for buffers and loses nothing", "[wire][pcap]") {
     const TemporaryDirectory directory;
     const std::string path = directory / "a.pcap";

@@ -260,7 +260,7 @@ TEST_CASE("frames pass between guest and uplink, seen from both sides", "[wire][
     CHECK(wire.describe() == "script wire.json, uplink reflect");
 }
 
-TEST_CASE("uplink and script share one bounded queue and its order", "[wire][script]") {
+TEST_CASE("frames of the uplink and the script's own keep their order", "[wire][script]") {
     EventLoop loop;
     ScriptWire wire(script_of(R"({"when": {"frame": {"from": "uplink"}, "count": 2}, "send": )" +
                               marked("09") + "}"),
@@ -270,7 +270,7 @@ TEST_CASE("uplink and script share one bounded queue and its order", "[wire][scr
     for (int i = 1; i <= 3; ++i) {
         guest.send(Bytes(60, std::byte(i)));
     }
-    CHECK(wire.counters().waiting == 4);
+    CHECK(wire.counters().waiting == 3);
     guest.give_buffers(10);
     CHECK(marks(guest) == std::vector{1, 2, 9, 3});
     guest.take_buffers();
@@ -278,6 +278,80 @@ TEST_CASE("uplink and script share one bounded queue and its order", "[wire][scr
     wire.on_guest_left();
     CHECK(wire.counters().waiting == 0);
     CHECK(wire.counters().to_guest.dropped == 1);
+}
+
+TEST_CASE("behind a script a wire that waits for buffers waits for them", "[wire][script]") {
+    EventLoop loop;
+    ScriptWire wire(script_of(R"({"name": "half", "when": {"frame": {"from": "uplink"},
+                                  "count": 1500}, "send": )" +
+                              marked("09") + "}"),
+                    loop, make_wire("generate,count=3000", loop));
+    WireGuest guest(wire);
+    guest.give_buffers(10);
+    run_until(loop, [] { return false; }, std::chrono::milliseconds(50));
+    CHECK(guest.received().size() == 10);
+    CHECK(state_of(wire, "half") == StepState::waiting);
+    CHECK(wire.report().front().trigger_frames == 10);
+    // Without buffers it sleeps.
+    CHECK_FALSE(loop.turn(std::chrono::milliseconds(20)));
+    guest.give_buffers(5000);
+    CHECK(run_until(loop, [&] { return guest.received().size() == 3001; }));
+    CHECK(std::to_integer<int>(guest.received()[1500].back()) == 9);
+    CHECK(wire.counters().to_guest.frames == 3001);
+    CHECK(wire.counters().to_guest.dropped == 0);
+}
+
+namespace {
+
+/// A wire behind another one: remembers what it was told, and says what it is told to say.
+class ToldWire final : public Wire {
+  public:
+    explicit ToldWire(std::vector<std::string>& told) : told_(told) {}
+    void attach(Deliver deliver) override { deliver_ = std::move(deliver); }
+    void transmit(const Frame& /*frame*/) override {}
+    void on_receive_ready() override { told_.emplace_back("ready"); }
+    void on_receive_stopped() override { told_.emplace_back("stopped"); }
+    void on_guest_left() override { told_.emplace_back("left"); }
+    WireCounters counters() const override {
+        return {.from_guest = {.dropped = 1}, .to_guest = {.dropped = 20}, .waiting = 300};
+    }
+    std::string describe() const override { return "told"; }
+    Delivery deliver(unsigned pair) {
+        const Bytes bytes(60);
+        return deliver_(Frame{bytes, {}, pair});
+    }
+
+  private:
+    std::vector<std::string>& told_;
+    Deliver deliver_;
+};
+
+}  // namespace
+
+TEST_CASE(
+    "what the guest says of its buffers reaches the wire behind a script, and its counters "
+    "count",
+    "[wire][script]") {
+    EventLoop loop;
+    std::vector<std::string> told;
+    auto owned = std::make_unique<ToldWire>(told);
+    ToldWire& uplink = *owned;
+    ScriptWire wire(script_of(R"({"send": )" + marked("01") + "}"), loop, std::move(owned));
+    // Pair 1 has no buffers.
+    wire.attach([](const Frame& frame) { return Delivery(frame.queue_pair != 1, 1); });
+    CHECK(uplink.deliver(0).taken);
+    const Delivery refused = uplink.deliver(1);
+    CHECK_FALSE(refused.taken);
+    CHECK(refused.starved_pair == 1);
+    CHECK(uplink.deliver(0).taken);
+    wire.on_receive_ready();
+    wire.on_receive_stopped();
+    wire.on_guest_left();
+    CHECK(told == std::vector<std::string>{"ready", "stopped", "left"});
+    CHECK(wire.counters().from_guest.dropped == 1);
+    CHECK(wire.counters().to_guest.frames == 3);  // two of the uplink, one of the script
+    CHECK(wire.counters().to_guest.dropped == 20);
+    CHECK(wire.counters().waiting == 300);
 }
 
 TEST_CASE("the lab's script: the guest pings through nat and is pinged", "[wire][script][nat]") {
