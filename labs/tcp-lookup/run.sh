@@ -12,6 +12,8 @@ ping -c 1 -W 1 10.0.2.2 > /tmp/ping || true
 wait_for "the SYN that nobody wants" counts Tcp OutRsts 1
 echo "refused: $(counter Tcp OutRsts)"
 kill "$listener"
+# Its end would interrupt the shell while that opens the server's input below.
+wait "$listener" || true
 
 # The server's end of the connection is closed first, so it is the server's that stays in TIME-WAIT.
 # Each end closes when its standard input does: 3 is the server's, 4 the client's.
