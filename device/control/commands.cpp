@@ -86,7 +86,7 @@ struct CommandTable {
         CommandName name;
         Handler handler;
     };
-    static constexpr std::array<Row, 17> rows{{
+    static constexpr std::array<Row, 18> rows{{
         {{"state", no_members, "everything: features, memory, rings, counters, what holds what"},
          &Commands::state},
         {{"metrics", no_members, "the counters, for Prometheus"}, &Commands::metrics},
@@ -113,6 +113,8 @@ struct CommandTable {
         {{"fault-remove", number_member, "one of them, or all"}, &Commands::fault_remove},
         {{"link", state_member, "\"up\" or \"down\": what the driver is told of the link"},
          &Commands::link},
+        {{"announce", no_members, "the driver is asked to tell the network where it is"},
+         &Commands::announce},
         {{"disconnect", no_members, "leaves the front end, which may come back"},
          &Commands::disconnect},
         {{"reset-counters", no_members, "the counters of the queues begin at 0 again"},
@@ -386,6 +388,11 @@ Result<Json> Commands::link(const Json& request) {
     NetDevice& device = nic_.oversight.device();
     const bool told = device.set_link(*state == "up");
     return Json{{"link_up", device.link_up()}, {"driver_told", told}};
+}
+
+Result<Json> Commands::announce(const Json&) {
+    return nic_.oversight.device().ask_to_announce().map(
+        [](bool told) { return Json{{"driver_told", told}}; });
 }
 
 Result<Json> Commands::disconnect(const Json&) {

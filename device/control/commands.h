@@ -50,6 +50,7 @@ class Commands {
     Result<Json> fault_list(const Json& request);
     Result<Json> fault_remove(const Json& request);
     Result<Json> link(const Json& request);
+    Result<Json> announce(const Json& request);
     Result<Json> disconnect(const Json& request);
     Result<Json> reset_counters(const Json& request);
 

@@ -67,7 +67,6 @@ Result<> ConfigSpace::restore(std::uint32_t offset, std::span<const std::byte> f
         return failure(fmt::format("an MTU of {}: must be at least {}", layout.mtu, smallest_mtu));
     }
     mac = layout.mac;
-    link_up = (layout.status & status_link_up) != 0;
     announce = (layout.status & status_announce) != 0;
     mtu = layout.mtu;
     return {};

@@ -34,9 +34,9 @@ class ConfigSpace {
     /// Copies bytes as a driver reads them. Fails, with `to` untouched, when part of the range is
     /// outside.
     Result<> read(std::uint32_t offset, std::span<std::byte> to) const;
-    /// Takes over what a migration brings: mac, status and mtu. How many pairs there are and how
-    /// fast the wire is stays ours. Fails, with nothing changed, when part of the range is outside
-    /// or the MTU is none.
+    /// Takes over what a migration brings: mac, announce and mtu. How many pairs there are, how
+    /// fast the wire is and whether it is plugged in stays ours. Fails, with nothing changed, when
+    /// part of the range is outside or the MTU is none.
     Result<> restore(std::uint32_t offset, std::span<const std::byte> from);
 };
 

@@ -81,7 +81,7 @@ Result<> set_mac(Bytes data, Context& context) {
         if ((mac[0] & std::byte{1}) != std::byte{0}) {
             return failure("a group address as that of a station");
         }
-        context.filter.set_mac(mac);
+        context.target.set_mac(mac);
         return {};
     });
 }

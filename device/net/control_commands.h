@@ -24,6 +24,8 @@ class ControlTarget {
     virtual Result<> set_guest_offloads(Features offloads) = 0;
     /// The driver has announced itself.
     virtual void announced() = 0;
+    /// The station has another address, which is no group's.
+    virtual void set_mac(const ReceiveFilter::Mac& mac) = 0;
 
   protected:
     ControlTarget() = default;

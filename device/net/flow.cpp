@@ -3,26 +3,18 @@
 #include <algorithm>
 #include <cstring>
 
+#include "device/net/vlan.h"
+
 namespace skbtrail::device {
 
 namespace {
 
 constexpr std::size_t ethernet_bytes = 14;
-constexpr std::uint16_t type_vlan = 0x8100;
-constexpr std::uint16_t type_service_vlan = 0x88a8;
 constexpr std::uint16_t type_ipv4 = 0x0800;
 constexpr std::uint16_t type_ipv6 = 0x86dd;
 constexpr std::uint8_t protocol_tcp = 6;
 constexpr std::uint8_t protocol_udp = 17;
 constexpr std::uint8_t protocol_sctp = 132;
-
-std::uint8_t octet(std::span<const std::byte> bytes, std::size_t at) {
-    return std::to_integer<std::uint8_t>(bytes[at]);
-}
-
-std::uint16_t big16(std::span<const std::byte> bytes, std::size_t at) {
-    return static_cast<std::uint16_t>(octet(bytes, at) << 8 | octet(bytes, at + 1));
-}
 
 template <typename Word>
 std::uint64_t word(std::span<const std::byte> bytes, std::size_t at) {
@@ -65,12 +57,12 @@ Ports ports_of(std::span<const std::byte> packet, std::uint8_t protocol, std::si
 
 std::optional<std::uint64_t> flow_of_ipv4(std::span<const std::byte> packet) {
     constexpr std::size_t least = 20;
-    if (packet.size() < least || octet(packet, 0) >> 4 != 4) {
+    if (packet.size() < least || get8(packet, 0) >> 4 != 4) {
         return std::nullopt;
     }
-    const std::size_t header = std::size_t{4} * (octet(packet, 0) & 0xfU);
-    const bool fragment = (big16(packet, 6) & 0x3fff) != 0;  // more to come, or not the first
-    const std::uint8_t protocol = octet(packet, 9);
+    const std::size_t header = std::size_t{4} * (get8(packet, 0) & 0xfU);
+    const bool fragment = (get16(packet, 6) & 0x3fff) != 0;  // more to come, or not the first
+    const std::uint8_t protocol = get8(packet, 9);
     const Ports ports = fragment ? Ports{} : ports_of(packet, protocol, std::max(header, least));
     return flow_between(word<std::uint32_t>(packet, 12) << 16 | ports.source,
                         word<std::uint32_t>(packet, 16) << 16 | ports.target, protocol);
@@ -78,10 +70,10 @@ std::optional<std::uint64_t> flow_of_ipv4(std::span<const std::byte> packet) {
 
 std::optional<std::uint64_t> flow_of_ipv6(std::span<const std::byte> packet) {
     constexpr std::size_t least = 40;
-    if (packet.size() < least || octet(packet, 0) >> 4 != 6) {
+    if (packet.size() < least || get8(packet, 0) >> 4 != 6) {
         return std::nullopt;
     }
-    const std::uint8_t protocol = octet(packet, 6);
+    const std::uint8_t protocol = get8(packet, 6);
     const Ports ports = ports_of(packet, protocol, least);
     const auto end = [packet](std::size_t address, std::uint64_t port) {
         return mix(word<std::uint64_t>(packet, address) ^ salt_low,
@@ -95,18 +87,18 @@ std::optional<std::uint64_t> flow_of_ipv6(std::span<const std::byte> packet) {
 
 std::optional<std::uint64_t> flow_of(std::span<const std::byte> frame) {
     std::size_t at = ethernet_bytes - 2;
-    for (int tags = 0; frame.size() >= at + 2; ++tags) {
-        const std::uint16_t type = big16(frame, at);
+    for (unsigned tags = 0; frame.size() >= at + 2; ++tags) {
+        const std::uint16_t type = get16(frame, at);
         if (type == type_ipv4) {
             return flow_of_ipv4(frame.subspan(at + 2));
         }
         if (type == type_ipv6) {
             return flow_of_ipv6(frame.subspan(at + 2));
         }
-        if ((type != type_vlan && type != type_service_vlan) || tags == 2) {
+        if (!is_vlan(type) || tags == most_vlan_tags) {
             return std::nullopt;
         }
-        at += 4;
+        at += vlan_tag_bytes;
     }
     return std::nullopt;
 }

@@ -8,17 +8,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
-#include "device/net/rarp.h"
-
 namespace skbtrail::device {
-
-namespace {
-
-// Device status (virtio 1.3, 2.1).
-constexpr std::uint8_t status_features_ok = 0x08;
-constexpr std::uint8_t status_needs_reset = 0x40;
-
-}  // namespace
 
 Features possible_features(const NetSurroundings& surroundings) {
     Features features = feature_version_1 | feature_event_idx | feature_indirect_desc |
@@ -60,6 +50,7 @@ NetDevice::NetDevice(EventLoop& loop, Wire& wire, const NetDeviceOptions& option
         for (const auto& pair : pairs_) {
             pair->receive.finish_batch();
         }
+        tell_of_broken_queues();
         if (log_ && (negotiated_ & feature_log_all) != 0) {
             // What was written outside of batches: when the driver is to kick.
             for (NetQueue* const queue : queues()) {
@@ -226,46 +217,6 @@ Result<> NetDevice::set_ring_enabled(unsigned index, bool enabled) {
     });
 }
 
-std::uint8_t NetDevice::status() const {
-    const bool broken = any_in_state(Virtqueue::State::broken);
-    return static_cast<std::uint8_t>(status_ | (broken ? status_needs_reset : 0));
-}
-
-void NetDevice::set_status(std::uint8_t status) {
-    // That a reset is needed is for the device to say. FEATURES_OK that does not stay is how a
-    // driver learns that its features were not accepted (2.2.2, 3.1.1).
-    const std::uint8_t refused = features_accepted_ ? 0 : status_features_ok;
-    status_ = static_cast<std::uint8_t>(status & ~(status_needs_reset | refused));
-    if (status == 0) {
-        forget_driver();
-        for (NetQueue* const queue : queues()) {
-            retire(*queue);
-            queue->virtqueue().stop();
-        }
-        forget_inflight();
-    }
-}
-
-Result<> NetDevice::read_config(std::uint32_t offset, std::span<std::byte> to) const {
-    return config_.read(offset, to);
-}
-
-Result<> NetDevice::write_config(std::uint32_t offset, std::span<const std::byte> from,
-                                 bool migration) {
-    if (!migration) {
-        return failure("every field of the configuration space is read-only");
-    }
-    auto restored = config_.restore(offset, from);
-    for (NetQueue* const queue : queues()) {
-        queue->set_link(config_.link_up);
-    }
-    return restored;
-}
-
-void NetDevice::on_config_change(std::function<bool()> callback) {
-    config_changed_ = std::move(callback);
-}
-
 void NetDevice::disable_queues() {
     for (NetQueue* const queue : queues()) {
         retire(*queue);
@@ -280,6 +231,8 @@ void NetDevice::reset() {
         queue->virtqueue().reset();
     }
     negotiated_ = 0;
+    config_.mtu = options_.mtu;
+    forget_driver_config();
     forget_driver();
     log_ = nullptr;
     log_notice_ = CallTarget();
@@ -288,31 +241,6 @@ void NetDevice::reset() {
     memory_ = std::make_shared<GuestMemory>();
     status_ = 0;
     wire_.on_guest_left();
-}
-
-Result<> NetDevice::announce(std::span<const std::byte, 6> mac) {
-    wire_.transmit(Frame{make_rarp(mac), {}});
-    return {};
-}
-
-Result<> NetDevice::set_mtu(std::uint64_t mtu) {
-    if (mtu < smallest_mtu || mtu > largest_mtu) {
-        return failure(
-            fmt::format("an MTU of {}: must be {} to {}", mtu, smallest_mtu, largest_mtu));
-    }
-    config_.mtu = static_cast<std::uint16_t>(mtu);
-    return {};
-}
-
-bool NetDevice::set_link(bool up) {
-    const bool changed = std::exchange(config_.link_up, up) != up;
-    for (NetQueue* const queue : queues()) {
-        queue->set_link(up);
-    }
-    if (changed) {
-        spdlog::info("the link is {}", up ? "up" : "down");
-    }
-    return changed && config_changed_ && config_changed_();
 }
 
 void NetDevice::set_gate(QueueGate* gate) {
@@ -391,6 +319,7 @@ void NetDevice::forget_driver() {
     for (NetQueue* const queue : queues()) {
         queue->set_negotiated(negotiated_);
     }
+    apply_mtu();
 }
 
 Result<> NetDevice::use_pairs(unsigned pairs) {
@@ -419,14 +348,14 @@ Result<> NetDevice::set_guest_offloads(Features offloads) {
     return {};
 }
 
-void NetDevice::announced() {
-    config_.announce = false;
-}
-
 bool NetDevice::any_in_state(Virtqueue::State state) const {
-    const auto all = queues();
-    return std::any_of(all.begin(), all.end(),
-                       [&](const NetQueue* queue) { return queue->virtqueue().state() == state; });
+    const auto in_state = [state](const NetQueue& queue) {
+        return queue.virtqueue().state() == state;
+    };
+    return (control_ && in_state(*control_)) ||
+           std::any_of(pairs_.begin(), pairs_.end(), [&](const auto& pair) {
+               return in_state(pair->receive) || in_state(pair->transmit);
+           });
 }
 
 unsigned NetDevice::receiving_pairs() const {

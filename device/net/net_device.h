@@ -94,6 +94,10 @@ class NetDevice final : public VirtioDevice, public NetworkControl, private Cont
     /// Queue by virtqueue number: even receive, odd transmit, the control queue last. Throws
     /// std::out_of_range.
     const NetQueue& queue(unsigned index) const;
+    /// nullptr: the front end keeps the control queue.
+    const ControlQueue* control() const noexcept { return control_.get(); }
+    /// Where writes are marked; nullptr: nowhere.
+    const DirtyLog* log() const noexcept { return log_.get(); }
     /// Frames that the driver's filter did not want.
     std::uint64_t filtered() const noexcept { return filtered_; }
     /// What the driver accepted; 0 before it has.
@@ -105,6 +109,9 @@ class NetDevice final : public VirtioDevice, public NetworkControl, private Cont
     /// Returns whether the driver could be told: it reads the link's state when the front end says
     /// that the configuration space has changed.
     bool set_link(bool up);
+    /// Wants the driver to tell the network where it is (5.1.6.5.4). Returns whether it could be
+    /// told; fails when it did not negotiate VIRTIO_NET_F_GUEST_ANNOUNCE.
+    Result<bool> ask_to_announce();
 
     NetQueue& queue(unsigned index);
     /// Who has a say in what the queues do; nullptr: nobody.
@@ -116,7 +123,16 @@ class NetDevice final : public VirtioDevice, public NetworkControl, private Cont
     Result<> use_pairs(unsigned pairs) override;
     Result<> set_guest_offloads(Features offloads) override;
     void announced() override;
+    void set_mac(const ConfigSpace::Mac& mac) override;
 
+    /// What a driver may change in the configuration space is as at first.
+    void forget_driver_config();
+    /// Tells the queues how long frames may be.
+    void apply_mtu();
+    /// Whether the driver could be told to read the configuration space.
+    bool tell_config_changed();
+    /// That a reset is needed now is told as a change of the configuration (2.1.2).
+    void tell_of_broken_queues();
     /// What a driver has chosen by commands is as at first; what was negotiated is in force.
     void forget_driver();
     Result<NetQueue*> find_queue(unsigned index);
@@ -155,6 +171,7 @@ class NetDevice final : public VirtioDevice, public NetworkControl, private Cont
     std::uint8_t status_ = 0;
     ConfigSpace config_;
     std::function<bool()> config_changed_;
+    bool broken_ = false;  ///< some queue was, when the driver was last told
     std::shared_ptr<DirtyLog> log_;
     CallTarget log_notice_;
     std::shared_ptr<const InflightArea> inflight_;

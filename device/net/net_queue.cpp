@@ -7,6 +7,18 @@
 
 namespace skbtrail::device {
 
+namespace {
+
+/// What can be read and written no more as the front end shared it; nullptr: all can.
+const char* lost_file(const Ring& ring, const DirtyLog* log) {
+    return ring.memory().lost()            ? "the guest's memory"
+           : ring.tracking_lost()          ? "its chains in flight"
+           : log != nullptr && log->lost() ? "the log of written pages"
+                                           : nullptr;
+}
+
+}  // namespace
+
 NetQueue::NetQueue(EventLoop& loop, unsigned index, const char* role, RingEventLog* events,
                    std::function<void()> on_kick, EventLoop::PollCallback look)
     : index_(index),
@@ -128,12 +140,9 @@ void NetQueue::show_completed() {
         return;
     }
     batch_sizes_.add(batch);
-    if (ring->memory().lost() || ring->tracking_lost()) {
+    if (const char* const file = lost_file(*ring, virtqueue_.log())) {
         virtqueue_.fault({RingFaultKind::memory_lost,
-                          ring->memory().lost()
-                              ? "the file behind the guest's memory was cut short by the front end"
-                              : "the file behind its chains in flight was cut short by the front "
-                                "end"});
+                          fmt::format("the file behind {} was cut short by the front end", file)});
         return;
     }
     ring->publish();

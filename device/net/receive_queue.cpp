@@ -8,6 +8,7 @@
 
 #include "device/net/checksum.h"
 #include "device/net/header.h"
+#include "device/net/vlan.h"
 
 namespace skbtrail::device {
 
@@ -47,9 +48,11 @@ ReceiveQueue::Outcome ReceiveQueue::deliver(const Frame& frame) {
         ++count().dropped_link_down;
         return Outcome::dropped;
     }
-    if (frame.bytes.size() > max_frame_bytes || frame.bytes.size() < min_frame_bytes) {
-        ++count().dropped_size;
-        return Outcome::dropped;
+    if (frame.bytes.size() > longest_ || frame.bytes.size() < min_frame_bytes) [[unlikely]] {
+        if (frame.bytes.size() < min_frame_bytes || oversized(frame)) {
+            ++count().dropped_size;
+            return Outcome::dropped;
+        }
     }
     // While chains are taken ahead nothing waits before this frame: none was refused, and no
     // segment is left.
@@ -75,8 +78,27 @@ ReceiveQueue::Outcome ReceiveQueue::deliver(const Frame& frame) {
     return Outcome::delivered;
 }
 
+void ReceiveQueue::set_mtu(std::optional<std::uint16_t> mtu) noexcept {
+    longest_ =
+        mtu ? std::min<std::size_t>(min_frame_bytes + *mtu, max_frame_bytes) : max_frame_bytes;
+}
+
+bool ReceiveQueue::oversized(const Frame& frame) const noexcept {
+    if (frame.bytes.size() <= longest_) {
+        return false;
+    }
+    // What is cut is cut to the receiver's measure; tags do not count.
+    const bool whole = frame.offload.gso_type == gso_none;
+    return frame.bytes.size() > max_frame_bytes ||
+           (whole && frame.bytes.size() > longest_ + vlan_tags_bytes(frame.bytes));
+}
+
 bool ReceiveQueue::flush_segments() {
     for (; !segments_.done(); segments_.pop()) {
+        if (oversized(segments_.front())) {
+            ++count().dropped_size;
+            continue;
+        }
         const Outcome outcome = deliver_whole(segments_.front());
         if (outcome == Outcome::no_buffers) {
             return false;

@@ -33,6 +33,10 @@ class ReceiveQueue final : public NetQueue {
     /// other frame.
     Outcome deliver(const Frame& frame);
 
+    /// No frame that is longer than this, behind its Ethernet header, reaches the driver whole
+    /// (virtio 1.3, 5.1.4.1); none: any may that the device moves.
+    void set_mtu(std::optional<std::uint16_t> mtu) noexcept;
+
     /// The queue was enabled: frames that came before found it not ready.
     void announce_buffers();
 
@@ -42,6 +46,8 @@ class ReceiveQueue final : public NetQueue {
   private:
     /// Whether this driver takes a frame that is to be cut.
     bool takes_segments(const Frame& frame) const;
+    /// Whether the frame is longer than it may be.
+    bool oversized(const Frame& frame) const noexcept;
     /// False while segments are left that find no buffers.
     bool flush_segments();
     Outcome deliver_whole(const Frame& frame);
@@ -79,6 +85,8 @@ class ReceiveQueue final : public NetQueue {
 
     FrameTap tap_;
     std::function<void()> on_buffers_;
+    /// A frame without VLAN tags that is to stay whole has so many bytes at most.
+    std::size_t longest_ = max_frame_bytes;
     bool awaited_ = true;       ///< the wire waits to hear of buffers
     std::vector<Chain> taken_;  ///< for one deliver(); kept for its capacity
     /// Chains for the next frames of this batch: taken together, given back if not needed.

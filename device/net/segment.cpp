@@ -9,6 +9,7 @@
 #include <netinet/tcp.h>
 
 #include "device/net/checksum.h"
+#include "device/net/vlan.h"
 #include "device/wire/network_bytes.h"
 
 namespace skbtrail::device {
@@ -18,8 +19,6 @@ namespace {
 using Bytes = std::span<const std::byte>;
 
 constexpr std::size_t ethernet_bytes = 14;
-constexpr std::size_t vlan_tag_bytes = 4;
-constexpr unsigned most_vlan_tags = 2;
 constexpr std::uint16_t ethertype_ipv4 = 0x0800;
 constexpr std::uint16_t ethertype_ipv6 = 0x86dd;
 
@@ -39,10 +38,6 @@ constexpr std::uint16_t fragment_offset_mask = 0x1fff;
 
 constexpr std::size_t tcp_checksum = 16;
 constexpr std::size_t udp_checksum = 6;
-
-bool is_vlan(std::uint16_t ethertype) {
-    return ethertype == 0x8100 || ethertype == 0x88a8;
-}
 
 std::uint8_t without_ecn(std::uint8_t gso_type) {
     return static_cast<std::uint8_t>(gso_type & ~gso_ecn);

@@ -58,6 +58,7 @@ TEST_CASE("config space: what a migration brings", "[device][config]") {
     ConfigSpace source;
     source.mac = {std::byte{2}, std::byte{1}};
     source.link_up = false;
+    source.announce = true;
     source.mtu = 1400;
     source.pairs = 7;
     source.speed = 1;
@@ -65,8 +66,10 @@ TEST_CASE("config space: what a migration brings", "[device][config]") {
     must(source.read(0, state));
     must(space.restore(0, state));
     CHECK(space.mac == source.mac);
-    CHECK_FALSE(space.link_up);
+    CHECK(space.announce);
     CHECK(space.mtu == 1400);
+    // Ours, not the source's.
+    CHECK(space.link_up);
     CHECK(space.pairs == 1);
     CHECK(space.speed == 10000);
 

@@ -35,7 +35,8 @@ ReceiveFilter::Mac mac(unsigned last) {
     return value;
 }
 
-constexpr Features control_bits = control_features | feature_mq | feature_guest_announce;
+constexpr Features control_bits =
+    control_features | feature_mq | feature_mac | feature_guest_announce;
 
 /// A device whose front end forwards the control queue, with four pairs of which one is set up.
 struct ControlBench {
@@ -64,6 +65,12 @@ struct ControlBench {
         REQUIRE(back_end.wire.deliver(frame));
         front_end.settle();
         return guest.receive.take_used().has_value();
+    }
+
+    Bytes configured_mac() const {
+        Bytes mac(6);
+        must(back_end.device.read_config(0, mac));
+        return mac;
     }
 
     static constexpr Features negotiated = bench_features | control_bits;
@@ -172,6 +179,12 @@ TEST_CASE("control: the filter filters", "[device][control]") {
         CHECK(bench.command(octets({1, 1}) + station(50)) == 0);
         CHECK(bench.receives(frame_to(station(50))));
         CHECK_FALSE(bench.receives(frame_to(own)));
+        // The configuration space has it, until another driver comes (5.1.6.5.2.1).
+        CHECK(bench.configured_mac() == station(50));
+        bench.front_end.send_value(Request::set_status, std::uint64_t{0});
+        CHECK(bench.configured_mac() == own);
+    }
+    SECTION("addresses that are none") {
         CHECK(bench.command(octets({1, 1}) + group(1)) == 1);
         CHECK(bench.command(octets({1, 1}) + octets({2, 0, 0})) == 1);
     }
@@ -211,6 +224,39 @@ TEST_CASE("control: pairs, offloads and announcements", "[device][control]") {
     CHECK(bench.command(octets({3, 0, 0})) == 1);
 }
 
+TEST_CASE("control: the driver is asked to announce itself", "[device][control]") {
+    ControlBench bench;
+    constexpr std::byte announce{2};  // VIRTIO_NET_S_ANNOUNCE
+    const auto asked = [&bench] {
+        Bytes status(2);
+        must(bench.back_end.device.read_config(6, status));
+        return (status[0] & announce) != std::byte{0};
+    };
+    CHECK_FALSE(asked());
+    // There is no channel through which it could be told; it sees it when it looks.
+    CHECK(must(bench.back_end.device.ask_to_announce()) == false);
+    CHECK(asked());
+    CHECK(bench.command(octets({3, 0})) == 0);  // ANNOUNCE_ACK
+    CHECK_FALSE(asked());
+
+    SECTION("a driver that was reset owes nothing") {
+        must(bench.back_end.device.ask_to_announce());
+        bench.front_end.send_value(Request::set_status, std::uint64_t{0});
+        CHECK_FALSE(asked());
+    }
+    SECTION("a guest that came by migration is new to this wire") {
+        Bytes brought(ConfigSpace::size);
+        must(bench.back_end.device.read_config(0, brought));
+        must(bench.back_end.device.write_config(0, brought, true));
+        CHECK(asked());
+    }
+}
+
+TEST_CASE("control: a driver that announces nothing is not asked to", "[device][control]") {
+    NetBench bench;
+    CHECK_FALSE(bench.device->ask_to_announce());
+}
+
 TEST_CASE("control: offloads that the driver gives up reach it no more", "[device][control]") {
     ControlBench bench;
     FrameOffload partial;
@@ -234,6 +280,7 @@ TEST_CASE("control: only what was negotiated", "[device][control]") {
         Result<> use_pairs(unsigned) override { return {}; }
         Result<> set_guest_offloads(Features) override { return {}; }
         void announced() override {}
+        void set_mac(const ReceiveFilter::Mac&) override {}
     } target;
     ReceiveFilter filter;
     const std::vector<std::pair<Bytes, Features>> commands = {

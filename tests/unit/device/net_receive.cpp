@@ -365,6 +365,93 @@ TEST_CASE("receive: runts and giants are dropped and counted", "[device][net]") 
     CHECK(bench.counters(0).frames == 1);
 }
 
+TEST_CASE("receive: nothing is longer than the MTU that was negotiated", "[device][net]") {
+    NetBench bench(bench_features | feature_mtu | feature_guest_tso4);
+    must(bench.device->set_mtu(100));
+    for (int i = 0; i < 4; ++i) {
+        bench.receive.chain().writable(400).offer();
+    }
+    const auto arrives = [&bench](std::vector<std::byte> frame, const FrameOffload& offload = {}) {
+        const auto before = bench.counters(0).frames;
+        CHECK(bench.wire.deliver(frame, offload));
+        bench.settle();
+        return bench.counters(0).frames != before;
+    };
+    CHECK(arrives(pattern(114)));
+    CHECK_FALSE(arrives(pattern(115)));
+    CHECK(bench.counters(0).dropped_size == 1);
+
+    SECTION("VLAN tags do not count") {
+        auto tagged = pattern(118);
+        tagged[12] = std::byte{0x81};
+        tagged[13] = std::byte{0x00};
+        CHECK(arrives(tagged));
+        tagged.push_back(std::byte{0});
+        CHECK_FALSE(arrives(tagged));
+        // The second of two.
+        tagged.resize(122);
+        tagged[12] = std::byte{0x88};
+        tagged[13] = std::byte{0xa8};
+        tagged[16] = std::byte{0x81};
+        tagged[17] = std::byte{0x00};
+        CHECK(arrives(tagged));
+    }
+    SECTION("what is to be cut may be longer") {
+        FrameOffload large;
+        large.needs_checksum = true;
+        large.checksum_start = 34;
+        large.checksum_offset = 16;
+        large.gso_type = gso_tcp4;
+        large.gso_size = 60;
+        large.header_length = 54;
+        CHECK(arrives(pattern(300), large));
+    }
+    SECTION("another one holds from then on") {
+        must(bench.device->set_mtu(200));
+        CHECK(arrives(pattern(214)));
+    }
+    SECTION("a driver that did not negotiate it takes all") {
+        NetBench other;
+        must(other.device->set_mtu(100));
+        other.receive.chain().writable(400).offer();
+        REQUIRE(other.wire.deliver(pattern(300)));
+        CHECK(other.counters(0).frames == 1);
+    }
+}
+
+TEST_CASE("receive: segments are no longer than the MTU either", "[device][net]") {
+    // The driver takes no TCP segments to be cut, so that the NIC cuts: 1,000 bytes each.
+    NetBench bench(bench_features | feature_mtu);
+    for (int i = 0; i < 4; ++i) {
+        bench.receive.chain().writable(2000).offer();
+    }
+    std::vector<std::byte> frame(54 + 2000);
+    const auto put = [&frame](std::size_t at, std::initializer_list<unsigned> bytes) {
+        for (const unsigned byte : bytes) {
+            frame[at++] = static_cast<std::byte>(byte);
+        }
+    };
+    put(12, {0x08, 0x00, 0x45, 0, 0x07, 0xf8});  // IPv4, 2040 bytes
+    put(22, {64, 6});                            // TCP
+    put(46, {0x50, 0x10});                       // 20 bytes of header, ACK
+    FrameOffload large;
+    large.needs_checksum = true;
+    large.checksum_start = 34;
+    large.checksum_offset = 16;
+    large.gso_type = gso_tcp4;
+    large.gso_size = 1000;
+    large.header_length = 54;
+    must(bench.device->set_mtu(1040));
+    REQUIRE(bench.wire.deliver(frame, large));
+    bench.settle();
+    CHECK(bench.counters(0).frames == 2);
+    must(bench.device->set_mtu(1039));
+    REQUIRE(bench.wire.deliver(frame, large));
+    bench.settle();
+    CHECK(bench.counters(0).frames == 2);
+    CHECK(bench.counters(0).dropped_size == 2);
+}
+
 TEST_CASE("hostile receive: a lie breaks this queue alone", "[device][net][hostile]") {
     struct Lie {
         const char* what;

@@ -44,3 +44,28 @@ TEST_CASE("server: many front ends, one after another, leave nothing behind",
     CHECK(back_end.left == 50);
     CHECK(open_descriptors() == before);
 }
+
+TEST_CASE("server: what one front end configured ends with it", "[device][vhost_user]") {
+    BackEnd back_end({.serve_config = true});
+    std::vector<std::byte> first(ConfigSpace::size);
+    must(back_end.device.read_config(0, first));
+    {
+        FakeFrontEnd front_end = back_end.connect();
+        negotiate(front_end, usual_protocol | protocol_config);
+        front_end.send_value(Request::net_set_mtu, std::uint64_t{1400});
+        // A migration brings another address, another MTU, and a link that was down.
+        std::vector<std::byte> brought = first;
+        brought[5] ^= std::byte{1};
+        brought[6] = std::byte{0};
+        must(back_end.device.write_config(0, brought, true));
+        std::vector<std::byte> now(ConfigSpace::size);
+        must(back_end.device.read_config(0, now));
+        CHECK(now != first);
+        // Whether the cable is plugged in is for this side to say.
+        CHECK(back_end.device.link_up());
+    }
+    back_end.loop.turn(std::chrono::milliseconds(0));
+    std::vector<std::byte> later(ConfigSpace::size);
+    must(back_end.device.read_config(0, later));
+    CHECK(later == first);
+}
