@@ -12,7 +12,7 @@ enum class RingEventKind : std::uint8_t { available, used, kick, call, call_supp
 struct RingEvent {
     std::uint64_t sequence = 0;     ///< the log's count of events, from 1
     std::int64_t time = 0;          ///< CLOCK_MONOTONIC in ns
-    std::uint32_t length = 0;       ///< bytes; of calls: used_event as the driver set it
+    std::uint32_t length = 0;       ///< bytes; of calls: where the driver wants one
     std::uint16_t index = 0;        ///< in the ring, free-running; of calls: the used index
     std::uint16_t head = 0;         ///< of calls: the used index at the decision before
     std::uint16_t descriptors = 0;  ///< how many follow
@@ -28,6 +28,8 @@ inline constexpr std::uint8_t decided_by_event = 2;   ///< by used_event, not by
 inline constexpr std::uint8_t decided_first = 4;      ///< the first since the ring was started
 inline constexpr std::uint8_t decided_delivered = 8;  ///< there was somebody to wake
 inline constexpr std::uint8_t decided_gated = 16;     ///< a fault or a person had a say
+inline constexpr std::uint8_t decided_packed = 32;    ///< indexes are places of a packed ring
+inline constexpr std::uint8_t decided_astray = 64;    ///< the driver named no place of the ring
 
 struct RingEventDescriptor {
     std::uint64_t address = 0;  ///< guest-physical

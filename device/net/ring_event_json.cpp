@@ -5,6 +5,10 @@
 #include <string>
 #include <string_view>
 
+#include <fmt/format.h>
+
+#include "device/virtqueue/packed_layout.h"
+
 namespace skbtrail::device {
 
 namespace {
@@ -25,7 +29,13 @@ const char* name_of(RingEventKind kind) {
     return "unknown";
 }
 
-/// Why the driver was called or not, with the arithmetic (virtio 1.3, 2.7.7).
+/// A place of a packed ring, as events have it: the wrap counter in bit 15.
+std::string place_text(std::uint32_t code) {
+    const PackedPlace place = PackedPlace::decode(static_cast<std::uint16_t>(code));
+    return fmt::format("{} (wrap counter {})", place.index, place.wrap ? 1 : 0);
+}
+
+/// Why the driver was called or not, with the arithmetic (virtio 1.3, 2.7.7 and 2.8.10).
 std::string reason_of(const RingEvent& call) {
     const bool wanted = (call.flags & decided_wanted) != 0;
     const bool delivered = (call.flags & decided_delivered) != 0;
@@ -38,6 +48,10 @@ std::string reason_of(const RingEvent& call) {
     if (wanted && !delivered) {
         return "the driver has given no call descriptor: it polls";
     }
+    const bool packed = (call.flags & decided_packed) != 0;
+    if ((call.flags & decided_by_event) == 0 && packed) {
+        return wanted ? "RING_EVENT_FLAGS_DISABLE is not set" : "RING_EVENT_FLAGS_DISABLE is set";
+    }
     if ((call.flags & decided_by_event) == 0) {
         return wanted ? "VIRTQ_AVAIL_F_NO_INTERRUPT is not set"
                       : "VIRTQ_AVAIL_F_NO_INTERRUPT is set";
@@ -45,8 +59,17 @@ std::string reason_of(const RingEvent& call) {
     if ((call.flags & decided_first) != 0) {
         return "the first since the ring was started";
     }
-    return fmt::format("used index {} -> {} {} used_event {}", call.head, call.index,
-                       wanted ? "passes" : "does not pass", call.length);
+    if ((call.flags & decided_astray) != 0) {
+        return fmt::format("the driver's event is at {}, which the ring has not",
+                           place_text(call.length));
+    }
+    const char* const passes = wanted ? "passes" : "does not pass";
+    if (packed) {
+        return fmt::format("used place {} -> {} {} the driver's event at {}", place_text(call.head),
+                           place_text(call.index), passes, place_text(call.length));
+    }
+    return fmt::format("used index {} -> {} {} used_event {}", call.head, call.index, passes,
+                       call.length);
 }
 
 const RingEventDescriptor& descriptor_at(const EventRing& ring, std::size_t slot, std::size_t n) {

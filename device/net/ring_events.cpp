@@ -175,7 +175,8 @@ void RingEventLog::call(unsigned queue, const CallDecision& decision, bool deliv
         event.flags = static_cast<std::uint8_t>(
             (decision.wanted ? decided_wanted : 0) | (decision.by_event ? decided_by_event : 0) |
             (decision.first ? decided_first : 0) | (delivered ? decided_delivered : 0) |
-            (gated ? decided_gated : 0));
+            (gated ? decided_gated : 0) | (decision.packed ? decided_packed : 0) |
+            (decision.astray ? decided_astray : 0));
         end(0);
     }
     batch_time_ = 0;

@@ -14,6 +14,7 @@ struct CallDecision {
     bool by_event = false;     ///< decided by an index the driver has set, not by its flag
     bool first = false;        ///< the first since the ring was opened: always wanted
     bool packed = false;       ///< which format's indexes these are
+    bool astray = false;       ///< `event` is no place of the ring: always wanted
     std::uint16_t before = 0;  ///< used index at the last decision
     std::uint16_t now = 0;     ///< used index
     std::uint16_t event = 0;   ///< split: used_event as the driver set it; packed: its descriptor

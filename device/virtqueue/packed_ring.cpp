@@ -388,8 +388,9 @@ CallDecision PackedRing::decide_call() noexcept {
         decision.first = !decided_once_;
         const PackedPlace at = PackedPlace::decode(decision.event);
         // A place that the ring does not have would never be passed: better one call too many.
-        decision.wanted = decision.first || at.index >= size_ ||
-                          decided_used_.distance_to(at, size_) < undecided_;
+        decision.astray = at.index >= size_;
+        decision.wanted =
+            decision.first || decision.astray || decided_used_.distance_to(at, size_) < undecided_;
     } else {
         decision.wanted = flags != event_disable;
     }

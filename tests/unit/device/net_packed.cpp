@@ -9,62 +9,14 @@
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 
-#include "tests/unit/device/fake_packed_driver.h"
-#include "tests/unit/device/net_bench.h"
+#include "tests/unit/device/packed_bench.h"
 
 using namespace skbtrail::device;
 using namespace skbtrail::device::test;
 
-namespace {
-
-struct PackedBench {
-    static constexpr std::uint32_t ring_size = 13;
-
-    explicit PackedBench(Features extra = 0, bool always_poll = false) {
-        NetDeviceOptions options;
-        options.features = possible_features({.serves_config = true});
-        options.always_poll = always_poll;
-        device = std::make_unique<NetDevice>(loop, wire, options, nullptr, nullptr);
-        must(device->set_features(bench_features | feature_ring_packed | extra));
-        device->set_memory(ram.mapped());
-        transmit.in_order = (extra & feature_in_order) != 0;
-        start(0, receive, receive_fds);
-        start(1, transmit, transmit_fds);
-    }
-    void start(unsigned queue, const FakePackedDriver& driver, const QueueEvents& fds) {
-        must(device->set_ring_size(queue, driver.size()));
-        must(device->set_ring_addresses(queue, driver.addresses()));
-        must(device->set_ring_base(queue, PackedRing::initial_base));
-        must(device->set_ring_call(queue, fds.call.share()));
-        must(device->set_ring_error(queue, fds.error.share()));
-        must(device->set_ring_kick(queue, fds.kick.share()));
-        must(device->set_ring_enabled(queue, true));
-    }
-    void settle() {
-        for (int i = 0; i < 8; ++i) {
-            loop.turn(std::chrono::milliseconds(0));
-        }
-    }
-    std::string broken_by(unsigned queue) const {
-        const auto& fault = std::as_const(*device).queue(queue).virtqueue().broken_by();
-        return fault ? to_string(fault->kind) : "";
-    }
-
-    EventLoop loop;
-    BenchWire wire;
-    GuestRam ram;
-    FakePackedDriver receive{ram, ring_size};
-    FakePackedDriver transmit{ram, ring_size};
-    QueueEvents receive_fds;
-    QueueEvents transmit_fds;
-    std::unique_ptr<NetDevice> device;
-};
-
-}  // namespace
-
 TEST_CASE("net packed: frames go out, and their chains come back", "[device][net][packed]") {
     const Features extra = GENERATE(Features{0}, feature_in_order);
-    PackedBench bench(extra);
+    PackedBench bench(packed_features | extra);
     for (unsigned lap = 0; lap < 10; ++lap) {
         std::vector<std::uint16_t> ids;
         bench.wire.sent.clear();
@@ -165,7 +117,7 @@ TEST_CASE("net packed: stopped and started where it was", "[device][net][packed]
 }
 
 TEST_CASE("net packed: always polling needs no kicks", "[device][net][packed][poll]") {
-    PackedBench bench(0, true);
+    PackedBench bench(packed_features, true);
     bench.settle();
     CHECK(bench.transmit.device_event_flags() == event_disable);
     for (unsigned round = 0; round < 3; ++round) {

@@ -26,6 +26,7 @@
 #include "device/control/event_socket.h"
 #include "device/net/event_ring.h"
 #include "tests/unit/device/net_bench.h"
+#include "tests/unit/device/packed_bench.h"
 #include "tests/unit/device/temporary_directory.h"
 
 using namespace skbtrail::device;
@@ -186,6 +187,58 @@ TEST_CASE("events: the reasons without EVENT_IDX, and without a call descriptor"
                          "call_suppressed: VIRTQ_AVAIL_F_NO_INTERRUPT is set",
                          "call_suppressed: the driver has given no call descriptor: it polls",
                      });
+}
+
+TEST_CASE("events: the reasons on a packed ring", "[device][events][packed]") {
+    const TemporaryDirectory directory;
+    RingEventLog log(std::make_unique<FileEventSink>(directory / "events.jsonl"));
+    const bool by_event = GENERATE(true, false);
+    PackedBench bench(by_event ? packed_features : packed_features & ~feature_event_idx, false,
+                      &log);
+    const auto send = [&bench] {
+        bench.transmit.chain().readable(NetHeaderBytes{}).readable(pattern(60)).offer();
+        bench.transmit_fds.kick.signal();
+        bench.settle();
+        bench.transmit.take_used();
+    };
+    const auto wants = [&bench](std::uint16_t flags, PackedPlace place = {}) {
+        bench.transmit.set_driver_event(flags, place.encode());
+    };
+    std::vector<std::string> expected;
+    if (by_event) {
+        wants(event_descriptor);
+        send();
+        wants(event_descriptor, {3, true});
+        send();
+        wants(event_descriptor, {12, true});
+        send();
+        wants(event_descriptor, {99, true});
+        send();
+        expected = {
+            "call: the first since the ring was started",
+            "call: used place 2 (wrap counter 1) -> 4 (wrap counter 1) passes the driver's event "
+            "at 3 (wrap counter 1)",
+            "call_suppressed: used place 4 (wrap counter 1) -> 6 (wrap counter 1) does not pass "
+            "the driver's event at 12 (wrap counter 1)",
+            "call: the driver's event is at 99 (wrap counter 1), which the ring has not",
+        };
+    } else {
+        wants(event_enable);
+        send();
+        wants(event_disable);
+        send();
+        expected = {"call: RING_EVENT_FLAGS_DISABLE is not set",
+                    "call_suppressed: RING_EVENT_FLAGS_DISABLE is set"};
+    }
+    REQUIRE(log.sync(10000));
+    std::vector<std::string> reasons;
+    for (const auto& line : read_lines(directory / "events.jsonl")) {
+        if (line.contains("reason")) {
+            reasons.push_back(line.at("event").get<std::string>() + ": " +
+                              line.at("reason").get<std::string>());
+        }
+    }
+    CHECK(reasons == expected);
 }
 
 TEST_CASE("events: a file that cannot be written", "[device][events]") {
