@@ -61,15 +61,16 @@ std::string histogram_text(const Json& counts) {
     return parts.empty() ? "none" : fmt::format("{}", fmt::join(parts, ", "));
 }
 
-std::string queue_text(const Json& queue) {
-    const Json& counters = queue["counters"];
-    const auto count = [&](const char* name) { return counters[name].get<std::uint64_t>(); };
-    std::string text = fmt::format(
-        "queue {} ({}): {}{}{}{}", queue["queue"].get<unsigned>(), queue["role"].get<std::string>(),
-        queue["state"].get<std::string>(), queue["enabled"] == true ? "" : ", disabled",
-        queue["paused"] == true ? ", PAUSED" : "",
-        queue["frames_held"] == true ? ", frames HELD" : "");
-    text += queue["waiting"] == true ? " with work waiting\n" : "\n";
+/// "queue 1 (transmit): running"
+std::string queue_heading(const Json& queue) {
+    return fmt::format("queue {} ({}): {}{}", queue["queue"].get<unsigned>(),
+                       queue["role"].get<std::string>(), queue["state"].get<std::string>(),
+                       queue["enabled"] == true ? "" : ", disabled");
+}
+
+/// What every queue has.
+std::string ring_text(const Json& queue) {
+    std::string text;
     if (queue.contains("broken_by")) {
         text += fmt::format("  broken by {}: {}\n", queue["broken_by"]["kind"].get<std::string>(),
                             queue["broken_by"]["message"].get<std::string>());
@@ -88,6 +89,23 @@ std::string queue_text(const Json& queue) {
                             queue["addresses"]["available"].get<std::string>(),
                             queue["addresses"]["used"].get<std::string>());
     }
+    return text;
+}
+
+std::string control_queue_text(const Json& queue) {
+    const auto count = [&](const char* name) { return queue[name].get<std::uint64_t>(); };
+    return queue_heading(queue) + "\n" + ring_text(queue) +
+           fmt::format("  {} commands, {} refused; kicks {}, calls {}\n", count("commands"),
+                       count("refused"), count("kicks"), count("calls"));
+}
+
+std::string queue_text(const Json& queue) {
+    const Json& counters = queue["counters"];
+    const auto count = [&](const char* name) { return counters[name].get<std::uint64_t>(); };
+    std::string text = queue_heading(queue) + (queue["paused"] == true ? ", PAUSED" : "") +
+                       (queue["frames_held"] == true ? ", frames HELD" : "") +
+                       (queue["waiting"] == true ? " with work waiting\n" : "\n") +
+                       ring_text(queue);
     text += fmt::format(
         "  {} frames, {}; dropped: not ready {}, link down {}, size {}, offload {}; refused {}\n",
         count("frames"), bytes_text(count("bytes")), count("dropped_not_ready"),
@@ -147,6 +165,17 @@ std::string state_text(const Json& state) {
     text += wire_text(state["wire"]);
     for (const Json& queue : state["queues"]) {
         text += queue_text(queue);
+    }
+    if (state.contains("control_queue")) {
+        text += control_queue_text(state["control_queue"]);
+    }
+    if (const auto filtered = state["filtered"].get<std::uint64_t>(); filtered > 0) {
+        text += fmt::format("{} frames not wanted by the driver's filter\n", filtered);
+    }
+    if (state.contains("dirty_log")) {
+        const Json& log = state["dirty_log"];
+        text += fmt::format("dirty log: {}{}\n", bytes_text(log["bytes"].get<std::uint64_t>()),
+                            log["lost"] == true ? ", LOST" : "");
     }
     for (const Json& one : state["breakpoints"]) {
         text += fmt::format("breakpoint {}: {}, hit {} times\n", one["number"].get<unsigned>(),

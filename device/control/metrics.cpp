@@ -91,6 +91,11 @@ void histogram(Exposition& out, const std::string& labels, const SizeHistogram& 
     out.sample(labels, total, "_count");
 }
 
+int running(const NetQueue& queue) {
+    const auto state = queue.virtqueue().state();
+    return state == Virtqueue::State::running ? 1 : state == Virtqueue::State::broken ? -1 : 0;
+}
+
 void queues_text(Exposition& out, const NicView& nic) {
     const NetDevice& device = nic.oversight.device();
     const auto each = [&](const auto& action) {
@@ -105,12 +110,17 @@ void queues_text(Exposition& out, const NicView& nic) {
         });
     }
     out.family("queue_running", "gauge", "Whether the ring runs (1), is stopped (0), broken (-1).");
-    each([&](const NetQueue& queue) {
-        const auto state = queue.virtqueue().state();
-        out.sample(queue_labels(queue), state == Virtqueue::State::running  ? 1
-                                        : state == Virtqueue::State::broken ? -1
-                                                                            : 0);
-    });
+    each([&](const NetQueue& queue) { out.sample(queue_labels(queue), running(queue)); });
+    if (const ControlQueue* const control = device.control()) {
+        out.sample(fmt::format(R"(queue="{}",role="control")", control->index()),
+                   running(*control));
+        out.family("control_commands_total", "counter", "Commands of the driver, answered.");
+        out.sample("", control->commands());
+        out.family("control_commands_refused_total", "counter", "Those answered with an error.");
+        out.sample("", control->refused());
+    }
+    out.family("frames_filtered_total", "counter", "Frames that the driver's filter did not want.");
+    out.sample("", device.filtered());
     out.family("queue_chain_descriptors", "histogram", "Descriptors in the chains taken.");
     each([&](const NetQueue& queue) { histogram(out, queue_labels(queue), queue.chain_sizes()); });
     out.family("queue_batch_chains", "histogram", "Chains shown to the driver at a time.");

@@ -101,10 +101,11 @@ Json counters_json(const QueueCounters& counters) {
             {"calls_late", counters.calls_late}};
 }
 
-Json queue_json(const NetQueue& queue, const Debugger& debugger) {
+/// What every queue has.
+Json ring_json(const NetQueue& queue, const char* role) {
     const Virtqueue& virtqueue = queue.virtqueue();
     Json json{{"queue", queue.index()},
-              {"role", queue.index() % 2 == 0 ? "receive" : "transmit"},
+              {"role", role},
               {"state", name_of(virtqueue.state())},
               {"enabled", virtqueue.enabled()}};
     if (const auto& fault = virtqueue.broken_by()) {
@@ -124,6 +125,11 @@ Json queue_json(const NetQueue& queue, const Debugger& debugger) {
     } else {
         json["base"] = virtqueue.base();
     }
+    return json;
+}
+
+Json queue_json(const NetQueue& queue, const Debugger& debugger) {
+    Json json = ring_json(queue, queue.index() % 2 == 0 ? "receive" : "transmit");
     const Debugger::QueueView hold = debugger.view(queue.index());
     json["paused"] = hold.paused;
     json["frames_held"] = hold.frames_held;
@@ -132,6 +138,19 @@ Json queue_json(const NetQueue& queue, const Debugger& debugger) {
     json["histograms"] = {{"chain_descriptors", queue.chain_sizes().counts()},
                           {"batch_chains", queue.batch_sizes().counts()}};
     return json;
+}
+
+Json control_queue_json(const ControlQueue& queue) {
+    Json json = ring_json(queue, "control");
+    json["commands"] = queue.commands();
+    json["refused"] = queue.refused();
+    json["kicks"] = queue.counters().kicks;
+    json["calls"] = queue.counters().calls;
+    return json;
+}
+
+Json log_json(const DirtyLog& log) {
+    return {{"bytes", log.size()}, {"pages_past_end", log.pages_past_end()}, {"lost", log.lost()}};
 }
 
 Json wire_json(const Wire& wire) {
@@ -204,6 +223,13 @@ Json state_json(const NicView& nic) {
         queues.push_back(queue_json(std::as_const(device).queue(index), debugger));
     }
     json["queues"] = std::move(queues);
+    if (const ControlQueue* const control = device.control()) {
+        json["control_queue"] = control_queue_json(*control);
+    }
+    json["filtered"] = device.filtered();
+    if (const DirtyLog* const log = device.log()) {
+        json["dirty_log"] = log_json(*log);
+    }
     json["frames_held"] = debugger.holds_frames();
     json["breakpoints"] = breakpoints_json(debugger);
     json["faults"] = faults_json(nic.oversight.faults());

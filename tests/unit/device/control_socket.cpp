@@ -13,6 +13,7 @@
 #include <vector>
 
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -21,6 +22,7 @@
 #include "device/control/ctl.h"
 #include "device/control/metrics.h"
 #include "device/faults/faulty_wire.h"
+#include "tests/unit/device/log_file.h"
 #include "tests/unit/device/net_bench.h"
 #include "tests/unit/device/temporary_directory.h"
 
@@ -184,6 +186,48 @@ TEST_CASE("control: the state of everything", "[device][control]") {
     }
 }
 
+TEST_CASE("control: the state of what has no queue pair", "[device][control]") {
+    Commanded c;
+    Json state = c.ask(R"({"command":"state"})");
+    CHECK(state["control_queue"]["queue"] == 2);
+    CHECK(state["control_queue"]["role"] == "control");
+    CHECK(state["control_queue"]["state"] == "stopped");
+    CHECK(state["control_queue"]["commands"] == 0);
+    CHECK(state["filtered"] == 0);
+    CHECK_FALSE(state.contains("dirty_log"));
+
+    FakeDriver control(c.bench.ram, 8);
+    TestEvent kick;
+    must(c.bench.device->set_ring_size(2, control.size()));
+    must(c.bench.device->set_ring_addresses(2, control.addresses()));
+    must(c.bench.device->set_ring_kick(2, kick.share()));
+    must(c.bench.device->set_ring_enabled(2, true));
+    const auto give = [&](const std::vector<std::byte>& command, std::uint32_t room) {
+        auto chain = control.chain().readable(command);
+        (room > 0 ? chain.writable(room) : chain).offer();
+        kick.signal();
+        c.bench.settle();
+    };
+    give(pattern(3), 1);  // no command that there is
+    const LogFile file;
+    c.bench.device->set_log(must(DirtyLog::map(file.fd(), 0, 4096)));
+    state = c.ask(R"({"command":"state"})");
+    CHECK(state["control_queue"]["state"] == "running");
+    CHECK(state["control_queue"]["commands"] == 1);
+    CHECK(state["control_queue"]["refused"] == 1);
+    CHECK(state["dirty_log"] == Json{{"bytes", 4096}, {"pages_past_end", 0}, {"lost", false}});
+
+    give(pattern(3), 0);  // and no room for an answer
+    state = c.ask(R"({"command":"state"})");
+    CHECK(state["control_queue"]["broken_by"]["kind"] == "chain_too_short");
+    const std::string text = state_text(state);
+    CHECK(contains(text, "queue 2 (control): broken"));
+    CHECK(contains(text, "1 commands, 1 refused"));
+    const std::string metrics = c.ask(R"({"command":"metrics"})");
+    CHECK(contains(metrics, "skbtrail_queue_running{queue=\"2\",role=\"control\"} -1"));
+    CHECK(contains(metrics, "skbtrail_control_commands_refused_total 1"));
+}
+
 TEST_CASE("control: pause, step, resume", "[device][control]") {
     Commanded c;
     c.ask(R"({"command":"pause","queue":1})");
@@ -245,6 +289,31 @@ TEST_CASE("control: breakpoints and faults come and go", "[device][control]") {
     CHECK(contains(c.refused(R"({"command":"fault-add","fault":"lost_call,queue=7"})"),
                    "no queue 7"));
     CHECK(contains(c.refused(R"({"command":"fault-add"})"), "it needs \"fault\""));
+}
+
+TEST_CASE("control: a broken queue, and an announcement, reach the driver", "[device][control]") {
+    NetBench bench(bench_features | feature_guest_announce);
+    int told = 0;
+    bench.device->on_config_change([&told] {
+        ++told;
+        return true;
+    });
+    CHECK(must(bench.device->ask_to_announce()));
+    CHECK(told == 1);
+    constexpr std::uint8_t driver_ok = 4;
+    const bool ready = GENERATE(true, false);
+    bench.device->set_status(ready ? driver_ok : 0);
+    if (!ready) {
+        bench.start(0, bench.receive);
+        bench.start(1, bench.transmit);
+    }
+    bench.transmit.set_available_index(9999);
+    bench.kick(1);
+    REQUIRE(bench.state(1) == Virtqueue::State::broken);
+    // That it needs a reset, once (virtio 1.3, 2.1.2); a driver that is not ready, will see.
+    CHECK(told == (ready ? 2 : 1));
+    bench.settle();
+    CHECK(told == (ready ? 2 : 1));
 }
 
 TEST_CASE("control: the link, the front end, the counters", "[device][control]") {

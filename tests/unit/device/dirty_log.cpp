@@ -14,34 +14,12 @@
 #include <unistd.h>
 
 #include "tests/unit/device/guest_ram.h"
+#include "tests/unit/device/log_file.h"
 
 using namespace skbtrail::device;
 using namespace skbtrail::device::test;
 
 namespace {
-
-/// The file that a front end shares, and its own view of it.
-class LogFile {
-  public:
-    explicit LogFile(std::size_t size) : fd_(::memfd_create("dirty-log", MFD_CLOEXEC)) {
-        if (::ftruncate(fd_.get(), static_cast<off_t>(size)) != 0) {
-            throw std::runtime_error("ftruncate");
-        }
-    }
-
-    const UniqueFd& fd() const { return fd_; }
-    std::vector<unsigned> bytes(std::size_t count, std::size_t offset = 0) const {
-        std::vector<std::uint8_t> raw(count);
-        if (::pread(fd_.get(), raw.data(), count, static_cast<off_t>(offset)) !=
-            static_cast<ssize_t>(count)) {
-            throw std::runtime_error("pread");
-        }
-        return {raw.begin(), raw.end()};
-    }
-
-  private:
-    UniqueFd fd_;
-};
 
 constexpr std::uint64_t page = DirtyLog::page_bytes;
 
