@@ -2,6 +2,7 @@
 // again every field within reach of a dishonest test.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -224,7 +225,10 @@ class FakePackedDriver {
         next_used_.advance(static_cast<std::uint32_t>(found->second), size_);
         free_places_ += found->second;
         places_.erase(found);
-        std::erase(order_, id);
+        // The first one, if the device keeps their order.
+        if (const auto at = std::find(order_.begin(), order_.end(), id); at != order_.end()) {
+            order_.erase(at);
+        }
         free_ids_.push_back(id);
     }
 

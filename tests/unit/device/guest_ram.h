@@ -59,6 +59,7 @@ class GuestRam {
         for (const Part& part : parts) {
             regions_.push_back({GuestAddress{part.guest_address}, part.size,
                                 UserAddress{user_base + size_}, size_});
+            next_.push_back(part.guest_address);
             size_ += part.size;
         }
         if (::ftruncate(fd_.get(), static_cast<off_t>(size_)) != 0) {
@@ -69,7 +70,6 @@ class GuestRam {
             throw std::runtime_error("mmap");
         }
         base_ = static_cast<std::byte*>(base);
-        next_ = regions_.front().guest_address.value;
     }
     GuestRam(const GuestRam&) = delete;
     GuestRam& operator=(const GuestRam&) = delete;
@@ -86,16 +86,20 @@ class GuestRam {
         return std::make_shared<GuestMemory>(memory);
     }
 
-    /// Fresh bytes in the first region.
+    /// Fresh bytes in the first region; or in each region by turns, after spread().
     GuestAddress allocate(std::uint64_t size, std::uint64_t alignment = 16) {
-        next_ = (next_ + alignment - 1) / alignment * alignment;
-        const GuestAddress address{next_};
-        next_ += size;
-        if (next_ > regions_.front().guest_address.value + regions_.front().size) {
+        const RegionDescription& region = regions_[turn_];
+        std::uint64_t& next = next_[turn_];
+        next = (next + alignment - 1) / alignment * alignment;
+        const GuestAddress address{next};
+        next += size;
+        if (next > region.guest_address.value + region.size) {
             throw std::runtime_error("the test's guest has no memory left");
         }
+        turn_ = spread_ ? (turn_ + 1) % regions_.size() : 0;
         return address;
     }
+    void spread() { spread_ = true; }
     /// The guest's own view of an address.
     std::byte* at(GuestAddress address) const {
         for (const RegionDescription& region : regions_) {
@@ -110,6 +114,16 @@ class GuestRam {
     UserAddress user(GuestAddress address) const {
         return UserAddress{user_base + static_cast<std::uint64_t>(at(address) - base_)};
     }
+    /// The other way.
+    GuestAddress guest(UserAddress address) const {
+        for (const RegionDescription& region : regions_) {
+            const std::uint64_t offset = address.value - region.user_address.value;
+            if (offset < region.size) {
+                return {region.guest_address.value + offset};
+            }
+        }
+        throw std::runtime_error("no address of the test's guest");
+    }
     std::vector<std::byte> bytes(GuestAddress address, std::size_t count) const {
         return {at(address), at(address) + count};
     }
@@ -122,7 +136,9 @@ class GuestRam {
     std::vector<RegionDescription> regions_;
     std::uint64_t size_ = 0;
     std::byte* base_ = nullptr;
-    std::uint64_t next_ = 0;
+    std::vector<std::uint64_t> next_;  ///< of each region
+    std::size_t turn_ = 0;
+    bool spread_ = false;
 };
 
 }  // namespace skbtrail::device::test

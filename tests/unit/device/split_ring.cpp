@@ -152,6 +152,47 @@ TEST_CASE("ring: a full ring is taken whole", "[device][ring]") {
     CHECK_FALSE(bench.driver.take_used());
 }
 
+TEST_CASE("ring: the largest that there may be goes around", "[device][ring]") {
+    Bench bench(max_ring_size);
+    const GuestAddress buffer = bench.ram.allocate(1);
+    for (int lap = 0; lap < 3; ++lap) {
+        for (std::uint32_t i = 0; i < max_ring_size; ++i) {
+            bench.driver.chain().piece({buffer, 1, true}).offer();
+        }
+        CHECK(must(bench.ring.waiting()) == max_ring_size);
+        for (std::uint32_t i = 0; i < max_ring_size; ++i) {
+            bench.ring.put_used(bench.take(), 1);
+        }
+        CHECK_FALSE(must(bench.ring.take()));
+        bench.ring.publish();
+        std::uint32_t used = 0;
+        while (bench.driver.take_used()) {
+            ++used;
+        }
+        CHECK(used == max_ring_size);
+    }
+}
+
+TEST_CASE("ring: its parts may lie in different regions", "[device][ring]") {
+    GuestRam ram({{0x100000, 0x1000}, {0x900000, 0x1000}, {0x500000, 0x1000}});
+    ram.spread();
+    FakeDriver driver(ram, 8);
+    Ring ring = must(Ring::open(ram.mapped(), driver.addresses(), 8, {true, true}, 0));
+    for (unsigned lap = 0; lap < 20; ++lap) {
+        const auto offered = driver.chain().readable(pattern(5, lap)).writable(7).offer();
+        auto chain = must(ring.take());
+        REQUIRE(chain);
+        std::vector<std::byte> read(5);
+        CHECK(gather(chain->readable(), 0, read) == 5);
+        CHECK(read == pattern(5, lap));
+        CHECK(scatter(chain->writable(), 0, pattern(7, lap)) == 7);
+        ring.put_used(std::move(*chain), 7);
+        ring.publish();
+        REQUIRE(driver.take_used()->head == offered.head);
+        CHECK(ram.bytes(offered.pieces[1].address, 7) == pattern(7, lap));
+    }
+}
+
 TEST_CASE("ring: a buffer that touches two regions", "[device][ring]") {
     GuestRam ram({{0x100000, 0x10000}, {0x110000, 0x10000}});
     FakeDriver driver(ram, 8);
