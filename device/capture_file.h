@@ -27,11 +27,11 @@ struct CapturedFrame {
 class CaptureFile {
   public:
     virtual ~CaptureFile() = default;
-    /// Into the buffer. What fails shows on the stream.
+    /// Into the stream's buffer.
     virtual void write(const CapturedFrame& frame) = 0;
-    /// Where the bytes go: for its size and its errors.
+    /// Where the bytes go.
     virtual std::FILE* stream() = 0;
-    /// Hands the buffer to the kernel; false when that failed.
+    /// Hands what is buffered to the stream's owner; false when that failed.
     bool flush() { return std::fflush(stream()) == 0; }
 };
 

@@ -63,7 +63,7 @@ Nic::Nic(const NicOptions& options, int parent) {
     }
     plug_in(options);
     if (!options.capture.empty()) {
-        capture_ = std::make_unique<Capture>(options.capture);
+        capture_ = std::make_unique<Capture>(options.capture, &loop_);
     }
     if (!options.events.empty()) {
         events_ = std::make_unique<RingEventLog>(

@@ -7,24 +7,18 @@
 #include <cstring>
 #include <system_error>
 
-#include <fcntl.h>
 #include <spdlog/spdlog.h>
-#include <sys/stat.h>
 #include <unistd.h>
+
+#include "device/output_file.h"
 
 namespace skbtrail::device {
 
-FileEventSink::FileEventSink(const std::string& path)
-    : path_(path),
-      fd_(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_APPEND, 0644)) {
-    if (!fd_) {
-        throw std::system_error(errno, std::generic_category(),
-                                "cannot write ring events to " + path);
-    }
-    struct stat status{};
-    if (::fstat(fd_.get(), &status) == 0 && !S_ISREG(status.st_mode)) {
-        // The reader of a pipe may stand still for ever, and the NIC must be able to end.
-        ::fcntl(fd_.get(), F_SETFL, ::fcntl(fd_.get(), F_GETFL) | O_NONBLOCK);
+FileEventSink::FileEventSink(const std::string& path) : path_(path) {
+    try {
+        fd_ = open_output(path).fd;
+    } catch (const std::system_error& error) {
+        throw std::system_error(error.code(), "cannot write ring events to " + path);
     }
 }
 

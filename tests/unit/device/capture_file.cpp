@@ -5,7 +5,9 @@
 #include <fstream>
 
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <pcap/pcap.h>
 #include <sys/resource.h>
@@ -13,6 +15,7 @@
 #include <unistd.h>
 
 #include "device/capture.h"
+#include "tests/unit/device/log_catcher.h"
 
 namespace skbtrail::device {
 
@@ -161,6 +164,7 @@ TEST_CASE("when the disk is full the capture stops at a whole frame and the NIC 
             std::signal(SIGXFSZ, handler);
         }
     };
+    test::LogCatcher log;
     Capture capture(path);
     {
         const LimitedFiles limited(100'000);
@@ -172,14 +176,128 @@ TEST_CASE("when the disk is full the capture stops at a whole frame and the NIC 
         }
     }
     CHECK(capture.stopped());
-    CHECK(capture.recorded() == 90);  // 24 + 90 × 1016 bytes; ten more do not fit
-    CHECK(capture.lost() == 210);
+    CHECK(capture.recorded() == 98);  // 24 + 98 × 1016 bytes
+    CHECK(capture.lost() == 202);
     const auto packets = read_back(path);
-    CHECK(packets.size() == 90);
+    CHECK(packets.size() == 98);
     // It stays stopped, and says nothing more.
     capture.record(Capture::Direction::from_guest, frame(1000, 1));
     capture.flush();
-    CHECK(capture.lost() == 211);
+    CHECK(capture.lost() == 203);
+    CHECK(log.count("has stopped after 98 frames: File too large") == 1);
+    CHECK(log.count("error") == 1);
+}
+
+namespace {
+
+/// A named pipe whose reader reads when it is told to.
+struct SlowReader {
+    explicit SlowReader(const std::string& path) {
+        REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
+        fd.reset(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+        REQUIRE(fd);
+    }
+    /// What is there.
+    void read() {
+        std::array<char, 65536> piece{};
+        for (ssize_t got = 0; (got = ::read(fd.get(), piece.data(), piece.size())) > 0;) {
+            text.append(piece.data(), static_cast<std::size_t>(got));
+        }
+    }
+    UniqueFd fd;
+    std::string text;
+};
+
+}  // namespace
+
+TEST_CASE("a capture into a pipe waits for no reader, and goes on when one reads", "[capture]") {
+    const Folder folder;
+    const std::string name = GENERATE("pipe.pcap", "pipe.pcapng");
+    SlowReader reader(folder.file(name));
+    EventLoop loop;
+    test::LogCatcher log;
+    constexpr std::uint64_t frames = 8000;
+    std::uint64_t recorded = 0;
+    {
+        Capture capture(folder.file(name), &loop);
+        const auto before = std::chrono::steady_clock::now();
+        for (std::uint64_t i = 0; i < frames; ++i) {
+            capture.record(Capture::Direction::from_guest, frame(1000, static_cast<int>(i)));
+            if (i % 100 == 0) {
+                capture.flush();
+                loop.turn(std::chrono::milliseconds(0));
+            }
+        }
+        CHECK(std::chrono::steady_clock::now() - before < std::chrono::seconds(5));
+        CHECK_FALSE(capture.stopped());
+        CHECK(capture.lost() > 0);
+        CHECK(capture.recorded() + capture.lost() == frames);
+        CHECK_FALSE(loop.turn(std::chrono::milliseconds(20)));  // asleep, not spinning
+        // The loop alone hands the reader what waits.
+        do {
+            reader.read();
+        } while (loop.turn(std::chrono::milliseconds(20)));
+        const std::uint64_t lost = capture.lost();
+        capture.record(Capture::Direction::to_guest, frame(60, 1));
+        CHECK(capture.lost() == lost);
+        recorded = capture.recorded();
+    }
+    reader.read();
+    std::ofstream(folder.file("copy")) << reader.text;
+    const auto packets = read_back(folder.file("copy"));
+    CHECK(packets.size() == recorded);
+    CHECK(packets.back().bytes == frame(60, 1));
+    CHECK(log.count("does not keep up") == 1);
+    CHECK(log.count(fmt::format("{} of {} frames are not in the capture", frames + 1 - recorded,
+                                frames + 1)) == 1);
+}
+
+TEST_CASE("a capture whose reader leaves has ended, and says so once", "[capture]") {
+    const auto before = std::signal(SIGPIPE, SIG_IGN);  // as the program has it
+    const Folder folder;
+    SlowReader reader(folder.file("pipe"));
+    EventLoop loop;
+    test::LogCatcher log;
+    {
+        Capture capture(folder.file("pipe"), &loop);
+        const bool in_the_middle = GENERATE(true, false);
+        if (in_the_middle) {
+            for (int i = 0; i < 200; ++i) {
+                capture.record(Capture::Direction::from_guest, frame(1000, i));
+            }
+            capture.flush();
+        }
+        reader.fd.reset();
+        for (int i = 0; i < 5; ++i) {
+            loop.turn(std::chrono::milliseconds(0));
+        }
+        CHECK(capture.stopped());
+        for (int i = 0; i < 5; ++i) {
+            capture.record(Capture::Direction::from_guest, frame(60, i));
+            capture.flush();
+        }
+        CHECK(capture.lost() >= 5);
+        CHECK_FALSE(loop.turn(std::chrono::milliseconds(20)));
+    }
+    CHECK(log.count("has stopped after") == 1);
+    CHECK(log.count("Broken pipe") == 1);
+    CHECK(log.count("error") + log.count("warning") == 1);
+    std::signal(SIGPIPE, before);
+}
+
+TEST_CASE("a capture whose reader stands still ends all the same", "[capture]") {
+    const Folder folder;
+    const SlowReader reader(folder.file("pipe"));
+    test::LogCatcher log;
+    const auto before = std::chrono::steady_clock::now();
+    {
+        Capture capture(folder.file("pipe"));
+        for (int i = 0; i < 500; ++i) {
+            capture.record(Capture::Direction::from_guest, frame(1000, i));
+        }
+    }
+    CHECK(std::chrono::steady_clock::now() - before < std::chrono::seconds(5));
+    CHECK(log.count("of 500 frames are not in the capture") == 1);
 }
 
 namespace {

@@ -5,20 +5,20 @@
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
 #include <fmt/format.h>
-#include <spdlog/sinks/ostream_sink.h>
-#include <spdlog/spdlog.h>
 #include <tins/arp.h>
 #include <unistd.h>
 
 #include "device/wire/factory.h"
 #include "device/wire/reflect.h"
 #include "device/wire/script.h"
+#include "tests/unit/device/log_catcher.h"
 #include "tests/unit/device/wire_guest.h"
 
 namespace skbtrail::device {
 
 using Catch::Matchers::ContainsSubstring;
 using test::Bytes;
+using test::LogCatcher;
 using test::run_until;
 using test::WireGuest;
 
@@ -56,23 +56,6 @@ const std::string ping_guest = R"(
     {"ethernet": {"source": "52:55:0a:00:02:02", "destination": "guest"},
      "ipv4": {"source": "10.0.2.2", "destination": "10.0.2.15"},
      "icmp": {"type": "echo-request", "id": 7, "sequence": 1}, "payload": {"size": 56}})";
-
-/// What is logged while it lives.
-class LogCatcher {
-  public:
-    LogCatcher() : before_(spdlog::default_logger()) {
-        auto sink = std::make_shared<spdlog::sinks::ostream_sink_st>(stream_);
-        spdlog::set_default_logger(std::make_shared<spdlog::logger>("caught", sink));
-    }
-    ~LogCatcher() { spdlog::set_default_logger(before_); }
-    LogCatcher(const LogCatcher&) = delete;
-    LogCatcher& operator=(const LogCatcher&) = delete;
-    std::string text() const { return stream_.str(); }
-
-  private:
-    std::ostringstream stream_;
-    std::shared_ptr<spdlog::logger> before_;
-};
 
 }  // namespace
 
