@@ -3,12 +3,15 @@
 #include <cerrno>
 #include <chrono>
 #include <stdexcept>
+#include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 
+#include "device/accept_watch.h"
 #include "device/net/ring_event_json.h"
 
 namespace skbtrail::device {
@@ -30,7 +33,13 @@ vhost_user::Listener listen_at(const std::string& path) {
 }  // namespace
 
 EventSocket::EventSocket(const std::string& path, std::size_t most_waiting)
-    : listener_(listen_at(path)), most_waiting_(most_waiting) {}
+    : listener_(listen_at(path)),
+      most_waiting_(most_waiting),
+      rest_(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)) {
+    if (!rest_) {
+        throw std::system_error(errno, std::generic_category(), "ring events: a timer");
+    }
+}
 
 std::uint64_t EventSocket::write(std::string_view lines, std::uint64_t events,
                                  std::uint64_t sequence, int /*end*/) {
@@ -54,7 +63,7 @@ std::uint64_t EventSocket::write(std::string_view lines, std::uint64_t events,
 }
 
 void EventSocket::wait_for(std::vector<pollfd>& fds) const {
-    fds.push_back({accepting_ ? listener_.fd() : -1, POLLIN, 0});
+    fds.push_back({resting_ ? rest_.get() : listener_.fd(), POLLIN, 0});
     for (const Reader& reader : readers_) {
         const int events = reader.waiting.empty() ? 0 : POLLOUT;
         fds.push_back({reader.socket.get(), static_cast<short>(events), 0});
@@ -71,7 +80,7 @@ void EventSocket::ready(std::span<const pollfd> fds) {
         }
         return (revents & POLLOUT) != 0 && !send(reader);
     });
-    if (newcomer) {
+    if (newcomer && !std::exchange(resting_, false)) {
         accept();
     }
 }
@@ -92,9 +101,10 @@ void EventSocket::finish() {
 void EventSocket::accept() {
     auto socket = listener_.accept();
     if (!socket) {
-        // Trying again and again would keep the thread busy: the socket stays readable.
-        spdlog::warn("ring events: {}; no more readers are accepted", socket.error().message);
-        accepting_ = false;
+        spdlog::warn("ring events: {}; trying again in a second", socket.error().message);
+        const itimerspec once{.it_interval = {},
+                              .it_value = {.tv_sec = accept_rest.count(), .tv_nsec = 0}};
+        resting_ = ::timerfd_settime(rest_.get(), 0, &once, nullptr) == 0;
         return;
     }
     if (!*socket) {

@@ -46,7 +46,10 @@ class EventSocket final : public EventSink {
 
     vhost_user::Listener listener_;
     std::size_t most_waiting_;
-    bool accepting_ = true;
+    /// The thread sleeps in poll(): what ends a rest after accepting has failed is a descriptor
+    /// too.
+    UniqueFd rest_;
+    bool resting_ = false;
     std::vector<Reader> readers_;
 };
 

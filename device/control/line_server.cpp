@@ -2,7 +2,6 @@
 
 #include <array>
 #include <cerrno>
-#include <chrono>
 #include <iterator>
 #include <stdexcept>
 #include <system_error>
@@ -30,19 +29,14 @@ LineServer::LineServer(EventLoop& loop, const std::string& path, Answer answer,
     : loop_(loop),
       listener_(listen_at(path)),
       answer_(std::move(answer)),
-      too_long_(std::move(too_long)) {
-    watch_ = loop_.add_fd(listener_.fd(), EPOLLIN, [this](std::uint32_t) { accept(); });
-    retry_ = loop_.add_timer([this] { watch_.set_events(EPOLLIN); });
-}
+      too_long_(std::move(too_long)),
+      newcomers_(loop, listener_.fd(), [this] { accept(); }) {}
 
 void LineServer::accept() {
     auto socket = listener_.accept();
     if (!socket) {
-        // Out of descriptors, most likely. The socket stays readable: without a pause we would
-        // spin.
         spdlog::warn("control socket: {}; trying again in a second", socket.error().message);
-        watch_.set_events(0);
-        retry_.arm(EventLoop::Clock::now() + std::chrono::seconds(1));
+        newcomers_.rest();
         return;
     }
     if (!*socket) {

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "device/accept_watch.h"
 #include "device/event_loop.h"
 #include "device/unique_fd.h"
 #include "device/vhost_user/listener.h"
@@ -64,8 +65,7 @@ class LineServer {
     std::string too_long_;
     std::uint64_t untold_ = 0;
     std::list<Client> clients_;
-    EventLoop::FdWatch watch_;
-    EventLoop::Timer retry_;  ///< accepts again after accepting has failed
+    AcceptWatch newcomers_;
 };
 
 }  // namespace skbtrail::device

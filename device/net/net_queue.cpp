@@ -148,15 +148,19 @@ void NetQueue::show_completed() {
     ring->publish();
     virtqueue_.mark_ring();
     const CallDecision decision = ring->decide_call();
-    const bool delivered =
-        gate_ == nullptr ? decision.wanted && virtqueue_.call() : gated_call(decision.wanted);
+    bool again = false;
+    const bool delivered = gate_ == nullptr ? decision.wanted && virtqueue_.call()
+                                            : gated_call(decision.wanted, again);
     ++(delivered ? counters_.calls : counters_.calls_suppressed);
     if (events_ != nullptr) {
         events_->call(index_, decision, delivered, gate_ != nullptr);
     }
+    if (again) {
+        call_late();
+    }
 }
 
-bool NetQueue::gated_call(bool wanted) {
+bool NetQueue::gated_call(bool wanted, bool& again) {
     const auto verdict = gate_->on_call(index_, wanted);
     const bool withheld =
         verdict == QueueGate::CallVerdict::drop || verdict == QueueGate::CallVerdict::later;
@@ -164,12 +168,8 @@ bool NetQueue::gated_call(bool wanted) {
     if (withheld || (!wanted && verdict != QueueGate::CallVerdict::owed)) {
         return false;
     }
-    const bool delivered = virtqueue_.call();
-    if (verdict == QueueGate::CallVerdict::twice && virtqueue_.call()) {
-        ++counters_.calls;
-        ++counters_.calls_late;
-    }
-    return delivered;
+    again = verdict == QueueGate::CallVerdict::twice;
+    return virtqueue_.call();
 }
 
 }  // namespace skbtrail::device

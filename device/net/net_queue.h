@@ -103,7 +103,7 @@ class NetQueue {
     void set_gate(QueueGate* gate);
     /// Looks at the ring again, after a gate held the queue.
     void poke();
-    /// A call that a gate put off.
+    /// A call that a gate put off, or makes once too often.
     void call_late();
 
     /// Gives the ring back what was taken and not used, shows the driver what was completed,
@@ -189,8 +189,8 @@ class NetQueue {
     void show_completed();
     void release_withheld();
     void return_withheld();
-    /// Whether the driver was called.
-    bool gated_call(bool wanted);
+    /// Whether the driver was called; `again`: it is to be called once more.
+    bool gated_call(bool wanted, bool& again);
 
     unsigned index_;
     RingEventLog* events_;

@@ -40,7 +40,7 @@ std::string reason_of(const RingEvent& call) {
     const bool wanted = (call.flags & decided_wanted) != 0;
     const bool delivered = (call.flags & decided_delivered) != 0;
     if (!wanted && delivered) {
-        return "put off before, by a fault";
+        return "put off before, or once too often, by a fault";
     }
     if (wanted && !delivered && (call.flags & decided_gated) != 0) {
         return "wanted, and held back by a fault";

@@ -67,7 +67,7 @@ class RingEventLog {
     /// `delivered`: whether there was somebody to wake.
     /// `gated`: a gate has had a say in it.
     void call(unsigned queue, const CallDecision& decision, bool delivered, bool gated = false);
-    /// A call that was put off before.
+    /// A call that was put off before, or is one too many.
     void late_call(unsigned queue, std::uint16_t used_index);
 
     /// Lets the writer know that there is something to write. For when the loop is idle; a busy

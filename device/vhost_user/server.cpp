@@ -1,6 +1,5 @@
 #include "device/vhost_user/server.h"
 
-#include <chrono>
 #include <system_error>
 #include <utility>
 #include <variant>
@@ -82,9 +81,9 @@ Server::Server(EventLoop& loop, Listener& listener, VirtioDevice& device, Networ
       device_(device),
       network_(network),
       options_(options),
-      on_left_(std::move(on_left)),
-      watch_(loop.add_fd(listener.fd(), EPOLLIN, [this](std::uint32_t) { accept(); })),
-      retry_(loop.add_timer([this] { watch_.set_events(EPOLLIN); })) {}
+      on_left_(std::move(on_left)) {
+    newcomers_.emplace(loop, listener.fd(), [this] { accept(); });
+}
 
 Server::Server(EventLoop& loop, const std::string& path, VirtioDevice& device,
                NetworkControl& network, SessionOptions options, std::function<void()> on_left)
@@ -99,11 +98,8 @@ Server::Server(EventLoop& loop, const std::string& path, VirtioDevice& device,
 void Server::accept() {
     auto accepted = listener_->accept();
     if (!accepted) {
-        // Out of descriptors, most likely. The socket stays readable: without a pause we would
-        // spin.
         spdlog::error("{}; trying again in a second", accepted.error().message);
-        watch_.set_events(0);
-        retry_.arm(EventLoop::Clock::now() + std::chrono::seconds(1));
+        newcomers_->rest();
         return;
     }
     if (!*accepted) {

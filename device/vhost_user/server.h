@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "device/accept_watch.h"
 #include "device/event_loop.h"
 #include "device/unique_fd.h"
 #include "device/vhost_user/connector.h"
@@ -72,8 +73,7 @@ class Server {
     std::function<void()> on_left_;
     std::unique_ptr<Connection> connection_;
     std::optional<Connector> connector_;
-    EventLoop::FdWatch watch_;
-    EventLoop::Timer retry_;  ///< accepts again after accepting has failed
+    std::optional<AcceptWatch> newcomers_;  ///< at the listener
 };
 
 }  // namespace skbtrail::device::vhost_user

@@ -48,9 +48,8 @@ HubWire::HubWire(const WireOptions& options, EventLoop& loop)
     : loop_(loop),
       path_(meeting_path(options)),
       meeting_(HubMeeting::join(path_)),
+      newcomers_(loop, meeting_.listener(), [this] { accept(); }),
       message_(longest_hub_message + 1) {
-    listener_watch_ =
-        loop_.add_fd(meeting_.listener(), EPOLLIN, [this](std::uint32_t) { accept(); });
     for (UniqueFd& socket : meeting_.take_connections()) {
         add(std::move(socket));
     }
@@ -60,9 +59,9 @@ void HubWire::accept() {
     UniqueFd socket(::accept4(meeting_.listener(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!socket) {
         if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR) {
-            // Asking again would fail again, at once and for ever.
-            spdlog::error("hub: no more NICs can join: {}", std::strerror(errno));
-            listener_watch_.reset();
+            spdlog::error("hub: a NIC cannot join: {}; trying again in a second",
+                          std::strerror(errno));
+            newcomers_.rest();
         }
         return;
     }

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "device/accept_watch.h"
 #include "device/event_loop.h"
 #include "device/unique_fd.h"
 #include "device/wire/delivery_queue.h"
@@ -64,7 +65,7 @@ class HubWire final : public Wire {
     EventLoop& loop_;
     std::string path_;
     HubMeeting meeting_;
-    EventLoop::FdWatch listener_watch_;
+    AcceptWatch newcomers_;
     std::map<Port, Neighbour> neighbours_;
     Port next_port_ = 1;
     HubMacTable stations_;

@@ -7,3 +7,5 @@ target_link_libraries(${target} PRIVATE PkgConfig::TINS PkgConfig::PCAP nlohmann
 # The program is tried as others start it.
 target_compile_definitions(${target} PRIVATE SKBTRAIL_NIC="$<TARGET_FILE:skbtrail-nic>")
 add_dependencies(${target} skbtrail-nic)
+# Tests make accepting fail: no_descriptors.h.
+target_link_options(${target} PRIVATE -Wl,--wrap=accept4)

@@ -24,8 +24,10 @@
 #include <sys/un.h>
 
 #include "device/control/event_socket.h"
+#include "device/control/oversight.h"
 #include "device/net/event_ring.h"
 #include "tests/unit/device/net_bench.h"
+#include "tests/unit/device/no_descriptors.h"
 #include "tests/unit/device/packed_bench.h"
 #include "tests/unit/device/temporary_directory.h"
 
@@ -502,4 +504,51 @@ TEST_CASE("event socket: a reader that sleeps finds a line in place of what it m
     }
     CHECK(gap > 0);
     CHECK(gap == log.lost());
+}
+
+TEST_CASE("event socket: a reader for whom there was no descriptor is let in later",
+          "[device][events]") {
+    const TemporaryDirectory directory;
+    const std::string path = directory / "events";
+    RingEventLog log(make_event_sink("unix:" + path));
+    std::unique_ptr<EventReader> reader;
+    {
+        const NoDescriptors none;
+        reader = std::make_unique<EventReader>(path);
+        std::this_thread::sleep_for(200ms);
+        log.kick(1);
+        CHECK(reader->read(1, 50).empty());
+    }
+    std::vector<nlohmann::json> seen;
+    for (int i = 0; i < 500 && seen.empty(); ++i) {
+        log.kick(1);
+        log.flush();
+        seen = reader->read(1, 20);
+    }
+    CHECK(seen.size() == 1);
+}
+
+TEST_CASE("events: a call that is made twice is two events", "[device][events]") {
+    const TemporaryDirectory directory;
+    const std::string path = directory / "events.jsonl";
+    RingEventLog log(std::make_unique<FileEventSink>(path));
+    NetBench bench(bench_features & ~feature_event_idx, false, &log);
+    FaultSet faults(1);
+    must(faults.add(must(parse_fault("double_call,count=1"))));
+    const Oversight oversight(bench.loop, *bench.device, faults);
+    bench.send(pattern(60));
+    bench.send(pattern(60));
+    CHECK(bench.transmit_fds.call.take() == 3);
+    CHECK(bench.counters(1).calls == 3);
+    CHECK(bench.counters(1).calls_late == 1);
+    REQUIRE(log.sync(10000));
+    std::vector<std::string> reasons;
+    for (const auto& line : read_lines(path)) {
+        if (line.at("event") == "call") {
+            reasons.push_back(line.at("reason"));
+        }
+    }
+    CHECK(reasons == std::vector<std::string>{"VIRTQ_AVAIL_F_NO_INTERRUPT is not set",
+                                              "put off before, or once too often, by a fault",
+                                              "VIRTQ_AVAIL_F_NO_INTERRUPT is not set"});
 }

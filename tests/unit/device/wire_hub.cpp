@@ -11,6 +11,7 @@
 #include "device/unique_fd.h"
 #include "device/wire/hub.h"
 #include "device/wire/hub_message.h"
+#include "tests/unit/device/no_descriptors.h"
 #include "tests/unit/device/temporary_directory.h"
 #include "tests/unit/device/wire_guest.h"
 
@@ -335,6 +336,24 @@ TEST_CASE("a hub that cannot be joined is told with its reason", "[wire][hub]") 
         HubWire(WireOptions(parse_wire_spec("hub,path=/no/such/place"), hub_path_option), loop),
         Catch::Matchers::ContainsSubstring(
             "cannot join \"/no/such/place\": No such file or directory"));
+}
+
+TEST_CASE("a NIC that finds no descriptor for another lets it in later", "[wire][hub]") {
+    const TemporaryDirectory directory;
+    EventLoop loop;
+    Station first(loop, directory / "hub", 1);
+    Station second(loop, directory / "hub", 2);
+    {
+        const test::NoDescriptors none;
+        int turns = 0;
+        run_until(loop, [&] { return ++turns > 1000; }, std::chrono::milliseconds(100));
+        CHECK(turns < 100);  // it does not try again and again
+        CHECK(first.wire.neighbours() == 0);
+    }
+    CHECK(run_until(loop,
+                    [&] { return first.wire.neighbours() == 1 && second.wire.neighbours() == 1; }));
+    second.send(1, 'x');
+    CHECK(run_until(loop, [&] { return first.marks() == "x"; }));
 }
 
 }  // namespace skbtrail::device
