@@ -5,7 +5,6 @@
 #include <utility>
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 namespace skbtrail::device {
 
@@ -22,6 +21,7 @@ ControlQueue::ControlQueue(EventLoop& loop, unsigned index, RingEventLog* events
           loop, index, "control", events, [this] { look(); }, [this] { return look(); }),
       filter_(filter),
       target_(target),
+      refusals_(virtqueue().name()),
       command_(max_control_bytes) {}
 
 bool ControlQueue::look() {
@@ -86,7 +86,7 @@ tl::expected<void, RingFault> ControlQueue::handle(const Chain& chain) {
     ++commands_;
     if (!done) {
         ++refused_;
-        spdlog::warn("{}: refused a command: {}", virtqueue().name(), done.error().message);
+        refusals_.warn(fmt::format("refused a command: {}", done.error().message));
     }
     const std::array answer{done ? answer_ok : answer_error};
     scatter(chain.writable(), 0, answer);

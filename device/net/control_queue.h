@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <vector>
 
+#include "device/log_limit.h"
 #include "device/net/control_commands.h"
 #include "device/net/net_queue.h"
 #include "device/net/receive_filter.h"
@@ -34,6 +35,7 @@ class ControlQueue final : public NetQueue {
 
     ReceiveFilter& filter_;
     ControlTarget& target_;
+    LogLimit refusals_;
     std::vector<std::byte> command_;
     std::uint64_t commands_ = 0;
     std::uint64_t refused_ = 0;

@@ -6,7 +6,7 @@
 #include <system_error>
 #include <utility>
 
-#include <spdlog/spdlog.h>
+#include <fmt/format.h>
 
 namespace skbtrail::device {
 
@@ -50,8 +50,8 @@ SlirpCb SlirpLoop::callbacks() {
         self(opaque).output_({static_cast<const std::byte*>(buf), len});
         return static_cast<ssize_t>(len);
     };
-    cb.guest_error = [](const char* message, void*) {
-        spdlog::warn("nat: the guest's traffic is wrong: {}", message);
+    cb.guest_error = [](const char* message, void* opaque) {
+        self(opaque).warnings_.warn(fmt::format("the guest's traffic is wrong: {}", message));
     };
     cb.clock_get_ns = [](void*) { return now_ns(); };
     cb.timer_new_opaque = [](SlirpTimerId id, void* cb_opaque, void* opaque) -> void* {
@@ -159,7 +159,7 @@ int SlirpLoop::watch(int fd, int slirp_events) {
         }
     } catch (const std::system_error& error) {
         // libslirp's own affair: that one connection stands still until libslirp gives it up.
-        spdlog::warn("nat: a connection of the guest is lost: {}", error.what());
+        warnings_.warn(fmt::format("a connection of the guest is lost: {}", error.what()));
         watches_.erase(fd);
         return -1;
     }

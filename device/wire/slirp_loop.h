@@ -19,6 +19,7 @@
 #include <slirp/libslirp.h>
 
 #include "device/event_loop.h"
+#include "device/log_limit.h"
 
 namespace skbtrail::device {
 
@@ -58,6 +59,7 @@ class SlirpLoop {
 
     EventLoop& loop_;
     Output output_;
+    LogLimit warnings_{"nat"};
     SlirpCb callbacks_;  ///< libslirp keeps a pointer to it
     std::unordered_map<int, Watch> watches_;
     std::vector<int> polled_fds_;  ///< by the index that libslirp got from the last fill

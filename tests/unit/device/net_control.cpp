@@ -7,6 +7,7 @@
 
 #include "device/net/control_commands.h"
 #include "tests/unit/device/back_end.h"
+#include "tests/unit/device/log_catcher.h"
 #include "tests/unit/device/octets.h"
 
 using namespace skbtrail::device;
@@ -344,4 +345,16 @@ TEST_CASE("filter: tables that are too long let their kind through", "[device][c
     filter.set_mode(ReceiveFilter::Mode::promiscuous, false);
     const Bytes cut = station(1) + Bytes(6) + octets({0x81, 0x00});
     CHECK(filter.accepts(cut));
+}
+
+TEST_CASE("control: a driver that says nonsense for ever does not fill the log", "[device][net]") {
+    LogCatcher log;
+    {
+        ControlBench bench;
+        for (int i = 0; i < 100; ++i) {
+            CHECK(bench.command(octets({99, 0})) == 1);
+        }
+    }
+    CHECK(log.count("refused a command") == LogLimit::most);
+    CHECK(log.count("and 90 more") == 1);
 }
