@@ -196,8 +196,15 @@ std::variant<NicOptions, EarlyExit> parse_options(int argc, const char* const* a
                          fmt::format("skbtrail-nic: --features: {}\n", changes.error().message)};
     }
     options.features = *changes;
+    if ((changes->add & feature_mac) != 0 && options.serve_config && !options.mac) {
+        return EarlyExit{usage_error,
+                         "skbtrail-nic: --features: mac cannot be offered without an address: add "
+                         "--mac ADDRESS\n"};
+    }
     for (const std::string& text : faults) {
-        auto fault = parse_fault(text);
+        auto fault = parse_fault(text).and_then([&](FaultSpec spec) {
+            return check_queue(spec, 2 * options.queues).map([&] { return std::move(spec); });
+        });
         if (!fault) {
             return EarlyExit{usage_error,
                              fmt::format("skbtrail-nic: --fault: {}\n", fault.error().message)};

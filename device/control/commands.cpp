@@ -350,11 +350,9 @@ Result<Json> Commands::fault_add(const Json& request) {
     return text_of(request, "fault", "drop,p=0.1,direction=to_guest")
         .and_then([](const std::string& text) { return parse_fault(text); })
         .and_then([&](FaultSpec spec) -> Result<unsigned> {
-            if (spec.queue && *spec.queue >= nic_.oversight.data_queues()) {
-                return failure(fmt::format("there is no queue {}: this device has 0 to {}",
-                                           *spec.queue, nic_.oversight.data_queues() - 1));
-            }
-            return nic_.oversight.faults().add(std::move(spec));
+            return check_queue(spec, nic_.oversight.data_queues()).and_then([&] {
+                return nic_.oversight.faults().add(std::move(spec));
+            });
         })
         .map([&](unsigned number) {
             nic_.oversight.changed();

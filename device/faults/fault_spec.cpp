@@ -229,6 +229,14 @@ Result<FaultSpec> parse_fault(std::string_view text) {
     return spec;
 }
 
+Result<> check_queue(const FaultSpec& fault, unsigned queues) {
+    if (fault.queue && *fault.queue >= queues) {
+        return failure(
+            fmt::format("there is no queue {}: this device has 0 to {}", *fault.queue, queues - 1));
+    }
+    return {};
+}
+
 std::string fault_help() {
     std::string help;
     for (const KindTraits& traits : kinds) {

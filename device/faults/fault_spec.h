@@ -57,6 +57,9 @@ struct FaultSpec {
 /// Fails with a sentence.
 Result<FaultSpec> parse_fault(std::string_view text);
 
+/// Whether a device with so many queues can have it. Fails with a sentence.
+Result<> check_queue(const FaultSpec& fault, unsigned queues);
+
 /// What there is, for --help.
 std::string fault_help();
 

@@ -10,7 +10,7 @@ enum class MemoryErrorKind : std::uint8_t {
     zero_size,      ///< a region of no bytes
     address_wraps,  ///< address + size, or offset + size, exceeds 64 bits
     overlaps,       ///< shares addresses with another region
-    not_a_file,     ///< the descriptor is no regular file (memfd, hugetlbfs, tmpfs)
+    not_a_file,     ///< the descriptor is no regular file, or one that somebody else serves (FUSE)
     exceeds_file,   ///< the file is shorter than offset + size
     cannot_map,     ///< fstat or mmap failed
     too_many_regions,

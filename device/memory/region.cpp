@@ -13,6 +13,8 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "device/memory/file_system.h"
+
 namespace skbtrail::device {
 
 namespace {
@@ -29,11 +31,9 @@ std::string name(const RegionDescription& region) {
 }
 
 /// The alignment that mmap(2) wants for offset and length of this file.
-std::uint64_t mapping_granularity(int fd, const struct stat& status) {
+std::uint64_t mapping_granularity(const struct statfs& file_system, const struct stat& status) {
     const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
-    struct statfs file_system{};
-    if (::fstatfs(fd, &file_system) == 0 && file_system.f_type == HUGETLBFS_MAGIC &&
-        status.st_blksize > 0) {
+    if (file_system.f_type == HUGETLBFS_MAGIC && status.st_blksize > 0) {
         return std::max(page, static_cast<std::uint64_t>(status.st_blksize));
     }
     return page;
@@ -66,6 +66,17 @@ tl::expected<std::shared_ptr<const Region>, MemoryError> Region::map(
                                  "hugetlbfs or tmpfs)",
                                  name(description)));
     }
+    struct statfs file_system{};
+    if (::fstatfs(file.get(), &file_system) != 0) {
+        return error(MemoryErrorKind::cannot_map,
+                     fmt::format("{}: fstatfs: {}", name(description), std::strerror(errno)));
+    }
+    if (const auto server = served_elsewhere(file_system.f_type); !server.empty()) {
+        return error(MemoryErrorKind::not_a_file,
+                     fmt::format("{}: its file is one of {}, where each access can wait for "
+                                 "whoever serves it; give a memfd, or a file in hugetlbfs or tmpfs",
+                                 name(description), server));
+    }
     if (description.file_offset + description.size > static_cast<std::uint64_t>(status.st_size)) {
         return error(MemoryErrorKind::exceeds_file,
                      fmt::format("{}: offset {:#x} and size exceed its file of {:#x} bytes",
@@ -73,7 +84,7 @@ tl::expected<std::shared_ptr<const Region>, MemoryError> Region::map(
                                  static_cast<std::uint64_t>(status.st_size)));
     }
 
-    const std::uint64_t granularity = mapping_granularity(file.get(), status);
+    const std::uint64_t granularity = mapping_granularity(file_system, status);
     const std::uint64_t lead = description.file_offset % granularity;
     const std::uint64_t wanted = lead + description.size;
     if (wanted > std::numeric_limits<std::int64_t>::max() - granularity) {

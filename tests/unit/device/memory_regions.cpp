@@ -1,5 +1,6 @@
 // Guest memory: which regions are taken, and where translations end.
 
+#include <initializer_list>
 #include <limits>
 
 #include <catch2/catch_test_macros.hpp>
@@ -8,7 +9,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "device/memory/file_system.h"
 #include "tests/unit/device/guest_ram.h"
+#include "tests/unit/device/temporary_directory.h"
 
 using namespace skbtrail::device;
 using namespace skbtrail::device::test;
@@ -94,6 +97,26 @@ TEST_CASE("memory: regions that cannot be are refused with the cause", "[device]
     SECTION("a file sealed against writing") {
         REQUIRE(::fcntl(fd.get(), F_ADD_SEALS, F_SEAL_FUTURE_WRITE) == 0);
         CHECK(why_not(region(0, page, 0), fd) == MemoryErrorKind::cannot_map);
+    }
+}
+
+TEST_CASE("memory: files on a disk are taken, those that others serve are not",
+          "[device][memory]") {
+    // UML keeps its memory in a file below TMPDIR.
+    const TemporaryDirectory directory;
+    const UniqueFd fd(::open((directory / "memory").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    REQUIRE(::ftruncate(fd.get(), page) == 0);
+    CHECK(Region::map(region(0, page, 0), fd));
+
+    CHECK(served_elsewhere(0x65735546) == "FUSE");
+    CHECK(served_elsewhere(static_cast<std::int32_t>(0xff534d42)) == "CIFS");
+    CHECK(served_elsewhere(0xff534d42) == "CIFS");
+    CHECK(served_elsewhere(0x6969) == "NFS");
+    CHECK(served_elsewhere(0x01021997) == "9P");
+    // tmpfs, hugetlbfs, ext4, XFS, Btrfs, overlayfs
+    for (const long local : std::initializer_list<long>{0x01021994, 0x958458f6, 0xef53, 0x58465342,
+                                                        0x9123683e, 0x794c7630}) {
+        CHECK(served_elsewhere(local).empty());
     }
 }
 

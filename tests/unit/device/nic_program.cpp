@@ -124,6 +124,19 @@ TEST_CASE("options: each mistake is named", "[device][options]") {
     CHECK(contains(refused({"--socket", "s", "--mac", "52:54:00:12:34:56"}), "--serve-config"));
 }
 
+TEST_CASE("options: what the device has not is refused before it starts", "[device][options]") {
+    CHECK(contains(refused({"--socket", "s", "--fault", "lost_call,queue=2"}),
+                   "there is no queue 2: this device has 0 to 1"));
+    CHECK(contains(refused({"--socket", "s", "--queues", "4", "--fault", "lost_call,queue=99"}),
+                   "there is no queue 99: this device has 0 to 7"));
+    CHECK(std::holds_alternative<NicOptions>(
+        parse({"--socket", "s", "--fault", "lost_call,queue=3", "--queues", "2"})));
+    CHECK(
+        contains(refused({"--socket", "s", "--serve-config", "--features=+mac"}), "--mac ADDRESS"));
+    CHECK(std::holds_alternative<NicOptions>(parse(
+        {"--socket", "s", "--serve-config", "--features=+mac", "--mac", "52:54:00:12:34:56"})));
+}
+
 TEST_CASE("listener: a private socket that goes with its owner", "[device][listener]") {
     const TemporaryDirectory directory;
     const std::string path = directory / "s";
