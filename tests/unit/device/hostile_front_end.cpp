@@ -3,6 +3,7 @@
 // through. And one that leaves, at any byte.
 
 #include <algorithm>
+#include <array>
 #include <functional>
 #include <limits>
 #include <map>
@@ -13,8 +14,11 @@
 #include <catch2/generators/catch_generators.hpp>
 #include <catch2/generators/catch_generators_range.hpp>
 #include <spdlog/spdlog.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include "device/virtqueue/inflight_area.h"
 #include "tests/unit/device/back_end.h"
 
 using namespace skbtrail::device;
@@ -188,6 +192,35 @@ struct Conversation {
     }
 };
 
+/// Has as many front ends as the conversation has bytes, and one: each says one byte more of it
+/// than the one before, and leaves. Nothing of any of them stays.
+void leave_after_every_byte(BackEnd& back_end, const Conversation& talk) {
+    const auto level = spdlog::get_level();
+    spdlog::set_level(spdlog::level::off);  // hundreds of connections end in a message
+    const std::size_t before = open_descriptors();
+    for (std::size_t length = 0; length <= talk.bytes.size(); ++length) {
+        FakeFrontEnd front_end = back_end.connect();
+        // In pieces that begin where descriptors do.
+        std::size_t at = 0;
+        while (at < length) {
+            const auto next = talk.fds.upper_bound(at);
+            const std::size_t end =
+                std::min(length, next == talk.fds.end() ? talk.bytes.size() : next->first);
+            const auto with = talk.fds.find(at);
+            send_raw(front_end.fd(), std::span(talk.bytes).subspan(at, end - at),
+                     with == talk.fds.end() ? std::vector<int>() : with->second);
+            front_end.settle();
+            at = end;
+        }
+        front_end.leave();
+        REQUIRE(open_descriptors() == before);
+        REQUIRE(back_end.state(0) == Virtqueue::State::stopped);
+        REQUIRE(back_end.state(1) == Virtqueue::State::stopped);
+    }
+    CHECK(back_end.left == static_cast<int>(talk.bytes.size() + 1));
+    spdlog::set_level(level);
+}
+
 }  // namespace
 
 TEST_CASE("hostile front end: a lie changes nothing", "[device][vhost_user][hostile]") {
@@ -225,8 +258,6 @@ TEST_CASE("hostile front end: a lie changes nothing", "[device][vhost_user][host
 
 TEST_CASE("hostile front end: it leaves after every byte of every message",
           "[device][vhost_user][hostile]") {
-    const auto level = spdlog::get_level();
-    spdlog::set_level(spdlog::level::off);  // hundreds of connections end in a message
     BackEnd back_end;
     Guest guest;
     Conversation talk;
@@ -242,26 +273,73 @@ TEST_CASE("hostile front end: it leaves after every byte of every message",
     talk.say_value(Request::get_vring_base, VringState{1, 0});
     talk.say_value(Request::get_vring_base, VringState{0, 0});
 
-    const std::size_t before = open_descriptors();
-    for (std::size_t length = 0; length <= talk.bytes.size(); ++length) {
-        FakeFrontEnd front_end = back_end.connect();
-        // In pieces that begin where descriptors do.
-        std::size_t at = 0;
-        while (at < length) {
-            const auto next = talk.fds.upper_bound(at);
-            const std::size_t end =
-                std::min(length, next == talk.fds.end() ? talk.bytes.size() : next->first);
-            const auto with = talk.fds.find(at);
-            send_raw(front_end.fd(), std::span(talk.bytes).subspan(at, end - at),
-                     with == talk.fds.end() ? std::vector<int>() : with->second);
-            front_end.settle();
-            at = end;
-        }
-        front_end.leave();
-        REQUIRE(open_descriptors() == before);
-        REQUIRE(back_end.state(0) == Virtqueue::State::stopped);
-        REQUIRE(back_end.state(1) == Virtqueue::State::stopped);
+    leave_after_every_byte(back_end, talk);
+}
+
+TEST_CASE("hostile front end: it leaves after every byte of the rarer messages",
+          "[device][vhost_user][hostile]") {
+    BackEnd back_end({.serve_config = true});
+    Guest guest;
+    const UniqueFd log(::memfd_create("log", MFD_CLOEXEC));
+    REQUIRE(::ftruncate(log.get(), 4096) == 0);
+    const auto [notes, noted] = must(InflightArea::create(2, 16, false));
+    const TestEvent log_notice;
+    std::array<int, 2> ends{};
+    REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) == 0);
+    const UniqueFd channel(ends[0]);
+    const UniqueFd given(ends[1]);
+    std::vector<std::byte> config = to_payload(ConfigHeader{0, 6, config_flag_migration});
+    config.insert(config.end(), BackEnd::mac.begin(), BackEnd::mac.end());
+    const SingleMemoryRegion region = single(guest.ram.regions().front());
+
+    Conversation talk;
+    talk.say_value(Request::set_protocol_features,
+                   usual_protocol | protocol_config | protocol_inflight_shmfd | protocol_log_shmfd |
+                       protocol_inband_notifications);
+    talk.say(Request::set_owner, {});
+    talk.say(Request::get_queue_num, {});
+    talk.say(Request::get_max_mem_slots, {});
+    talk.say_value(Request::set_features, bench_features | protocol_features_bit | feature_log_all);
+    talk.say(Request::set_backend_req_fd, {}, {given.get()});
+    talk.say_value(Request::add_mem_reg, region, {guest.ram.fd().get()});
+    talk.say(Request::get_config, config);
+    talk.say(Request::set_config, config);
+    talk.say_value(Request::set_log_base, LogDescription{4096, 0}, {log.get()});
+    talk.say_value(Request::set_log_fd, std::uint64_t{0}, {log_notice.fd()});
+    talk.say(Request::get_inflight_fd, to_payload({0, 0, 2, 16}, most_inflight));
+    talk.say(Request::set_inflight_fd, to_payload(noted, most_inflight), {notes.get()});
+    for (const auto& [index, driver] :
+         {std::pair{0U, &guest.receive}, std::pair{1U, &guest.transmit}}) {
+        talk.say_value(Request::set_vring_num, VringState{index, driver->size()});
+        talk.say_value(Request::set_vring_addr, ring_address(index, driver->addresses()));
+        talk.say_value(Request::set_vring_enable, VringState{index, 1});
+        talk.say_value(Request::vring_kick, VringState{index, 0});
     }
-    CHECK(back_end.left == static_cast<int>(talk.bytes.size() + 1));
-    spdlog::set_level(level);
+    talk.say_value(Request::net_set_mtu, std::uint64_t{1400});
+    talk.say_value(Request::send_rarp, std::uint64_t{0x020000000009});
+    talk.say(Request::get_status, {});
+    talk.say_value(Request::rem_mem_reg, region);
+    talk.say(Request::reset_device, {});
+    talk.say(Request::reset_owner, {});
+    // All of it is understood, and has its effect.
+    {
+        FakeFrontEnd front_end = back_end.connect();
+        std::size_t at = 0;
+        talk.fds[talk.bytes.size()] = {};
+        for (const auto& [next, with] : talk.fds) {
+            if (next > at) {
+                const auto fds = talk.fds.find(at);
+                send_raw(front_end.fd(), std::span(talk.bytes).subspan(at, next - at),
+                         fds == talk.fds.end() ? std::vector<int>() : fds->second);
+                front_end.settle();
+            }
+            at = next;
+        }
+        talk.fds.erase(talk.bytes.size());
+        REQUIRE_FALSE(front_end.ended());
+        CHECK(back_end.wire.sent.size() == 1);  // the RARP
+        front_end.leave();
+        back_end.left = 0;
+    }
+    leave_after_every_byte(back_end, talk);
 }

@@ -20,15 +20,17 @@ inline Tins::EthernetII arp_request(const std::string& target = gateway_ip) {
     return Tins::ARP::make_arp_request(target, guest_ip, guest_mac);
 }
 
-/// A socket of the host on 127.0.0.1, at a port of the kernel's choice.
+/// A socket of the host on 127.0.0.1, at a port of the kernel's choice (0) or this one.
 struct HostSocket {
     UniqueFd fd;
     std::uint16_t port = 0;
 
-    explicit HostSocket(int type) : fd(::socket(AF_INET, type | SOCK_CLOEXEC, 0)) {
+    explicit HostSocket(int type, std::uint16_t wanted = 0)
+        : fd(::socket(AF_INET, type | SOCK_CLOEXEC, 0)) {
         sockaddr_in address{};
         address.sin_family = AF_INET;
         address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        address.sin_port = htons(wanted);
         REQUIRE(::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
         socklen_t size = sizeof address;
         REQUIRE(::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &size) == 0);

@@ -235,3 +235,52 @@ TEST_CASE("multi-queue: a device with four pairs, of which a driver uses two",
     CHECK(front_end.acknowledge(Request::set_vring_num, VringState{8, 16}) != 0);
     CHECK(front_end.acknowledge(Request::set_vring_enable, VringState{8, 1}) != 0);
 }
+
+TEST_CASE("multi-queue: eight pairs, all of them used", "[device][steering]") {
+    constexpr std::uint32_t pairs = 8;
+    BackEnd back_end({}, pairs);
+    GuestRam ram;
+    std::vector<std::unique_ptr<FakeDriver>> drivers;
+    std::vector<QueueEvents> events(2 * pairs);
+    FakeFrontEnd front_end = back_end.connect();
+    negotiate(front_end, usual_protocol, bench_features | feature_mq | protocol_features_bit);
+    CHECK(front_end.ask(Request::get_queue_num).u64() == pairs);
+    front_end.send(Request::set_mem_table, memory_table(ram), {ram.fd().get()});
+    for (std::uint32_t queue = 0; queue < 2 * pairs; ++queue) {
+        drivers.push_back(std::make_unique<FakeDriver>(ram, 16));
+        start_queue(front_end, queue, *drivers.back(), events[queue]);
+        REQUIRE(back_end.state(queue) == Virtqueue::State::running);
+    }
+    std::vector<unsigned> sent_on;
+    back_end.wire.on_transmit = [&](const Frame& frame) { sent_on.push_back(frame.queue_pair); };
+    // A conversation on each pair; what is answered comes back to where it was sent.
+    for (unsigned pair = 0; pair < pairs; ++pair) {
+        drivers[2 * pair + 1]
+            ->chain()
+            .readable(NetHeaderBytes{})
+            .readable(ipv4(1, 2, 1000 + pair, 80))
+            .offer();
+        events[2 * pair + 1].kick.signal();
+        front_end.settle();
+        CHECK(drivers[2 * pair + 1]->take_used());
+        CHECK(sent_on.back() == pair);
+    }
+    CHECK(sent_on.size() == pairs);
+    for (unsigned pair = 0; pair < pairs; ++pair) {
+        for (const bool hinted : {false, true}) {
+            for (unsigned each = 0; each < pairs; ++each) {
+                drivers[2 * each]->chain().writable(2000).offer();
+            }
+            const Bytes answer = ipv4(2, 1, 80, 1000 + pair);
+            // A wire with queues of its own may know better.
+            const unsigned expected = hinted ? pairs - 1 - pair : pair;
+            CHECK((hinted ? back_end.wire.deliver_to(expected, answer)
+                          : back_end.wire.deliver(answer)));
+            front_end.settle();
+            for (unsigned each = 0; each < pairs; ++each) {
+                CHECK(drivers[2 * each]->take_used().has_value() == (each == expected));
+            }
+        }
+    }
+    CHECK(front_end.acknowledge(Request::set_vring_num, VringState{2 * pairs, 16}) != 0);
+}

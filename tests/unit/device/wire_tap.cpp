@@ -27,80 +27,16 @@
 
 #include "device/unique_fd.h"
 #include "device/wire/factory.h"
+#include "tests/unit/device/own_namespaces.h"
 #include "tests/unit/device/wire_guest.h"
 
 namespace skbtrail::device {
 
 using test::Bytes;
+using test::in_own_namespaces;
 using test::run_until;
 
 namespace {
-
-/// Set in the environment of a test that was started again.
-constexpr const char* started_again = "SKBTRAIL_TEST_OWN_NAMESPACES";
-
-void write_file(const char* path, const std::string& text) {
-    std::ofstream(path) << text;
-}
-
-/// Who is not root may be in a user namespace. It takes a process of one thread to enter one, so
-/// the running test is started again in a new process there, and has to succeed.
-void start_again_as_own_root() {
-    if (std::getenv(started_again) != nullptr) {
-        FAIL("not even root of a user namespace has a network namespace");
-    }
-    std::string name;
-    for (const char letter : Catch::getResultCapture().getCurrentTestName()) {
-        name += letter == ',' ? "\\" : "";  // else it stands between two names
-        name += letter;
-    }
-    const std::string user = fmt::format("0 {} 1", ::geteuid());
-    const std::string group = fmt::format("0 {} 1", ::getegid());
-    constexpr int not_allowed = 77;
-    const pid_t child = ::fork();
-    if (child == 0) {
-        if (::unshare(CLONE_NEWUSER) != 0) {
-            ::_exit(not_allowed);
-        }
-        write_file("/proc/self/setgroups", "deny");
-        write_file("/proc/self/uid_map", user);
-        write_file("/proc/self/gid_map", group);
-        ::setenv(started_again, "1", 1);
-        ::execl("/proc/self/exe", "skbtrail_test_device", name.c_str(), nullptr);
-        ::_exit(1);
-    }
-    int status = 0;
-    REQUIRE(::waitpid(child, &status, 0) == child);
-    REQUIRE(WIFEXITED(status));
-    if (WEXITSTATUS(status) == not_allowed) {
-        SKIP(
-            "a network namespace of its own needs root, or a kernel that lets anybody have a "
-            "user namespace (sysctl user.max_user_namespaces)");
-    }
-    CHECK(WEXITSTATUS(status) == 0);
-}
-
-/// Runs `body` in a thread that has a network namespace for itself; it goes with the thread.
-void in_own_network(const std::function<void()>& body) {
-    bool allowed = true;
-    std::exception_ptr failed;
-    std::thread([&] {
-        allowed = ::unshare(CLONE_NEWNET) == 0;
-        try {
-            if (allowed) {
-                body();
-            }
-        } catch (...) {
-            failed = std::current_exception();
-        }
-    }).join();
-    if (failed) {
-        std::rethrow_exception(failed);
-    }
-    if (!allowed) {
-        start_again_as_own_root();
-    }
-}
 
 void must(bool done, const char* what) {
     if (!done) {
@@ -222,7 +158,7 @@ Bytes guest_datagram(std::size_t size) {
 }  // namespace
 
 TEST_CASE("tap carries frames both ways", "[wire][tap]") {
-    in_own_network([] {
+    in_own_namespaces(CLONE_NEWNET, [] {
         EventLoop loop;
         const auto wire = make_wire("tap,ifname=tested0", loop);
         CHECK(wire->describe() == "tap tested0");
@@ -249,7 +185,7 @@ TEST_CASE("tap carries frames both ways", "[wire][tap]") {
 }
 
 TEST_CASE("tap carries large segments both ways", "[wire][tap]") {
-    in_own_network([] {
+    in_own_namespaces(CLONE_NEWNET, [] {
         EventLoop loop;
         const auto wire = make_wire("tap,ifname=tested0", loop);
         HostEnd host("tested0");
@@ -289,7 +225,7 @@ TEST_CASE("tap carries large segments both ways", "[wire][tap]") {
 }
 
 TEST_CASE("tap leaves in the kernel what the guest has no buffers for", "[wire][tap]") {
-    in_own_network([] {
+    in_own_namespaces(CLONE_NEWNET, [] {
         EventLoop loop;
         const auto wire = make_wire("tap,ifname=tested0", loop);
         HostEnd host("tested0");
@@ -316,7 +252,7 @@ TEST_CASE("tap leaves in the kernel what the guest has no buffers for", "[wire][
 }
 
 TEST_CASE("tap gives a new guest nothing that came before it", "[wire][tap]") {
-    in_own_network([] {
+    in_own_namespaces(CLONE_NEWNET, [] {
         EventLoop loop;
         const auto wire = make_wire("tap,ifname=tested0", loop);
         HostEnd host("tested0");
@@ -348,7 +284,7 @@ TEST_CASE("tap gives a new guest nothing that came before it", "[wire][tap]") {
 }
 
 TEST_CASE("tap with several queues says which one a frame came by", "[wire][tap]") {
-    in_own_network([] {
+    in_own_namespaces(CLONE_NEWNET, [] {
         EventLoop loop;
         const auto wire = make_wire("tap,ifname=tested0,queues=4", loop);
         CHECK(wire->describe() == "tap tested0, 4 queues");
@@ -377,7 +313,7 @@ TEST_CASE("tap with several queues says which one a frame came by", "[wire][tap]
 
 TEST_CASE("tap counts what the kernel does not take, and survives the interface's end",
           "[wire][tap]") {
-    in_own_network([] {
+    in_own_namespaces(CLONE_NEWNET, [] {
         EventLoop loop;
         const auto wire = make_wire("tap,ifname=tested0,up=off", loop);
         TapGuest guest(*wire);
@@ -421,7 +357,7 @@ TEST_CASE("tap counts what the kernel does not take, and survives the interface'
 
 TEST_CASE("a tap interface that cannot be had is told with its reason", "[wire][tap]") {
     using Catch::Matchers::ContainsSubstring;
-    in_own_network([] {
+    in_own_namespaces(CLONE_NEWNET, [] {
         EventLoop loop;
         const auto wire = make_wire("tap,ifname=tested0", loop);
         CHECK_THROWS_WITH(make_wire("tap,ifname=tested0", loop),
