@@ -17,8 +17,8 @@
 #include "tests/bench/interruption.h"
 #include "tests/bench/machine.h"
 #include "tests/bench/options.h"
+#include "tests/bench/pictures.h"
 #include "tests/bench/placement.h"
-#include "tests/bench/plot.h"
 #include "tests/bench/report.h"
 #include "tests/bench/results.h"
 #include "tests/bench/suites.h"
@@ -115,7 +115,9 @@ int run(Options options) {
         write_json(options, machine, results);
     }
     if (!options.results.empty()) {
-        plot_costs(by_placement(results), options.results);
+        for (const Picture& picture : pictures_of(by_placement(results))) {
+            draw(picture, options.results);
+        }
     }
     if (interruption.signal() != nullptr) {
         fmt::print(stderr, "skbtrail-bench: ended by {} in turn {} of {}, which does not count\n",

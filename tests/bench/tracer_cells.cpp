@@ -105,24 +105,48 @@ class CostGuests {
     unsigned cpus_ = 0;
 };
 
+/// One thing of which there is more or less. `figure`: which of the guest's figures says how much;
+/// none: `amount` does.
 struct Axis {
     const char* name;
     std::string place;
+    double amount = 0;
+    const char* figure = "";
     unsigned cpus = 1;
     const char* options = "";
     int count = pings;
 };
 
 std::vector<Axis> axes() {
-    return {{.name = "packets", .place = "20", .count = 10},
-            {.name = "packets", .place = "200", .count = 100},
-            {.name = "packets", .place = "2000", .count = 1000},
-            {.name = "functions", .place = "icmp_*", .options = "--functions icmp_*"},
-            {.name = "functions", .place = "icmp_*,ip_*", .options = "--functions icmp_*,ip_*"},
-            {.name = "functions", .place = "all"},
-            {.name = "processors", .place = "1"},
-            {.name = "processors", .place = "2", .cpus = 2},
-            {.name = "processors", .place = "4", .cpus = 4}};
+    std::vector<Axis> axes;
+    for (const int count : {10, 100, 1000}) {
+        // an echo and its reply
+        axes.push_back({.name = "packets",
+                        .place = std::to_string(2 * count),
+                        .amount = 2.0 * count,
+                        .count = count});
+    }
+    axes.push_back({.name = "functions",
+                    .place = "icmp_*",
+                    .figure = "functions",
+                    .options = "--functions icmp_*"});
+    axes.push_back({.name = "functions",
+                    .place = "icmp_*,ip_*",
+                    .figure = "functions",
+                    .options = "--functions icmp_*,ip_*"});
+    axes.push_back({.name = "functions", .place = "all", .figure = "functions"});
+    for (const unsigned cpus : {1U, 2U, 4U}) {
+        axes.push_back({.name = "processors",
+                        .place = std::to_string(cpus),
+                        .amount = static_cast<double>(cpus),
+                        .cpus = cpus});
+    }
+    return axes;
+}
+
+/// Where the turn is on its axis.
+double amount_of(const Axis& axis, const Sample& sample) {
+    return *axis.figure == '\0' ? axis.amount : sample.details.at(axis.figure);
 }
 
 }  // namespace
@@ -166,6 +190,7 @@ std::vector<Cell> tracer_cells() {
                                              sample.details = guests->measure(
                                                  conditions, axis.cpus, axis.options, axis.count);
                                              sample.value = sample.details.at("ping");
+                                             sample.details["place"] = amount_of(axis, sample);
                                              return sample;
                                          }}},
                          .between_processors = false});

@@ -161,6 +161,7 @@ TracerFigures TracerGuest::cost(const std::string& options, int pings) {
     TracerFigures figures;
     trace_flood(collector, pings, figures);
     figures["lost"] = number(fmt::format("lost {}", collector));
+    figures["functions"] = number("of_status functions");
     return figures;
 }
 

@@ -42,7 +42,7 @@ class TracerGuest {
     TracerFigures turn(const std::string& who, int pings);
 
     /// The collector's cost: figures "start", "ping", "end flood", "memory", "lost" with `pings`,
-    /// and `options` besides.
+    /// and `options` besides; and "functions": how many it traces.
     TracerFigures cost(const std::string& options, int pings);
 
   private:
