@@ -130,6 +130,7 @@ chain::Call ChainWriter::call_of(NodeId id, unsigned chain_cpu) const {
     if (node.end != 0) {
         call.duration = static_cast<chain::Nanoseconds>(node.end - node.start);
     }
+    call.interrupted = static_cast<chain::Nanoseconds>(node.interrupted);
     if (node.cpu != chain_cpu) call.cpu = node.cpu;
     call.incomplete = describe_incomplete(node.incomplete);
     add_skbs(node, call);

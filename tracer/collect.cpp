@@ -37,6 +37,7 @@
 #include "tracer/observed.h"
 #include "tracer/output_file.h"
 #include "tracer/plan_choice.h"
+#include "tracer/policy.h"
 #include "tracer/reader.h"
 #include "tracer/stream/line_output.h"
 #include "tracer/stream/stream.h"
@@ -117,6 +118,8 @@ void describe_functions(const FunctionTable& functions, chain::Observed& observe
     std::set<std::string> traced;
     std::set<std::string> probed;
     for (FunctionId id = 0; id < functions.size(); ++id) {
+        // These tell a call's time, and are no calls themselves.
+        if ((functions[id].roles & role::around_interrupts) != 0) continue;
         traced.insert(functions[id].name);
         if (functions[id].probed) probed.insert(functions[id].name);
     }
@@ -310,7 +313,7 @@ void Collection::record() {
     } else {
         capture_.emplace(options_.memory_mib << 20U);
     }
-    Reader reader(*buffer_, *identity_, page_size(tracefs_),
+    Reader reader(*buffer_, *identity_, page_size(buffer_->directory()),
                   stream_ ? stream_->sink() : static_cast<RawSink&>(*capture_), options_.save_raw);
     buffer_->switch_on();
     identity_->switch_on();

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "tracer/policy.h"
+
 namespace skbtrail::tracer {
 
 namespace {
@@ -64,13 +66,16 @@ Join join(const std::vector<GraphRecord>& records, const std::vector<FunctionId>
         if (take_record) {
             const auto i = index(next_record++, records.size());
             const auto& record = records[i];
+            const auto function = function_of[i];
+            const auto roles = function == no_function ? 0 : functions[function].roles;
+            // Around an interrupt the state is still that of what it interrupts.
+            if ((roles & role::around_interrupts) != 0) continue;
             // The context went on: whoever waits in it waits in vain.
             std::erase_if(waiting, [&](const Waiting& entry) {
                 const auto& other = records[entry.record];
                 return other.pid == record.pid &&
                        ((other.flags ^ record.flags) & context_flags) == 0;
             });
-            const auto function = function_of[i];
             if (record.entry && function != no_function && functions[function].probed) {
                 waiting.push_back({i, function});
             }

@@ -86,6 +86,13 @@ constexpr std::array known{
     Known{"__br_forward", role::forwards},
     // from the ring to the stack
     Known{"eth_type_trans", role::arrives},
+    // around an interrupt's handler; the second one runs the softirqs that it raised, too
+    // (kernel/softirq.c)
+    Known{"irq_enter_rcu", role::interrupt_begins},
+    Known{"irq_exit_rcu", role::interrupt_ends},
+    // those that somebody runs who held them back
+    Known{"handle_softirqs", role::interrupt_begins | role::interrupt_ends},
+    Known{"__do_softirq", role::interrupt_begins | role::interrupt_ends},
 };
 
 // Functions that take a list of sk_buffs by its head (struct list_head *).
@@ -151,8 +158,9 @@ constexpr std::array unset_functions{
     Unset{"kmalloc_reserve", SKBTRAIL_NO_ARGUMENT},
 };
 
-// Where GRO has found the network header and looks behind it.
+// Where GRO begins, and where it has found the network header and looks behind it.
 constexpr std::array gro_functions{
+    std::string_view("dev_gro_receive"),
     std::string_view("inet_gro_receive"),
     std::string_view("ipv6_gro_receive"),
 };
@@ -286,6 +294,9 @@ bool is_above_roots(std::string_view name) {
 
 bool is_helper(std::string_view name) {
     if (is_fragment(name) && name.find(".cold") != std::string_view::npos) return false;
+    if ((roles_of(name, nullptr) & role::around_interrupts) != 0) {
+        return true;
+    }
     return starts_with_any(name, {"virtqueue_",
                                   "__virtqueue_",
                                   "vring_",

@@ -58,6 +58,12 @@ inline constexpr std::uint32_t forwards = 1U << 27U;
 inline constexpr std::uint32_t taps = 1U << 28U;
 /// The extra value is the inode number of a socket.
 inline constexpr std::uint32_t has_socket = 1U << 29U;
+/// An interrupt, or softirqs, begin to be handled; that is over when the function with
+/// `interrupt_ends` returns. They tell the time that this takes from calls, and are no part of a
+/// packet's way.
+inline constexpr std::uint32_t interrupt_begins = 1U << 30U;
+inline constexpr std::uint32_t interrupt_ends = 1U << 31U;
+inline constexpr std::uint32_t around_interrupts = interrupt_begins | interrupt_ends;
 }  // namespace role
 
 /// A tracepoint's stub or handler: says nothing about a packet's way.

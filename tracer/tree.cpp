@@ -30,7 +30,10 @@ void ForestBuilder::add(const GraphRecord& record, std::uint32_t group) {
     if (function == no_function) ++forest_.unknown_functions;
     auto& thread = threads_[thread_key(record)];
     const bool lost = std::exchange(thread.losses, losses_) != losses_;
-    if (record.entry) {
+    const auto roles = function == no_function ? 0 : functions_[function].roles;
+    if ((roles & role::around_interrupts) != 0) {
+        interruption(record, roles, thread);
+    } else if (record.entry) {
         enter(record, function, group, thread);
         // It is in the middle of calls whose entries are among what was lost.
         auto& node = forest_.nodes.back();
@@ -50,7 +53,10 @@ void ForestBuilder::interrupt(std::uint8_t why) {
 
 void ForestBuilder::abandon() {
     ++losses_;
-    for (auto& [key, thread] : threads_) thread.open.clear();
+    for (auto& [key, thread] : threads_) {
+        thread.open.clear();
+        thread.interruptions.clear();
+    }
 }
 
 std::unordered_set<NodeId> ForestBuilder::open() const {
@@ -92,11 +98,7 @@ std::vector<NodeId> ForestBuilder::forget(const std::unordered_set<NodeId>& gone
 void ForestBuilder::enter(const GraphRecord& record, FunctionId function, std::uint32_t group,
                           Thread& thread) {
     auto& open = thread.open;
-    // Whoever is as deep as this one has returned, unseen.
-    while (!open.empty() && forest_.nodes[open.back()].depth >= record.depth) {
-        forest_.nodes[open.back()].incomplete |= incomplete::no_return;
-        close(open);
-    }
+    end_unseen(record, thread);
     const auto id = static_cast<NodeId>(forest_.nodes.size());
     Node node;
     node.function = function;
@@ -109,8 +111,11 @@ void ForestBuilder::enter(const GraphRecord& record, FunctionId function, std::u
     if (!open.empty()) {
         node.parent = open.back();
         auto& parent = forest_.nodes[node.parent];
-        const bool interrupts = rank_of(record.flags) > rank_of(parent.flags);
-        check_depth(parent, record.depth, interrupts);
+        // Between it and the call that was interrupted is what handles the interrupt.
+        const bool handles =
+            !thread.interruptions.empty() && thread.interruptions.back().interrupted == open.size();
+        const bool interrupts = handles || rank_of(record.flags) > rank_of(parent.flags);
+        if (!handles) check_depth(parent, record.depth, interrupts);
         const bool poll = function != no_function && (functions_[function].roles & role::poll) != 0;
         node.cut = poll || interrupts;
         if (!node.cut) {
@@ -148,6 +153,48 @@ void ForestBuilder::leave(const GraphRecord& record, FunctionId function, Thread
     auto& node = forest_.nodes[open.back()];
     node.end = std::max<std::uint64_t>(record.time, 1);
     close(open);
+}
+
+/// Whoever is as deep as this record's call has returned, unseen.
+void ForestBuilder::end_unseen(const GraphRecord& record, Thread& thread) {
+    auto& open = thread.open;
+    while (!open.empty() && forest_.nodes[open.back()].depth >= record.depth) {
+        forest_.nodes[open.back()].incomplete |= incomplete::no_return;
+        close(open);
+    }
+    // As deep as an interrupt's own functions, and outside of interrupts.
+    auto& interruptions = thread.interruptions;
+    const auto least = record.depth + ((record.flags & (flag_hardirq | flag_nmi)) != 0 ? 1 : 0);
+    while (!interruptions.empty() && (interruptions.back().depth >= least ||
+                                      interruptions.back().interrupted > open.size())) {
+        interruptions.pop_back();
+    }
+}
+
+/// An interrupt comes or is over: its time is no time of the calls that wait for its end.
+void ForestBuilder::interruption(const GraphRecord& record, std::uint32_t roles, Thread& thread) {
+    auto& interruptions = thread.interruptions;
+    if (record.entry) {
+        end_unseen(record, thread);
+        if ((roles & role::interrupt_begins) == 0) return;
+        while (!interruptions.empty() && interruptions.back().depth >= record.depth) {
+            interruptions.pop_back();  // its end was not seen
+        }
+        interruptions.push_back({record.time, record.depth, thread.open.size()});
+        return;
+    }
+    if ((roles & role::interrupt_ends) == 0) return;
+    while (!interruptions.empty() && interruptions.back().depth > record.depth) {
+        interruptions.pop_back();
+    }
+    if (interruptions.empty() || interruptions.back().depth != record.depth) return;
+    const auto over = interruptions.back();
+    interruptions.pop_back();
+    if (record.time < over.begin) return;  // damaged records
+    const auto first = interruptions.empty() ? 0 : interruptions.back().interrupted;
+    for (auto i = first; i < std::min(over.interrupted, thread.open.size()); ++i) {
+        forest_.nodes[thread.open[i]].interrupted += record.time - over.begin;
+    }
 }
 
 /// The innermost open call is over.

@@ -31,7 +31,8 @@ struct Node {
     FunctionId function = no_function;
     std::uint32_t group = no_group;  ///< its events, in the CpuMatch of its CPU
     std::uint64_t start = 0;
-    std::uint64_t end = 0;  ///< 0: not seen
+    std::uint64_t end = 0;          ///< 0: not seen
+    std::uint64_t interrupted = 0;  ///< time between that interrupts took
     std::uint32_t pid = 0;
     std::int32_t depth = 0;
     std::uint16_t cpu = 0;
@@ -60,7 +61,9 @@ struct Forest {
 ///
 /// A call that begins in a higher interrupt context than its caller (a softirq on the way out of
 /// the sender, a device's interrupt), and each poll of a NAPI instance, is cut: it begins a tree of
-/// its own and only remembers where it ran.
+/// its own and only remembers where it ran. The functions around an interrupt's handler
+/// (role::interrupt_begins and interrupt_ends) are no calls of the tree: they tell how much of a
+/// call's time was not its own.
 class ForestBuilder {
   public:
     /// Both must outlive it; the window may change meanwhile.
@@ -84,9 +87,16 @@ class ForestBuilder {
     std::vector<NodeId> forget(const std::unordered_set<NodeId>& gone);
 
   private:
+    /// An interrupt that is being handled.
+    struct Interruption {
+        std::uint64_t begin = 0;
+        std::int32_t depth = 0;       ///< of the functions around its handler
+        std::size_t interrupted = 0;  ///< so many calls were open
+    };
     /// One thread's open calls. The idle threads of all CPUs have pid 0, and each its own.
     struct Thread {
         std::vector<NodeId> open;
+        std::vector<Interruption> interruptions;  ///< each interrupted the one before
         std::uint32_t overrun = 0;
         bool overrun_known = false;
         std::uint64_t losses = 0;  ///< how many the builder had seen at the thread's last record
@@ -94,6 +104,8 @@ class ForestBuilder {
 
     void enter(const GraphRecord& record, FunctionId function, std::uint32_t group, Thread& thread);
     void leave(const GraphRecord& record, FunctionId function, Thread& thread);
+    void interruption(const GraphRecord& record, std::uint32_t roles, Thread& thread);
+    void end_unseen(const GraphRecord& record, Thread& thread);
     void close(std::vector<NodeId>& open);
     static void check_depth(Node& parent, std::int32_t depth, bool interrupts);
     void mark_loss(std::uint16_t cpu);

@@ -26,10 +26,11 @@ std::optional<unsigned> instruction_clock(const chain::Recording& recording) {
 
 /// What a call took itself, without those below; nothing where one of them has no end.
 std::optional<chain::Nanoseconds> own(const chain::Call& call) {
-    auto left = call.duration;
+    auto left = uninterrupted(call);
     for (const chain::Call& below : call.calls) {
-        if (!left || !below.duration) return std::nullopt;
-        *left -= *below.duration;
+        const auto less = uninterrupted(below);
+        if (!left || !less) return std::nullopt;
+        *left -= *less;
     }
     return left;
 }
@@ -87,8 +88,10 @@ Durations DurationMeter::sum_up(unsigned nanoseconds_per_instruction) {
             cost.a += *own_a;
             cost.b += *own_b;
         }
-        if (!a->duration || !b->duration || !same_work(*a, *b)) continue;
-        differences.push_back(relative_difference(*a->duration, *b->duration));
+        const auto took_a = uninterrupted(*a);
+        const auto took_b = uninterrupted(*b);
+        if (!took_a || !took_b || !same_work(*a, *b)) continue;
+        differences.push_back(relative_difference(*took_a, *took_b));
     }
     std::sort(differences.begin(), differences.end());
     result.calls = differences.size();

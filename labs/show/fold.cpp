@@ -51,6 +51,7 @@ ShownCall Folding::fold_call(const chain::Call& call) {
     ShownCall shown;
     shown.call = &call;
     shown.duration = call.duration.value_or(0);
+    shown.interrupted = call.interrupted;
     shown.returned = call.duration.has_value();
     shown.has_packet = handles_packet(call);
     shown.matters = shown.has_packet || lacks_something(call);
@@ -71,6 +72,7 @@ ShownCall Folding::fold_call(const chain::Call& call) {
             ShownCall& last = shown.calls.back();
             ++last.times;
             last.duration += next.duration;
+            last.interrupted += next.interrupted;
             last.returned = last.returned && next.returned;
             last.folded += next.folded;
         } else {

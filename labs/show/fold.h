@@ -15,12 +15,13 @@ namespace skbtrail::labs {
 /// A call that has a line of its own, perhaps for several.
 struct ShownCall {
     const chain::Call* call = nullptr;
-    std::size_t times = 1;            ///< calls in a row that look the same
-    chain::Nanoseconds duration = 0;  ///< of all of them
-    bool returned = true;             ///< the return of each was seen
-    bool has_packet = false;          ///< it, or something below, is given a packet
-    bool matters = false;             ///< that, or something below it is missing
-    std::size_t folded = 0;           ///< calls below that have no line
+    std::size_t times = 1;               ///< calls in a row that look the same
+    chain::Nanoseconds duration = 0;     ///< of all of them
+    chain::Nanoseconds interrupted = 0;  ///< and of that, what interrupts took
+    bool returned = true;                ///< the return of each was seen
+    bool has_packet = false;             ///< it, or something below, is given a packet
+    bool matters = false;                ///< that, or something below it is missing
+    std::size_t folded = 0;              ///< calls below that have no line
     std::vector<ShownCall> calls;
 };
 

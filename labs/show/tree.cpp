@@ -159,6 +159,9 @@ class TreePrinter {
         if (!call.module.empty()) line.remark += fmt::format(" [{}]", call.module);
         if (call.cpu && *call.cpu != chain_.cpu) line.remark += fmt::format(" cpu{}", *call.cpu);
         if (shown.times > 1) line.remark += fmt::format(" ×{}", shown.times);
+        if (shown.interrupted > 0) {
+            line.remark += fmt::format(" (interrupted for {})", duration_text(shown.interrupted));
+        }
         if (shown.folded > 0) line.remark += fmt::format(" (+{})", shown.folded);
         // Lines that belong to the call, between it and what it called.
         const std::string continued = below + (shown.calls.empty() ? "  " : "│ ");

@@ -66,7 +66,8 @@ struct Call {
     std::string module;    ///< empty: the kernel's own text
     Nanoseconds start = 0;
     std::optional<Nanoseconds> duration;  ///< absent: the return was not seen
-    std::optional<unsigned> cpu;          ///< only where it differs from the chain's
+    Nanoseconds interrupted = 0;  ///< part of the duration that interrupts took, softirqs included
+    std::optional<unsigned> cpu;  ///< only where it differs from the chain's
     std::optional<std::uint32_t> napi;    ///< of __napi_poll: the NAPI instance's id
     std::optional<std::uint32_t> budget;  ///< of a driver's poll: packets it may receive
     std::optional<std::uint32_t> work;    ///< of a poll's end: packets it received
@@ -74,6 +75,13 @@ struct Call {
     std::string incomplete;   ///< why calls below may be missing; empty: they are all there
     std::vector<Call> calls;  ///< what it called, in order
 };
+
+/// How long the call itself took, with all that it called and without what interrupted it; nothing
+/// where its return was not seen.
+inline std::optional<Nanoseconds> uninterrupted(const Call& call) {
+    if (!call.duration) return std::nullopt;
+    return *call.duration - call.interrupted;
+}
 
 /// What a CPU was doing when a chain began.
 enum class Context : std::uint8_t { task, softirq, hardirq };

@@ -69,6 +69,7 @@ void write_call(JsonWriter& writer, const Call& call) {
     members.optional_text("module", call.module);
     members.integer("start", call.start);
     members.optional_integer("duration", call.duration);
+    members.integer_unless_zero("interrupted", call.interrupted);
     members.optional_integer("cpu", call.cpu);
     members.optional_integer("napi", call.napi);
     members.optional_integer("budget", call.budget);
@@ -250,6 +251,7 @@ Call read_call(const JsonValue& value) {
     object.optional("module", call.module);
     object.required("start", call.start);
     object.optional("duration", call.duration);
+    object.optional("interrupted", call.interrupted);
     object.optional("cpu", call.cpu);
     object.optional("napi", call.napi);
     object.optional("budget", call.budget);

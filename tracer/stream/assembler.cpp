@@ -36,7 +36,12 @@ std::uint64_t before(std::uint64_t time, std::uint64_t span) {
 
 /// True when all events of calls before this record have come: no call is being entered, neither in
 /// the thread nor in what it interrupted.
-bool is_seam(const GraphRecord& record) {
+bool is_seam(const GraphRecord& record, const FunctionTable& functions) {
+    const auto function = functions.at_site(record.site);
+    // An interrupt's own functions have the state of what it interrupts.
+    if (function != no_function && (functions[function].roles & role::around_interrupts) != 0) {
+        return false;
+    }
     return !record.entry && (record.depth == 0 || (record.flags & interrupt_flags) == 0);
 }
 
@@ -142,7 +147,8 @@ std::uint64_t StreamAssembler::match_all() {
         auto cut = end;
         const bool all = end == records.begin() || std::prev(end)->time < before(bound, quiet) ||
                          records.front().time < before(bound, patience);
-        while (!all && cut != records.begin() && !is_seam(*std::prev(cut))) --cut;
+        while (!all && cut != records.begin() && !is_seam(*std::prev(cut), setting_.functions))
+            --cut;
         const auto known = cut == end ? bound : before(cut->time, 1);
         match(cpu, static_cast<std::size_t>(cut - records.begin()),
               cut == end || cut == records.begin() ? known : std::prev(cut)->time);

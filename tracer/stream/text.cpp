@@ -31,6 +31,9 @@ void add_call(const chain::Call& call, std::size_t depth, std::string& text) {
         fmt::format_to(out, " #{}", *skb.packet);
         if (skb.len > 0) fmt::format_to(out, " len {}", skb.len);
     }
+    if (call.interrupted > 0) {
+        fmt::format_to(out, " (interrupted for {})", duration(call.interrupted));
+    }
     if (!call.incomplete.empty()) fmt::format_to(out, "  (incomplete: {})", call.incomplete);
     text += '\n';
     for (const auto& below : call.calls) add_call(below, depth + 1, text);

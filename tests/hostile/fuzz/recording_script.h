@@ -41,7 +41,7 @@ struct BriefSight {
 };
 
 /// The functions that the fuzzed recording knows: those that mean something to the collector.
-inline constexpr std::array<std::string_view, 40> recording_functions{
+inline constexpr std::array<std::string_view, 43> recording_functions{
     "__napi_poll",
     "receive_buf",
     "eth_type_trans",
@@ -82,6 +82,9 @@ inline constexpr std::array<std::string_view, 40> recording_functions{
     "skb_release_data",
     "skb_free_head",
     "__x64_sys_sendto",
+    "irq_enter_rcu",
+    "irq_exit_rcu",
+    "handle_softirqs",
 };
 
 /// The number of a function; its name has to be among them.

@@ -44,7 +44,8 @@ const FunctionTable& functions() {
                 signature.parameters = {Parameter::other, Parameter::queue, Parameter::other};
             }
             function.roles = roles_of(name, &signature);
-            function.probed = name != "packet_recvmsg";
+            function.probed =
+                name != "packet_recvmsg" && (function.roles & role::around_interrupts) == 0;
             result.add(std::move(function));
         }
         return result;

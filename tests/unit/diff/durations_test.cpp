@@ -72,6 +72,20 @@ TEST_CASE("a function that takes longer is named, and its callers with it are no
     CHECK(json["durations"]["functions"][0]["function"] == "ip_rcv");
 }
 
+TEST_CASE("the time that interrupts took is nobody's cost") {
+    const auto a = recording("4");
+    auto b = a;
+    for (auto* call :
+         {&b.chains[0].root, &b.chains[0].root.calls[0], &b.chains[0].root.calls[0].calls[0]}) {
+        *call->duration += 30'000;
+        call->interrupted = 30'000;
+    }
+    const auto comparison = compared(a, b);
+    REQUIRE(comparison.durations);
+    CHECK(comparison.durations->same == 5);
+    CHECK(comparison.durations->functions.empty());
+}
+
 TEST_CASE("calls that did not do the same work are not held against each other") {
     const auto a = recording("4");
     auto b = a;

@@ -71,6 +71,19 @@ TEST_CASE("an interrupt between a call's record and its event keeps both apart")
     CHECK(calls_without_event(match) == 0);
 }
 
+TEST_CASE("what is around an interrupt does not end the wait for a call's event") {
+    // Their records have the state of the context that is interrupted.
+    const auto table = test::make_table({"rx", "vring"}, {"irq_enter_rcu", "irq_exit_rcu"});
+    Story story(table);
+    story.enter("rx").enter("irq_enter_rcu").leave("irq_enter_rcu");
+    story.context(flag_hardirq).leaf("vring").enter("irq_exit_rcu");
+    story.context(0).leave("irq_exit_rcu").event("rx").leave("rx");
+    const auto match = match_cpu(story.capture.cpus().at(0), table, {});
+    CHECK(pairs_of(match) == Pairs{{0, 1}, {3, 0}});
+    CHECK(calls_without_event(match) == 0);
+    CHECK(match.events_without_call == 0);
+}
+
 TEST_CASE("a call whose event was lost does not take the next one's") {
     const auto table = test::make_table({"rx"});
     Story story(table);

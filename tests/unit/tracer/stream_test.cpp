@@ -131,6 +131,32 @@ TEST_CASE("a recorded ping in pieces is the same as in one") {
           text_of({{}, {}, std::move(whole.packets), std::move(whole.chains), {}}));
 }
 
+TEST_CASE("a stream is not cut between a call's record and its event by an interrupt") {
+    const auto table = make_table({"ip_rcv"}, {"irq_enter_rcu", "irq_exit_rcu"});
+    Story story(table);
+    for (int i = 0; i < 3; ++i) {
+        story.enter("ip_rcv").enter("irq_enter_rcu").leave("irq_enter_rcu");
+        story.context(flag_hardirq).enter("irq_exit_rcu").context(0).leave("irq_exit_rcu");
+        story.event("ip_rcv", sight(skb_1, head_a)).leave("ip_rcv");
+    }
+    // Ten milliseconds a step: what is known ends in the midst of a call at some time.
+    constexpr std::uint64_t scale = 1'000'000;
+    auto& cpu = story.capture.cpus().at(0);
+    for (auto& record : cpu.records) record.time *= scale;
+    for (auto& event : cpu.events) event.time *= scale;
+    const auto step = GENERATE(std::uint64_t{5}, 15, 35, 65) * scale;
+    CAPTURE(step);
+    Setting setting(table);
+    Collected collected;
+    StreamAssembler stream(setting.get(), collected);
+    const auto first = cpu.records.front().time;
+    for (auto at = first; at <= cpu.records.back().time; at += step) {
+        stream.add(part_of(story.capture, at, at + step));
+    }
+    stream.finish(~std::uint64_t{0});
+    CHECK(count_of(stream.losses()) == 0);
+}
+
 TEST_CASE("what is complete is handed on before the end, and what is not is waited for") {
     const auto table = make_table({"__build_skb_around", "ip_rcv", "skb_release_data"},
                                   {"__napi_poll", "__x64_sys_recvfrom"});
@@ -203,10 +229,11 @@ TEST_CASE("text for a person: the tree, the packet and its fate, and no control 
     chain.root.function = "__napi_poll";
     chain.root.start = 1'500'000'000;
     chain.root.duration = 12'345;
+    chain.root.interrupted = 1'002;
     chain.root.calls.push_back(inner);
     CHECK(tracer::text_of(chain) ==
           "1.500000 cpu 0 task a [2Jb[12]\n"
-          "     12.345 us  __napi_poll\n"
+          "     12.345 us  __napi_poll (interrupted for 1.002 us)\n"
           "             ?    virtnet_poll [virtio_net] #3 len 84\n");
     chain::Packet packet;
     packet.id = 3;

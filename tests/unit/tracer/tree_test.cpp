@@ -1,5 +1,7 @@
 #include "tracer/tree.h"
 
+#include <algorithm>
+
 #include <catch2/catch_test_macros.hpp>
 
 #include "tests/unit/tracer/fixture.h"
@@ -41,7 +43,8 @@ using Trees = std::vector<std::string>;
 
 const FunctionTable& names() {
     static const auto table =
-        test::make_table({}, {"a", "b", "c", "d", "__napi_poll", "poll", "vring_interrupt"});
+        test::make_table({}, {"a", "b", "c", "d", "__napi_poll", "poll", "vring_interrupt",
+                              "irq_enter_rcu", "irq_exit_rcu", "handle_softirqs"});
     return table;
 }
 
@@ -197,6 +200,73 @@ TEST_CASE("an interrupt between a call and its record is no gap") {
         const auto forest = forest_of(story, names());
         CHECK((forest.nodes[0].incomplete & incomplete::gap) != 0);
         CHECK(forest.returns_without_entry == 1);
+    }
+}
+
+TEST_CASE("an interrupt's time is told of the calls that it interrupted") {
+    Story story(names());
+    const auto handled = [&story](const auto& handle) {
+        story.enter("irq_enter_rcu").leave("irq_enter_rcu").context(flag_hardirq);
+        story.enter("vring_interrupt").leave("vring_interrupt").enter("irq_exit_rcu");
+        handle();
+        story.context(0).leave("irq_exit_rcu");
+    };
+    SECTION("with the softirqs behind it, and once") {
+        story.enter("a").leave("a").enter("b").enter("c");
+        handled([&] {
+            story.context(flag_softirq).enter("d");
+            story.enter("irq_enter_rcu").leave("irq_enter_rcu");
+            story.context(flag_softirq | flag_hardirq).enter("irq_exit_rcu").leave("irq_exit_rcu");
+            story.context(flag_softirq).leave("d");
+        });
+        story.leave("c").leave("b").enter("a").leave("a");
+        const auto forest = forest_of(story, names());
+        CHECK(draw(forest, names()) == Trees{"a", "b(c)", "vring_interrupt", "d", "a"});
+        const std::vector<std::uint64_t> interrupted{0, 110, 110, 0, 30, 0};
+        REQUIRE(forest.nodes.size() == interrupted.size());
+        for (NodeId id = 0; id < forest.nodes.size(); ++id) {
+            CAPTURE(id);
+            CHECK(forest.nodes[id].interrupted == interrupted[id]);
+            CHECK(forest.nodes[id].incomplete == 0);
+            CHECK(forest.nodes[id].end != 0);
+        }
+        CHECK(forest.nodes[4].parent == 2);
+        CHECK(forest.returns_without_entry == 0);
+    }
+    SECTION("between a call and its record") {
+        // c's depth is counted, then the interrupt comes, then c's entry is written.
+        story.enter("b").enter("c");
+        handled([] {});
+        story.leave("c").leave("b");
+        auto& records = story.capture.cpus().at(0).records;
+        std::rotate(records.begin() + 1, records.begin() + 2, records.begin() + 8);
+        for (std::size_t i = 1; i < 8; ++i) records[i].time = records[0].time + i;
+        const auto forest = forest_of(story, names());
+        CHECK(draw(forest, names()) == Trees{"b(c)", "vring_interrupt"});
+        CHECK(forest.nodes[0].interrupted == 5);
+        for (const auto& node : forest.nodes) CHECK(node.incomplete == 0);
+    }
+    SECTION("as that of softirqs that it held back") {
+        story.enter("a").enter("b").enter("handle_softirqs").context(flag_softirq);
+        story.enter("d").leave("d").context(0).leave("handle_softirqs").leave("b");
+        story.enter("c").leave("c").leave("a");
+        const auto forest = forest_of(story, names());
+        CHECK(draw(forest, names()) == Trees{"a(b c)", "d"});
+        CHECK(forest.nodes[0].interrupted == 30);
+        CHECK(forest.nodes[1].interrupted == 30);
+        CHECK(forest.nodes[2].interrupted == 0);
+        CHECK(forest.nodes[2].parent == 1);
+        for (const auto& node : forest.nodes) CHECK(node.incomplete == 0);
+    }
+    SECTION("whose end was lost: what comes behind is no part of it") {
+        story.enter("b");
+        handled([] {});
+        story.enter("c").leave("c").leave("b").enter("a").enter("d").leave("d").leave("a");
+        auto& records = story.capture.cpus().at(0).records;
+        records.erase(records.begin() + 6);  // the return of irq_exit_rcu
+        const auto forest = forest_of(story, names());
+        CHECK(draw(forest, names()) == Trees{"b(c)", "vring_interrupt", "a(d)"});
+        for (const auto& node : forest.nodes) CHECK(node.interrupted == 0);
     }
 }
 
