@@ -20,6 +20,7 @@ namespace skbtrail::tracer {
 namespace {
 
 constexpr std::string_view instance_prefix = "skbtrail-";
+constexpr std::uint64_t large_page_kib = 64;
 
 std::vector<std::string> list_directory(const std::string& path) {
     std::vector<std::string> names;
@@ -114,9 +115,9 @@ GraphDecoder make_decoder(const std::string& tracefs) {
     return {format("funcgraph_entry"), format("funcgraph_exit")};
 }
 
-std::size_t page_size(const std::string& tracefs) {
+std::size_t page_size(const std::string& directory) {
     EventFormat header;
-    header.text = try_read_file(tracefs + "/events/header_page").value_or("");
+    header.text = try_read_file(directory + "/events/header_page").value_or("");
     // "field: char data; offset:16; size:4080;": the data fills the page behind the header.
     for (const auto line : chain::split_lines(header.text)) {
         if (line.find(" data;") == std::string_view::npos) continue;
@@ -154,7 +155,7 @@ TraceBuffer::TraceBuffer(const std::string& tracefs, std::uint64_t kib_per_cpu, 
     try {
         set("tracing_on", "0");
         set("trace_clock", "mono");
-        set("buffer_size_kb", std::to_string(kib_per_cpu));
+        set_size(kib_per_cpu);
         // Wake the reader when a quarter is full: often enough to be in time, and no interrupt of
         // ours in a recording that fits.
         if (::access((directory_ + "/buffer_percent").c_str(), F_OK) == 0) {
@@ -164,6 +165,22 @@ TraceBuffer::TraceBuffer(const std::string& tracefs, std::uint64_t kib_per_cpu, 
         restore();
         throw;
     }
+}
+
+/// Since Linux 6.8 a buffer's pages may be larger. The record that begins one takes a microsecond
+/// more, in the midst of what is being watched, so there are to be few; but not if the memory for
+/// them is not there in one piece.
+void TraceBuffer::set_size(std::uint64_t kib_per_cpu) {
+    constexpr std::uint64_t pages_at_least = 16;
+    const auto size = std::to_string(kib_per_cpu);
+    const bool enough = kib_per_cpu >= pages_at_least * large_page_kib;
+    if (private_ && enough &&
+        try_write_file(directory_ + "/buffer_subbuf_size_kb", std::to_string(large_page_kib)) ==
+            0) {
+        if (try_write_file(directory_ + "/buffer_size_kb", size) == 0) return;
+        try_write_file(directory_ + "/buffer_subbuf_size_kb", "4");
+    }
+    set("buffer_size_kb", size);
 }
 
 void TraceBuffer::create(const std::string& tracefs) {

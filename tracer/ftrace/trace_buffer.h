@@ -23,8 +23,8 @@ void check_tracer(const std::string& tracefs);
 /// The decoder for this kernel's records. Throws Failure.
 GraphDecoder make_decoder(const std::string& tracefs);
 
-/// Size of a page of the ring buffer in bytes, from events/header_page.
-std::size_t page_size(const std::string& tracefs);
+/// Size of a page of the ring buffer in bytes, from events/header_page of tracefs or an instance.
+std::size_t page_size(const std::string& directory);
 
 /// One CPU's counters, from per_cpu/cpuN/stats.
 struct CpuStats {
@@ -83,6 +83,7 @@ class TraceBuffer {
 
   private:
     void create(const std::string& tracefs);
+    void set_size(std::uint64_t kib_per_cpu);
     void take_top(const std::string& tracefs);
     void set(const std::string& file, const std::string& text, bool by_word = false);
     void restore();
