@@ -83,7 +83,8 @@ std::unique_ptr<Identity> make_identity(const Circumstance& here, Plan& plan,
     if (!plan.no_bpf.empty()) {
         calibration.push_back(
             fmt::format("BPF on many functions (kprobe.multi) does not work "
-                        "here, so kprobe events are used: {}",
+                        "here, so kprobe events are used, which reach neither a packet's pages nor "
+                        "the end of its buffer (payload, frags, gso_size): {}",
                         plan.no_bpf));
     }
     if (here.filter.cgroup != 0 || here.filter.process != 0 ||

@@ -169,9 +169,12 @@ void KprobeDecoder::describe(std::span<const std::byte> skb, std::uint32_t ifind
 
 void KprobeDecoder::add_first_bytes(std::span<const std::byte> data, KprobeSighting& sighting) {
     // The linear buffer ends before the network header, which is at the beginning of the first
-    // page.
+    // page; or it is not looked for yet, and nothing is behind the link layer's header.
     auto& event = sighting.event;
-    if (event.protocol == 0 || event.network_header != event.tail || event.len == 0) return;
+    const bool found = event.network_header == event.tail;
+    const bool unset = event.network_header == 0 || event.network_header == 0xffff;
+    const bool empty = event.data == event.head + event.tail;
+    if (event.protocol == 0 || event.len == 0 || !(found || (unset && empty))) return;
     const auto size = std::min<std::size_t>(data.size(), event.len);
     std::memcpy(sighting.bytes.data(), data.data(), size);
     event.bytes_used = static_cast<skbtrail_u8>(size);

@@ -214,11 +214,15 @@ struct Decoder {
         transport(bytes[6], bytes.subspan(40), source, destination, true);
     }
 
-    /// 802.1Q: the tag and the ethertype behind it
+    /// 802.1Q: the tag, the ethertype behind it, and what that says
     void vlan(Bytes bytes) {
         if (bytes.size() < 4) return;
         set("vlan.id", std::to_string(be16(bytes, 0) & 0xfffU));
         result.summary = fmt::format("VLAN {}", be16(bytes, 0) & 0xfffU);
+        const auto inner = be16(bytes, 2);
+        if (inner == ethertype_ipv4) ipv4(bytes.subspan(4));
+        if (inner == ethertype_ipv6) ipv6(bytes.subspan(4));
+        if (inner == ethertype_arp) arp(bytes.subspan(4));
     }
 
     /// RFC 826, for IPv4 over Ethernet

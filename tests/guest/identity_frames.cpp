@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cstddef>
 #include <memory>
 #include <random>
 #include <span>
@@ -236,6 +237,12 @@ std::vector<CapturedFrame> read_capture(const std::filesystem::path& path) {
         if (frame.serials.empty() || quotes) continue;
         frame.from_guest = std::equal(guest.begin(), guest.end(),
                                       reinterpret_cast<const std::uint8_t*>(bytes.data()) + 6);
+        if (bytes.substr(12, 2) == ipv4) {
+            constexpr std::size_t id_at = 14 + 4;
+            const auto high = std::to_integer<unsigned>(record->bytes[id_at]);
+            const auto low = std::to_integer<unsigned>(record->bytes[id_at + 1]);
+            frame.ip_id = static_cast<std::uint16_t>(high << 8U | low);
+        }
         frames.push_back(std::move(frame));
     }
     return frames;

@@ -44,6 +44,7 @@ struct CapturedFrame {
     std::vector<std::uint32_t>
         serials;  ///< one, or more in a frame that was merged or is to be cut
     bool from_guest = false;
+    std::uint16_t ip_id = 0;  ///< of its IPv4 header; 0: it has none
 };
 
 /// The frames with serial numbers in the NIC's capture. Throws std::runtime_error for a file that

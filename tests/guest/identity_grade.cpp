@@ -1,9 +1,5 @@
 #include "tests/guest/identity_grade.h"
 
-#include <algorithm>
-#include <charconv>
-#include <functional>
-#include <numeric>
 #include <sstream>
 #include <stdexcept>
 #include <string_view>
@@ -14,114 +10,7 @@ namespace skbtrail::tests {
 
 namespace {
 
-using chain::Packet;
-using chain::PacketId;
-
 constexpr std::size_t problems_told = 20;
-
-/// The serial number in a packet's headers; 0: it has none.
-std::uint32_t serial_of(const Packet& packet) {
-    const auto payload = packet.headers.find("payload");
-    const auto prefix = payload_word(0).substr(0, 8);
-    if (payload == packet.headers.end() || !payload->second.starts_with(prefix) ||
-        payload->second.size() < 16) {
-        return 0;
-    }
-    std::uint32_t serial = 0;
-    const auto* digits = payload->second.data() + prefix.size();
-    std::from_chars(digits, digits + 8, serial, 16);
-    return serial == 0xffffffff ? 0 : serial;
-}
-
-/// The packets of one serial number, and whether edges make them one history.
-struct History {
-    std::vector<const Packet*> packets;
-    bool connected = false;
-};
-
-bool are_connected(const std::vector<const Packet*>& packets) {
-    std::map<PacketId, std::size_t> place;
-    for (std::size_t i = 0; i < packets.size(); ++i) place[packets[i]->id] = i;
-    std::vector<std::size_t> group(packets.size());
-    std::iota(group.begin(), group.end(), std::size_t{0});
-    for (const auto* packet : packets) {
-        for (const auto& edge : packet->edges) {
-            const auto other = place.find(edge.packet);
-            if (other == place.end()) continue;
-            const auto from = group[place.at(packet->id)];
-            const auto to = group[other->second];
-            std::replace(group.begin(), group.end(), from, to);
-        }
-    }
-    return std::all_of(group.begin(), group.end(),
-                       [&](std::size_t one) { return one == group.front(); });
-}
-
-std::map<std::uint32_t, History> histories_of(const chain::Recording& recording) {
-    std::map<std::uint32_t, History> histories;
-    for (const auto& packet : recording.packets) {
-        if (const auto serial = serial_of(packet)) histories[serial].packets.push_back(&packet);
-    }
-    for (auto& [serial, history] : histories) history.connected = are_connected(history.packets);
-    return histories;
-}
-
-/// Fates of all sk_buffs that held these packets.
-std::vector<chain::Fate> fates_of(const History& history) {
-    std::vector<chain::Fate> fates;
-    for (const auto* packet : history.packets) {
-        if (packet->fates.empty()) fates.push_back(packet->fate);
-        fates.insert(fates.end(), packet->fates.begin(), packet->fates.end());
-    }
-    return fates;
-}
-
-std::size_t count_fates(const History& history,
-                        const std::function<bool(const chain::Fate&)>& wanted) {
-    const auto fates = fates_of(history);
-    return static_cast<std::size_t>(std::count_if(fates.begin(), fates.end(), wanted));
-}
-
-/// How often a program read it from a socket, as the recording has it.
-std::size_t count_reads(const History& history, std::uint64_t inode) {
-    return count_fates(history, [inode](const chain::Fate& fate) {
-        return fate.kind == "delivered" && fate.socket == inode && fate.comm == "traffic";
-    });
-}
-
-/// A whole recording, by packet and by serial number.
-struct Known {
-    std::map<PacketId, const Packet*> packets;
-    std::map<std::uint32_t, History> histories;
-};
-
-/// The packets that have the data of this history in the end.
-History last_of(const Known& known, const History& history) {
-    History last;
-    for (const auto* packet : history.packets) {
-        // Nothing goes into itself, so no way is longer than there are packets.
-        for (std::size_t i = 0; i < known.packets.size() && packet->fate.into; ++i) {
-            packet = known.packets.at(*packet->fate.into);
-        }
-        if (std::find(last.packets.begin(), last.packets.end(), packet) == last.packets.end()) {
-            last.packets.push_back(packet);
-        }
-    }
-    return last;
-}
-
-bool has_edge(const History& history, std::string_view kind, const History& other) {
-    for (const auto* packet : history.packets) {
-        for (const auto& edge : packet->edges) {
-            if (edge.kind != kind) continue;
-            if (std::any_of(other.packets.begin(), other.packets.end(),
-                            [&](const Packet* one) { return one->id == edge.packet; })) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
 
 /// What is wrong with how it belongs to the first of its datagram, burst or message; empty:
 /// nothing.
@@ -206,7 +95,7 @@ std::string wrong_count(const SerialFrame& frame, std::size_t in, std::size_t ou
 
 }  // namespace
 
-void read_sockets(const std::string& output, Truth& truth) {
+void read_sockets(const std::string& output, const std::vector<std::string>& names, Truth& truth) {
     std::istringstream lines(output);
     for (std::string line; std::getline(lines, line);) {
         std::istringstream words(line);
@@ -218,11 +107,23 @@ void read_sockets(const std::string& output, Truth& truth) {
         socket.inode = inode;
         for (std::uint32_t serial = 0; words >> serial;) socket.serials.insert(serial);
     }
-    for (const char* name : {"udp", "packet"}) {
+    for (const auto& name : names) {
         if (!truth.sockets.contains(name)) {
             throw std::runtime_error(fmt::format("no word of the {} socket in: {}", name, output));
         }
     }
+}
+
+void Grade::tell(std::uint32_t serial, const char* what, std::string problem,
+                 const History* history) {
+    if (problems.size() >= problems_told) return;
+    if (history != nullptr) {
+        for (const auto* packet : history->packets) {
+            problem += fmt::format("; #{} {} {} {}", packet->id, packet->fate.kind,
+                                   packet->fate.function, packet->fate.reason);
+        }
+    }
+    problems.push_back(fmt::format("{} ({}): {}", serial, what, problem));
 }
 
 std::string Grade::text() const {
@@ -240,8 +141,7 @@ Grade grade(const chain::Recording& recording, const Truth& truth) {
             ++(frame.from_guest ? counted[serial].second : counted[serial].first);
         }
     }
-    Known known{{}, histories_of(recording)};
-    for (const auto& packet : recording.packets) known.packets[packet.id] = &packet;
+    const auto known = known_of(recording, truth.captured);
     const auto& histories = known.histories;
     for (const auto& [serial, history] : histories) result.packets += history.packets.size();
     for (const auto& frame : truth.frames) {
@@ -258,15 +158,9 @@ Grade grade(const chain::Recording& recording, const Truth& truth) {
         if (problem.empty()) {
             ++result.found;
             result.right += history->second.packets.size();
-        } else if (result.problems.size() < problems_told) {
-            if (history != histories.end()) {
-                for (const auto* packet : history->second.packets) {
-                    problem += fmt::format("; #{} {} {} {}", packet->id, packet->fate.kind,
-                                           packet->fate.function, packet->fate.reason);
-                }
-            }
-            result.problems.push_back(
-                fmt::format("{} ({}): {}", frame.serial, name_of(frame.errand), problem));
+        } else {
+            result.tell(frame.serial, name_of(frame.errand), problem,
+                        history == histories.end() ? nullptr : &history->second);
         }
     }
     return result;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tests/guest/identity_frames.h"
+#include "tests/guest/identity_history.h"
 #include "tracer/chain/recording.h"
 
 namespace skbtrail::tests {
@@ -21,12 +22,12 @@ struct Truth {
         std::uint64_t inode = 0;
         std::multiset<std::uint32_t> serials;  ///< that a program read from it
     };
-    std::map<std::string, Socket> sockets;  ///< by name: udp, packet
+    std::map<std::string, Socket> sockets;  ///< by name: udp, packet, tcp
 };
 
-/// Reads what identity/traffic.cpp printed into `truth.sockets`. Throws std::runtime_error when a
-/// socket is missing.
-void read_sockets(const std::string& output, Truth& truth);
+/// Reads what identity/traffic.cpp printed of sockets into `truth.sockets`. Throws
+/// std::runtime_error when one of `names` is missing.
+void read_sockets(const std::string& output, const std::vector<std::string>& names, Truth& truth);
 
 struct Grade {
     std::size_t serials = 0;  ///< that the NIC counted
@@ -37,6 +38,9 @@ struct Grade {
 
     [[nodiscard]] double precision() const { return share(right, packets); }
     [[nodiscard]] double recall() const { return share(found, serials); }
+    /// Keeps a problem with a serial number, if it is one of the first. `history`: the packets that
+    /// carry it; null: there are none.
+    void tell(std::uint32_t serial, const char* what, std::string problem, const History* history);
     /// "precision 1.000 (…), recall …"
     [[nodiscard]] std::string text() const;
 
@@ -47,5 +51,10 @@ struct Grade {
 };
 
 Grade grade(const chain::Recording& recording, const Truth& truth);
+
+/// Grades a stream of TCP, both ways: a serial number is that of a frame's first payload. `cut`:
+/// the guest's kernel cuts what it sends, so that each frame but the first one of a packet is a
+/// segment of that packet, in order and without a gap.
+Grade grade_stream(const chain::Recording& recording, const Truth& truth, bool cut);
 
 }  // namespace skbtrail::tests

@@ -35,7 +35,8 @@ void PacketFollower::Follower::call(const EventGroup& group,
     for (auto i = group.first; i < group.first + group.count; ++i) {
         const auto& event = events[i];
         if (event.skb == 0 || (cloning != no_node && event.argument == 0)) continue;
-        const auto id = packets[i] = sight(event, roles);
+        const bool target = copies && event.argument == 0;
+        const auto id = packets[i] = target ? sight_target(event, node) : sight(event, roles);
         if (id == no_packet) continue;
         packets_.passed(id, function);
         origins_.seen(event, function, node, id);
@@ -112,16 +113,24 @@ PacketId PacketFollower::Follower::sight_unset(const skbtrail_event& event, std:
     return id;
 }
 
-/// The target of a copied header has a head of its own only if it was given one before.
-bool PacketFollower::Follower::has_no_head(const skbtrail_event& event) const {
+/// The target of a copied header, which is no clone as far as the tree tells.
+///
+/// Before its fields are set they are its memory's past. A clone gets its head last, any other copy
+/// was made with a head; some kernels inline what gives it one (__build_skb_around), and the
+/// copying is the first that is seen of it.
+PacketId PacketFollower::Follower::sight_target(const skbtrail_event& event, NodeId node) {
     const auto known = skbs_.find(event.skb);
-    return event.head == 0 || known == skbs_.end() ||
-           (known->second.unset && known->second.packet == no_packet);
+    const bool met =
+        known != skbs_.end() && !(known->second.unset && known->second.packet == no_packet);
+    if (met) return sight(event, role::copies);
+    // Whether it is a clone is told by the callers, if they were seen.
+    if (tree_.parent_of(node) == no_node || !plausible(event)) return no_packet;
+    begin(event.head, event.time);
+    return sight(event, role::copies);
 }
 
 PacketId PacketFollower::Follower::sight(const skbtrail_event& event, std::uint32_t roles) {
     if ((event.flags & SKBTRAIL_EVENT_UNSET) != 0) return sight_unset(event, roles);
-    if ((roles & role::copies) != 0 && event.argument == 0 && has_no_head(event)) return no_packet;
     if (!plausible(event)) {
         ++implausible_;
         return no_packet;
@@ -140,6 +149,7 @@ PacketId PacketFollower::Follower::sight(const skbtrail_event& event, std::uint3
     if ((event.flags & SKBTRAIL_EVENT_BYTES) != 0) {
         packets_.read_headers(id, event, capture_.bytes_of(event));
     }
+    if (event.data_len > 0) packets_.has_pages(id);
     for (const auto& one : unions_.seen({id, event.skb}, event.len)) settle(one);
     return id;
 }

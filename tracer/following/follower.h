@@ -52,7 +52,7 @@ class PacketFollower::Follower {
     chain::PacketId begin(std::uint64_t head, std::uint64_t time);
     chain::PacketId sight(const skbtrail_event& event, std::uint32_t roles);
     chain::PacketId sight_unset(const skbtrail_event& event, std::uint32_t roles);
-    [[nodiscard]] bool has_no_head(const skbtrail_event& event) const;
+    chain::PacketId sight_target(const skbtrail_event& event, NodeId node);
     void move(Skb& skb, const skbtrail_event& event, chain::PacketId to);
     void end(const skbtrail_event& event, std::uint32_t roles, chain::PacketId id);
     [[nodiscard]] bool has_ended(const chain::Packet& packet) const;

@@ -16,6 +16,8 @@ namespace {
 /// So many packets that are forgotten lend their headers to copies of them still.
 constexpr std::size_t remembered_headers = 4096;
 
+constexpr const char* payload = "payload";
+
 /// An ethertype that says that a VLAN's tag follows (802.1Q, 802.1ad).
 bool is_vlan(std::uint16_t ethertype) {
     return ethertype == 0x8100 || ethertype == 0x88a8;
@@ -55,11 +57,18 @@ void KnownPackets::read_headers(PacketId id, const skbtrail_event& event,
     auto decoded = decode_headers(protocol, bytes);
     // The tag is taken off on the way.
     auto tag = target.headers.extract("vlan.id");
-    target.headers = std::move(decoded.fields);
+    auto before = std::exchange(target.headers, std::move(decoded.fields));
+    const bool tagged = std::exchange(states_[id].tagged, is_vlan(protocol));
     if (event.vlan_protocol != 0) {
         target.headers["vlan.id"] = std::to_string(event.vlan_tag & 0xfffU);
     } else if (!tag.empty()) {
         target.headers.insert(std::move(tag));
+    }
+    // The first copy of a packet in pages may reach further than the one without the tag.
+    if (tagged && !before.empty() && !target.headers.contains(payload)) {
+        before.erase("ethertype");
+        target.headers.merge(before);
+        if (target.headers.contains(payload)) return;
     }
     target.summary = std::move(decoded.summary);
 }
@@ -82,8 +91,18 @@ chain::Packet KnownPackets::take(PacketId id) {
         if (is_union(edge)) continue;
         const auto other = looks_of(edge.packet);
         if (!other) continue;
+        // It has other headers perhaps, and carries what it carried.
+        const auto carried = other->headers.find(payload);
+        if (edge.kind == "expand_head" && carried != other->headers.end()) {
+            if (!taken.headers.empty()) taken.headers.insert(*carried);
+        }
         if (taken.headers.empty()) taken.headers = other->headers;
         if (taken.summary.empty()) taken.summary = other->summary;
+    }
+    const bool carries =
+        taken.headers.contains("udp.source") || taken.headers.contains("tcp.source");
+    if (carries && states_[id].paged && !taken.headers.contains(payload)) {
+        taken.headers["unread"] = payload;
     }
     states_.erase(id);
     remember(taken);

@@ -27,6 +27,8 @@ class KnownPackets {
 
     /// The packet was given to this function.
     void passed(chain::PacketId id, FunctionId function) { states_[id].last_function = function; }
+    /// Some of its data are in pages.
+    void has_pages(chain::PacketId id) { states_[id].paged = true; }
     [[nodiscard]] FunctionId last_function(chain::PacketId id) const;
 
     /// Reads the headers in `bytes`, which the event copied. A complete copy is read once.
@@ -38,13 +40,16 @@ class KnownPackets {
     void add_edge(chain::PacketId id, chain::PacketId other, const char* kind,
                   const std::string& function, chain::Address skb = 0);
 
-    /// The packet, which is forgotten. One whose headers nobody saw looks like what it was made of.
+    /// The packet, which is forgotten. One whose headers nobody saw looks like what it was made of;
+    /// what is missing because it lies in pages is told ("unread").
     chain::Packet take(chain::PacketId id);
 
   private:
     struct State {
         FunctionId last_function = no_function;
         bool complete = false;  ///< its headers need no better copy
+        bool tagged = false;    ///< its headers were read with a VLAN's tag in front
+        bool paged = false;     ///< data were in pages
     };
     /// What a copy looks like.
     struct Looks {

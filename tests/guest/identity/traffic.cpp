@@ -11,6 +11,10 @@
 //     sends COUNT datagrams of SIZE bytes, numbered from FROM on. With SEGMENT each is cut by the
 //     kernel (UDP_SEGMENT), and every segment has a number of its own; so has every fragment of one
 //     that is larger than an Ethernet frame.
+// traffic stream FROM COUNT SIZE ADDRESS PORT
+//     connects by TCP, sends COUNT payloads of SIZE bytes, numbered from FROM on, in segments of
+//     that size, and reads what comes back, in such payloads, to its end; prints a line like
+//     receive's.
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -29,6 +33,7 @@
 #include <linux/if_ether.h>
 #include <linux/udp.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -102,6 +107,20 @@ class Reader {
         return true;
     }
 
+    /// Reads a stream of payloads of `size` bytes to its end.
+    void read_stream(std::size_t size) {
+        std::string all;
+        std::array<char, 70'000> buffer;
+        for (ssize_t got = 0; (got = ::recv(fd_, buffer.data(), buffer.size(), 0)) > 0;) {
+            all.append(buffer.data(), static_cast<std::size_t>(got));
+        }
+        for (std::size_t at = 0; at + size <= all.size(); at += size) {
+            std::uint32_t serial = 0;
+            std::memcpy(&serial, all.data() + at + word.size(), sizeof serial);
+            if (all.compare(at, word.size(), word) == 0) serials_.push_back(ntohl(serial));
+        }
+    }
+
     void report() const {
         struct stat facts{};
         checked(::fstat(fd_, &facts), "fstat");
@@ -172,6 +191,35 @@ int send(std::span<char*> arguments) {
     return 0;
 }
 
+int stream(std::span<char*> arguments) {
+    auto serial = number(arguments[0]);
+    const auto count = number(arguments[1]);
+    const auto size = number(arguments[2]);
+    const auto address = address_of(arguments[3], number(arguments[4]));
+    const int fd = checked(::socket(AF_INET, SOCK_STREAM, 0), "a TCP socket");
+    const int segment = static_cast<int>(size);
+    checked(::setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &segment, sizeof segment), "TCP_MAXSEG");
+    checked(::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address), "connect");
+    std::string all;
+    for (std::uint32_t i = 0; i < count; ++i) {
+        const auto wire = htonl(serial++);
+        std::string payload(size, '\0');
+        payload.replace(0, word.size(), word);
+        std::memcpy(payload.data() + word.size(), &wire, sizeof wire);
+        all += payload;
+    }
+    for (std::size_t sent = 0; sent < all.size();) {
+        const auto went = ::send(fd, all.data() + sent, all.size() - sent, 0);
+        checked(static_cast<int>(went), "send");
+        sent += static_cast<std::size_t>(went);
+    }
+    checked(::shutdown(fd, SHUT_WR), "shutdown");
+    Reader reader("tcp", fd);
+    reader.read_stream(size);
+    reader.report();
+    return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -179,6 +227,7 @@ int main(int argc, char** argv) {
     try {
         const std::string_view mode = arguments.size() > 1 ? arguments[1] : "";
         if (mode == "receive" && arguments.size() == 4) return receive(arguments.subspan(2));
+        if (mode == "stream" && arguments.size() == 7) return stream(arguments.subspan(2));
         if (mode == "send" && arguments.size() >= 7) return send(arguments.subspan(2));
         std::fprintf(stderr, "traffic: see the beginning of its source\n");
     } catch (const std::exception& error) {

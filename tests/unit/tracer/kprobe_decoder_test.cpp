@@ -191,6 +191,16 @@ TEST_CASE("where GRO works, the first page has what the linear buffer lacks") {
         CHECK(sighting->event.bytes_used == 84);  // len
         CHECK(sighting->bytes[1] == 1);
     }
+    SECTION("nothing is behind the link layer's header, and the network's is not looked for yet") {
+        record.put(92, std::uint32_t{78}).put(102, std::uint16_t{0});
+        record.put(76, head + 78);
+        const auto sighting = it.decode(record.bytes);
+        REQUIRE(sighting);
+        CHECK((sighting->event.flags & SKBTRAIL_EVENT_BYTES) != 0);
+        CHECK(sighting->bytes[1] == 1);
+        record.put(76, head + 64);
+        CHECK((it.decode(record.bytes)->event.flags & SKBTRAIL_EVENT_BYTES) == 0);
+    }
     SECTION("the linear buffer has it") {
         CHECK((it.decode(record.bytes)->event.flags & SKBTRAIL_EVENT_BYTES) == 0);
     }

@@ -93,6 +93,19 @@ TEST_CASE("address resolution") {
     CHECK(headers.fields.at("arp.operation") == "reply");
 }
 
+TEST_CASE("behind a VLAN's tag is what it would be without") {
+    Bytes bytes{0x20, 7, 0x08, 0};
+    const auto inner = ipv4(17, {0, 53, 0x30, 0x39, 0, 9, 0, 0, 0xab});
+    bytes.insert(bytes.end(), inner.begin(), inner.end());
+    const auto headers = decode_headers(0x8100, bytes);
+    CHECK(headers.fields.at("ethertype") == "0x8100");
+    CHECK(headers.fields.at("vlan.id") == "7");
+    CHECK(headers.fields.at("udp.source") == "53");
+    CHECK(headers.fields.at("payload") == "ab");
+    CHECK(headers.summary == "UDP 10.0.2.15:53 > 10.0.2.2:12345");
+    CHECK(decode_headers(0x8100, Bytes{0x20, 7, 0x88, 0xcc}).summary == "VLAN 7");
+}
+
 TEST_CASE("the middle of a datagram has no ports") {
     const auto headers = decode_headers(0x0800, ipv4(17, {0, 53, 0, 53}, 0x00b9));
     CHECK(headers.fields.at("ip.protocol") == "udp");

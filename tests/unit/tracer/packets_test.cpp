@@ -15,6 +15,7 @@ using test::last;
 using test::sight;
 using test::skb_1;
 using test::skb_2;
+using test::skb_3;
 using test::Story;
 using test::unset;
 
@@ -33,6 +34,7 @@ const FunctionTable& names() {
                                                 "skb_release_data",
                                                 "skb_free_head",
                                                 "kfree_skbmem",
+                                                "kmalloc_reserve",
                                                 "sk_skb_reason_drop",
                                                 "consume_skb",
                                                 "start_xmit",
@@ -145,6 +147,40 @@ TEST_CASE("a copy is another packet with an edge") {
         REQUIRE(followed.packets.packets.size() == 2);
         CHECK(followed.packets.packets[1].edges.at(0).kind == "segment");
     }
+}
+
+TEST_CASE("a copy whose head nobody saw it get is another packet all the same") {
+    Story story(names());
+    // Somebody else's head before, whose end nobody saw either.
+    story.leaf("ip_rcv_core", sight(skb_3, head_b));
+    SECTION("and nobody saw the sk_buff before") {}
+    SECTION("and the sk_buff was allocated") {
+        story.leaf("kmalloc_reserve", unset(skb_2, 0));
+    }
+    story.call("skb_segment", sight(skb_1, head_a));
+    story.enter("__copy_skb_header").event("__copy_skb_header", sight(skb_2, head_b));
+    story.event("__copy_skb_header", as_argument(sight(skb_1, head_a), 1), true);
+    story.leave("__copy_skb_header").leaf("ip_rcv_core", sight(skb_2, head_b));
+    story.leave("skb_segment");
+    const auto followed = follow(story);
+    REQUIRE(followed.packets.packets.size() == 3);
+    const auto& segment = followed.packets.packets[2];
+    CHECK(segment.head == head_b);
+    REQUIRE(segment.edges.size() == 1);
+    CHECK(segment.edges[0].kind == "segment");
+    CHECK(segment.edges[0].packet == 2);
+    CHECK(followed.ids.back() == segment.id);
+}
+
+TEST_CASE("what a header is copied to without a caller may be a clone, and is nobody") {
+    Story story(names());
+    story.leaf("ip_rcv_core", sight(skb_1, head_a));
+    story.enter("__copy_skb_header").event("__copy_skb_header", sight(skb_2, head_b));
+    story.event("__copy_skb_header", as_argument(sight(skb_1, head_a), 1), true);
+    story.leave("__copy_skb_header");
+    const auto followed = follow(story);
+    CHECK(followed.ids == Ids{1, 0, 1});
+    CHECK(followed.packets.packets.size() == 1);
 }
 
 TEST_CASE("a packet moved to a larger head has an edge to what it was") {

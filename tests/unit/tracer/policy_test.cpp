@@ -147,8 +147,10 @@ TEST_CASE("what else matters beside an sk_buff") {
     CHECK(cookie_for("kfree_skb_partial", {skb, other}) == cookie(0, SKBTRAIL_SHAPE_SKB, none, 1));
     CHECK(cookie_for("inet_frag_queue_insert", {other, skb, other, other}) ==
           cookie(1, SKBTRAIL_SHAPE_SKB, none, 0));
-    CHECK(cookie_for("inet_gro_receive", {list, skb}) ==
-          cookie(1, SKBTRAIL_SHAPE_SKB, none, none, SKBTRAIL_COOKIE_GRO));
+    for (const char* gro : {"inet_gro_receive", "dev_gro_receive"}) {
+        CHECK(cookie_for(gro, {list, skb}) ==
+              cookie(1, SKBTRAIL_SHAPE_SKB, none, none, SKBTRAIL_COOKIE_GRO));
+    }
     CHECK(
         cookie_for("__napi_poll", {napi, other}) ==
         cookie(none, SKBTRAIL_SHAPE_SKB, none, 0, SKBTRAIL_COOKIE_CONTEXT | SKBTRAIL_COOKIE_NAPI));
