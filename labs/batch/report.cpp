@@ -35,14 +35,29 @@ std::vector<LabResult> with_releases(std::vector<LabResult> results) {
     return results;
 }
 
-const std::string& kernel_name(const LabResult& result) {
-    return result.release.empty() ? result.kernel : result.release;
-}
+/// What a kernel is called in a report: its release. Two that were asked for under different names
+/// may have the same one, as a patched build and the one it was made of; then the name as well.
+class KernelNames {
+  public:
+    explicit KernelNames(const std::vector<LabResult>& results) {
+        for (const LabResult& result : results) asked_[result.release].insert(result.kernel);
+    }
+
+    std::string of(const LabResult& result) const {
+        if (result.release.empty()) return result.kernel;
+        if (asked_.at(result.release).size() == 1) return result.release;
+        return fmt::format("{} ({})", result.release, result.kernel);
+    }
+
+  private:
+    std::map<std::string, std::set<std::string>> asked_;  ///< by release
+};
 
 std::map<std::string, std::vector<const LabResult*>> by_kernel(
     const std::vector<LabResult>& results) {
+    const KernelNames names(results);
     std::map<std::string, std::vector<const LabResult*>> kernels;
-    for (const LabResult& result : results) kernels[kernel_name(result)].push_back(&result);
+    for (const LabResult& result : results) kernels[names.of(result)].push_back(&result);
     return kernels;
 }
 
@@ -79,11 +94,12 @@ Format format_of(const std::string& name) {
 
 std::string text_report(const std::vector<LabResult>& results) {
     const auto kernels = by_kernel(results);
+    const KernelNames names(results);
     std::map<std::string, std::map<std::string, const LabResult*>> labs;
     std::size_t widest = 0;
     double seconds = 0;
     for (const LabResult& result : results) {
-        labs[result.lab][kernel_name(result)] = &result;
+        labs[result.lab][names.of(result)] = &result;
         widest = std::max(widest, result.lab.size());
         seconds += result.seconds;
     }
@@ -106,8 +122,8 @@ std::string text_report(const std::vector<LabResult>& results) {
     bool any = false;
     for (const LabResult& result : results) {
         if (result.outcome == LabOutcome::passed) continue;
-        text += fmt::format("{}{} on {}: {}: {}\n", any ? "" : "\n", result.lab,
-                            kernel_name(result), outcome_name(result.outcome), result.text);
+        text += fmt::format("{}{} on {}: {}: {}\n", any ? "" : "\n", result.lab, names.of(result),
+                            outcome_name(result.outcome), result.text);
         any = true;
     }
     std::vector<std::string> counts;
@@ -177,9 +193,10 @@ std::string junit_report(const std::vector<LabResult>& results) {
 
 std::string ktap_report(const std::vector<LabResult>& results) {
     std::string text = fmt::format("KTAP version 1\n1..{}\n", results.size());
+    const KernelNames names(results);
     std::size_t number = 0;
     for (const LabResult& result : results) {
-        const auto name = fmt::format("{} on {}", result.lab, kernel_name(result));
+        const auto name = fmt::format("{} on {}", result.lab, names.of(result));
         if (!result.chains.empty()) {
             text += fmt::format("  KTAP version 1\n  # Subtest: {}\n  1..{}\n", one_line(name),
                                 result.chains.size());

@@ -130,6 +130,29 @@ TEST_CASE("what was skipped before its kernel was known is told beside the other
     CHECK_THAT(report(results, Format::text), ContainsSubstring("napi on 6.12: skipped"));
 }
 
+TEST_CASE("two builds of one release are two kernels") {
+    auto results = three();
+    auto patched = result("ping", "patched", LabOutcome::diverged, "expected a, came b");
+    patched.release = results[0].release;
+    results.push_back(patched);
+    const auto text = report(results, Format::text);
+    CHECK_THAT(text,
+               ContainsSubstring("  6.12.1-cloud-amd64 (6.12)  6.12.1-cloud-amd64 (patched)"));
+    CHECK_THAT(text, ContainsSubstring("ping on 6.12.1-cloud-amd64 (patched): diverged"));
+    CHECK_THAT(text, ContainsSubstring("xdp on 6.1.1-cloud-amd64: skipped"));
+    const auto line = text.substr(text.find("\nping"), text.find("\nudp") - text.find("\nping"));
+    CHECK_THAT(line, ContainsSubstring("passed") && ContainsSubstring("diverged"));
+    pugi::xml_document document;
+    REQUIRE(document.load_string(report(results, Format::junit).c_str()));
+    CHECK(document.child("testsuites")
+              .find_child_by_attribute("name", "6.12.1-cloud-amd64 (patched)")
+              .attribute("failures")
+              .as_int() == 1);
+    CHECK_THAT(report(results, Format::ktap),
+               ContainsSubstring("ping on 6.12.1-cloud-amd64 (patched)") &&
+                   ContainsSubstring("ping on 6.12.1-cloud-amd64 (6.12)"));
+}
+
 TEST_CASE("JUnit's XML can be read, and says the same") {
     pugi::xml_document document;
     REQUIRE(document.load_string(junit_report(three()).c_str()));
