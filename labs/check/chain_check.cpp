@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -263,17 +264,28 @@ class ChainCheck {
         }
     }
 
+    /// How many calls of the tree come before the place where it is left. Of two candidates that
+    /// did as much of what was expected, the one that got further is the one that was meant.
+    static NodeId agreed(const Tree& tree, const Miss& miss) {
+        if (miss.wrong) return *miss.wrong;
+        return miss.position < miss.children.size() ? miss.children[miss.position]
+                                                    : tree.node(miss.parent).end;
+    }
+
     /// Only where some candidate failed.
     void explain_best() {
         Miss best;
         const Candidate* best_candidate = &failed_.front();
         best.weight = no_match;
+        NodeId longest = 0;
         for (const Candidate& candidate : failed_) {
             bind(candidate);
             Matcher matcher(*candidate.tree, evidence_.names, bindings_, false);
             Miss miss = matcher.explain(*program_.calls(), 0);
-            if (miss.weight <= best.weight) continue;
+            const NodeId length = agreed(*candidate.tree, miss);
+            if (std::tie(miss.weight, length) <= std::tie(best.weight, longest)) continue;
             best = std::move(miss);
+            longest = length;
             best_candidate = &candidate;
         }
         const Tree& tree = *best_candidate->tree;

@@ -209,3 +209,25 @@ TEST_CASE("a recording that does not say what it traced makes no claim about tha
     recording.observed.traced.clear();
     CHECK(divergence(recording, expect(R"("calls":["a","b"])")).cause == Cause::not_called);
 }
+
+TEST_CASE("of chains that did as much of what was expected, the one that got furthest is shown") {
+    const std::vector<CallBuilder> shorter = {call("a")};
+    const std::vector<CallBuilder> longer = {call("a", {call("x")}), call("y")};
+    const auto steps = R"("calls":["a","...","never_called"])";
+    const auto recorded = [](const auto& first, const auto& second) {
+        return test::RecordingBuilder()
+            .traceable("never_called")
+            .chain(call("root", first))
+            .chain(call("root", second))
+            .build();
+    };
+    CHECK(divergence(recorded(shorter, longer), expect(steps)).chain == 2);
+    CHECK(divergence(recorded(longer, shorter), expect(steps)).chain == 1);
+    // More of what was expected goes before more of anything.
+    const std::vector<CallBuilder> better = {call("a"), call("b")};
+    const auto more = R"("calls":["a",{"call":"b","optional":true},"...","never_called"])";
+    CHECK(divergence(recorded(better, longer), expect(more)).chain == 1);
+    CHECK(divergence(recorded(longer, better), expect(more)).chain == 2);
+    // Nothing tells them apart.
+    CHECK(divergence(recorded(shorter, shorter), expect(steps)).chain == 1);
+}
