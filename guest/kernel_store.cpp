@@ -179,12 +179,11 @@ std::string plan_prefix(const Kernel& kernel) {
     return kernel.build_id.empty() ? kernel.release : kernel.build_id;
 }
 
-std::string plan_name(const Kernel& kernel, const std::vector<std::string>& modules) {
-    if (modules.empty()) {
-        return plan_prefix(kernel) + ".plan";
-    }
-    const auto loaded = content_hash(fmt::format("{}", fmt::join(modules, " ")));
-    return fmt::format("{}-{}.plan", plan_prefix(kernel), loaded.substr(0, 12));
+/// Another build of the collector makes other lists, and both may be in use by turns.
+std::string plan_name(const Kernel& kernel, std::string_view collector,
+                      const std::vector<std::string>& modules) {
+    const auto of = content_hash(fmt::format("{}\n{}", collector, fmt::join(modules, " ")));
+    return fmt::format("{}-{}.plan", plan_prefix(kernel), of.substr(0, 12));
 }
 
 }  // namespace
@@ -417,17 +416,18 @@ std::uintmax_t KernelStore::size(const std::string& release) const {
     return size_below(kernels() / release);
 }
 
-fs::path KernelStore::plan_path(const Kernel& kernel,
+fs::path KernelStore::plan_path(const Kernel& kernel, std::string_view collector,
                                 const std::vector<std::string>& modules) const {
-    const std::string name = plan_name(kernel, modules);
+    const std::string name = plan_name(kernel, collector, modules);
     const KeptFiles plans(root_ / "plans", plans_kept);
     plans.use(name);
     return plans.path(name);
 }
 
-void KernelStore::keep_plan(const Kernel& kernel, const std::vector<std::string>& modules,
-                            std::string_view plan) const {
-    KeptFiles(root_ / "plans", plans_kept).keep(plan_name(kernel, modules), plan);
+void KernelStore::keep_plan(const Kernel& kernel, std::string_view collector,
+                            const std::vector<std::string>& modules, std::string_view plan) const {
+    const KeptFiles plans(root_ / "plans", plans_kept);
+    plans.keep(plan_name(kernel, collector, modules), plan);
 }
 
 Kernel resolve_kernel(const std::string& spec, const Progress& progress) {

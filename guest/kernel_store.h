@@ -88,15 +88,15 @@ class KernelStore {
     /// Bytes on disk below the kernel's directory.
     std::uintmax_t size(const std::string& release) const;
 
-    /// Where the collector's prepared lists for this kernel, with these modules, are kept. The file
-    /// need not exist; if it does, it counts as used now.
-    std::filesystem::path plan_path(const Kernel& kernel,
+    /// Where the prepared lists for this kernel are kept, of the collector whose build id is
+    /// `collector`, with these modules. The file need not exist; if it does, it counts as used now.
+    std::filesystem::path plan_path(const Kernel& kernel, std::string_view collector,
                                     const std::vector<std::string>& modules = {}) const;
 
     /// Keeps a plan there, until nobody has used it for a month. Throws Error when it cannot be
     /// written.
-    void keep_plan(const Kernel& kernel, const std::vector<std::string>& modules,
-                   std::string_view plan) const;
+    void keep_plan(const Kernel& kernel, std::string_view collector,
+                   const std::vector<std::string>& modules, std::string_view plan) const;
 
   private:
     std::filesystem::path kernels() const { return root_ / "kernels"; }

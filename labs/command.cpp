@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include "labs/runner/failure.h"
+#include "tracer/chain/printable.h"
+#include "tracer/chain/recording_json.h"
 #include "tracer/chain/text.h"
 
 namespace skbtrail::labs {
@@ -43,6 +45,12 @@ std::string recording_file(const std::string& named) {
             path.string()));
     }
     return path.string();
+}
+
+chain::Recording named_recording(const std::string& named) {
+    auto recording = chain::load_recording(recording_file(named));
+    chain::make_printable(recording);
+    return recording;
 }
 
 void add_labs_option(CLI::App& command, std::vector<std::string>& directories) {

@@ -50,6 +50,10 @@ void add_text_commands(CLI::App& app, Action& chosen);
 /// CannotRun when there is none.
 std::string recording_file(const std::string& named);
 
+/// The recording there, with texts that may be printed (chain/printable.h). Throws CannotRun,
+/// chain::FormatError.
+chain::Recording named_recording(const std::string& named);
+
 /// Adds --labs DIR.
 void add_labs_option(CLI::App& command, std::vector<std::string>& directories);
 

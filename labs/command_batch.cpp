@@ -73,6 +73,7 @@ std::vector<std::string> passed_on(const RunArguments& arguments) {
     add("--clock", to_string(arguments.run.clock));
     add("--connect", arguments.run.uri);
     add("--qemu", arguments.run.qemu.string());
+    add("--change", arguments.change);
     if (!arguments.run.append.empty()) options.push_back("--append=" + arguments.run.append);
     options.push_back(fmt::format("--deadline-scale={}", arguments.deadline_scale));
     if (arguments.run.keep_logs) options.emplace_back("--keep");

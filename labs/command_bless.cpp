@@ -23,7 +23,6 @@
 #include "labs/show/paint.h"
 #include "labs/show/show.h"
 #include "tracer/chain/json_reader.h"
-#include "tracer/chain/recording_json.h"
 
 namespace skbtrail::labs {
 namespace {
@@ -107,7 +106,7 @@ class Blessing {
                 "nothing is blessed where nobody looks: the environment says CI. Bless on your own "
                 "machine, and have the change reviewed.");
         }
-        recording_ = chain::load_recording(recording_file(arguments_.recording));
+        recording_ = named_recording(arguments_.recording);
         file_ = expectation_file();
         beside_ = file_.string() + ".new";
         text_ = chain::read_file(file_.string());

@@ -12,7 +12,6 @@
 #include "labs/runner/failure.h"
 #include "labs/runner/lab.h"
 #include "labs/show/show.h"
-#include "tracer/chain/recording_json.h"
 
 namespace skbtrail::labs {
 namespace {
@@ -51,7 +50,7 @@ std::string expectation_file(const Arguments& arguments, const chain::Recording&
 }
 
 int check_recording(const Arguments& arguments) {
-    const auto recording = chain::load_recording(recording_file(arguments.recording));
+    const auto recording = named_recording(arguments.recording);
     const auto expectation = load_expectation(expectation_file(arguments, recording));
     const auto verdict = check(recording, expectation);
     if (!arguments.output.empty()) {

@@ -22,7 +22,6 @@
 #include "labs/runner/watch.h"
 #include "labs/show/diff.h"
 #include "labs/show/paint.h"
-#include "tracer/chain/recording_json.h"
 
 namespace skbtrail::labs {
 namespace {
@@ -31,6 +30,7 @@ struct Arguments {
     std::vector<std::string> recordings;
     std::vector<std::string> kernels;
     std::vector<std::string> lab_directories;
+    std::string change;
     std::string output;
     diff::CompareOptions compare;
     std::string format = "text";
@@ -62,12 +62,12 @@ std::string record(const batch::Cell& cell, const std::vector<std::string>& opti
          .jobs = 1},
         signals, [](const auto&) {}, [](const auto&) {});
     const auto& result = results.front();
-    fmt::print(stderr, "{} on {}: {} ({:.1f} s)\n", result.lab, result.kernel,
+    fmt::print(stderr, "{} on {}: {} ({:.1f} s)\n", result.lab,
+               result.release.empty() ? result.kernel : result.release,
                batch::outcome_name(result.outcome), result.seconds);
-    // One that diverged has a recording all the same: it is what is to be compared.
-    if (result.outcome != batch::LabOutcome::passed &&
-        result.outcome != batch::LabOutcome::diverged &&
-        result.outcome != batch::LabOutcome::not_judgeable) {
+    // One that diverged, or whose step failed, has a recording all the same: it is what is to be
+    // compared.
+    if (!std::filesystem::exists(directory / cell.folder() / "recording.json")) {
         throw CannotRun(fmt::format("{} on {} has no recording to compare: {}: {}", result.lab,
                                     result.kernel, batch::outcome_name(result.outcome),
                                     result.text));
@@ -75,7 +75,8 @@ std::string record(const batch::Cell& cell, const std::vector<std::string>& opti
     return (directory / cell.folder()).string();
 }
 
-/// Runs the lab on both kernels, which may be one; the result directories.
+/// Runs the lab on both kernels, which may be one, or on one as it is and changed; the result
+/// directories.
 std::vector<std::string> record_both(const Arguments& arguments) {
     const auto& lab = arguments.recordings.front();
     find_lab(lab, lab_directories(arguments.lab_directories));
@@ -85,21 +86,23 @@ std::vector<std::string> record_both(const Arguments& arguments) {
         options.insert(options.end(), {"--labs", place});
     }
     const SignalWatch signals;
-    const auto kernels = batch::split_kernels(arguments.kernels);
-    const auto a = record({lab, kernels[0]}, options, directory / "a", signals);
-    const auto b = record({lab, kernels[1]}, options, directory / "b", signals);
+    auto kernels = batch::split_kernels(arguments.kernels);
+    if (kernels.empty()) kernels.emplace_back();  // the lab's
+    const auto a = record({lab, kernels.front()}, options, directory / "a", signals);
+    if (!arguments.change.empty()) options.insert(options.end(), {"--change", arguments.change});
+    const auto b = record({lab, kernels.back()}, options, directory / "b", signals);
     return {a, b};
 }
 
 int compare_recordings(Arguments& arguments) {
     const auto options = show_options(arguments.look);
     if (arguments.list_rules) return print_rules(options);
-    if (!arguments.kernels.empty()) arguments.recordings = record_both(arguments);
+    if (arguments.recordings.size() == 1) arguments.recordings = record_both(arguments);
     arguments.compare.use_rules = !arguments.strict;
     // Reading is most of the work, and two can do it at once.
-    const auto file_b = recording_file(arguments.recordings[1]);
-    auto loading_b = std::async(std::launch::async, [&] { return chain::load_recording(file_b); });
-    const auto a = chain::load_recording(recording_file(arguments.recordings[0]));
+    auto loading_b =
+        std::async(std::launch::async, [&] { return named_recording(arguments.recordings[1]); });
+    const auto a = named_recording(arguments.recordings[0]);
     const auto b = loading_b.get();
     const auto comparison =
         diff::compare(a, arguments.recordings[0], b, arguments.recordings[1], arguments.compare);
@@ -119,6 +122,26 @@ int compare_recordings(Arguments& arguments) {
             break;
     }
     return exit_could_not;
+}
+
+/// Two recordings, or a lab and what to run it on.
+void check_usage(const Arguments& arguments) {
+    const auto kernels = batch::split_kernels(arguments.kernels).size();
+    const bool lab = arguments.recordings.size() == 1;
+    if (!arguments.change.empty() && (!lab || kernels > 1)) {
+        throw CLI::ValidationError("--change",
+                                   "a lab is compared with itself, changed, on one kernel: name "
+                                   "one lab, and --kernel once at most");
+    }
+    if (arguments.change.empty() && kernels != 0 && (!lab || kernels != 2)) {
+        throw CLI::ValidationError("--kernel",
+                                   "a lab is compared on two kernels: name one lab, and --kernel "
+                                   "twice");
+    }
+    const bool runs = kernels != 0 || !arguments.change.empty();
+    if (!runs && arguments.recordings.size() != 2 && !arguments.list_rules) {
+        throw CLI::RequiredError("A second recording to compare with");
+    }
 }
 
 }  // namespace
@@ -143,6 +166,7 @@ void add_diff_command(CLI::App& app, Action& chosen) {
         "Examples:\n"
         "  skbtrail diff BEFORE AFTER                      two result directories\n"
         "  skbtrail diff udp --kernel 6.1 --kernel 6.12    one lab on two kernels\n"
+        "  skbtrail diff udp --change ./mine.ko            one lab without and with a module\n"
         "  skbtrail diff BEFORE AFTER --packet 2           one packet\n"
         "  skbtrail diff BEFORE AFTER --from ip_rcv_core   its way from there on\n"
         "  skbtrail diff BEFORE AFTER --below start_xmit --ignore 'skb_*'\n"
@@ -153,7 +177,8 @@ void add_diff_command(CLI::App& app, Action& chosen) {
     auto& compare = arguments->compare;
     command
         ->add_option("recordings", arguments->recordings,
-                     "Two recordings, or result directories of runs; with --kernel a lab")
+                     "Two recordings, or result directories of runs; with --kernel or --change a "
+                     "lab")
         ->type_name("A B")
         ->expected(0, 2);
     command
@@ -161,9 +186,16 @@ void add_diff_command(CLI::App& app, Action& chosen) {
                      "Run the lab on these two kernels first, and compare what was recorded")
         ->type_name("KERNEL");
     command
-        ->add_option("-o,--output", arguments->output,
-                     "With --kernel: directory for the results; by default a new one below "
-                     "./skbtrail-results")
+        ->add_option("--change", arguments->change,
+                     "Run the lab first as it is, and once more with this change (`skbtrail run "
+                     "--help` says what it may be), and compare")
+        ->type_name("PATH")
+        ->check(CLI::ExistingPath);
+    command
+        ->add_option(
+            "-o,--output", arguments->output,
+            "With --kernel or --change: directory for the results; by default a new one below "
+            "./skbtrail-results")
         ->type_name("DIR");
     add_labs_option(*command, arguments->lab_directories);
     command->add_option("-p,--packet", compare.packet, "Only this packet of A, and its like in B")
@@ -193,15 +225,7 @@ void add_diff_command(CLI::App& app, Action& chosen) {
                       "Show also calls that one side cannot show, and what rules explained");
     add_look_options(*command, arguments->look);
     command->callback([arguments, &chosen] {
-        const auto kernels = batch::split_kernels(arguments->kernels).size();
-        if (kernels != 0 && (kernels != 2 || arguments->recordings.size() != 1)) {
-            throw CLI::ValidationError("--kernel",
-                                       "a lab is compared on two kernels: name one "
-                                       "lab, and --kernel twice");
-        }
-        if (kernels == 0 && arguments->recordings.size() != 2 && !arguments->list_rules) {
-            throw CLI::RequiredError("A second recording to compare with");
-        }
+        check_usage(*arguments);
         chosen = [arguments] { return compare_recordings(*arguments); };
     });
 }

@@ -17,7 +17,6 @@
 #include "labs/command.h"
 #include "labs/runner/failure.h"
 #include "labs/runner/lab.h"
-#include "tracer/chain/recording_json.h"
 
 namespace skbtrail::labs {
 namespace {
@@ -146,7 +145,7 @@ struct SharpnessArguments {
 };
 
 int print_sharpness(const SharpnessArguments& arguments) {
-    const auto recording = chain::load_recording(recording_file(arguments.recording));
+    const auto recording = named_recording(arguments.recording);
     const auto expectation =
         load_expectation(expectation_of(arguments.lab, arguments.lab_directories));
     Sharpness sharpness;
@@ -203,7 +202,7 @@ struct DraftArguments {
 };
 
 int print_draft(const DraftArguments& arguments) {
-    const auto recording = chain::load_recording(recording_file(arguments.recording));
+    const auto recording = named_recording(arguments.recording);
     std::string draft;
     try {
         draft = draft_expectation(recording, arguments.chains);

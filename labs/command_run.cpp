@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <iostream>
 #include <optional>
+#include <utility>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -18,6 +19,7 @@
 #include "labs/check/expectation_json.h"
 #include "labs/command.h"
 #include "labs/run_arguments.h"
+#include "labs/runner/change.h"
 #include "labs/runner/domain.h"
 #include "labs/runner/failure.h"
 #include "labs/runner/kept_guest.h"
@@ -107,7 +109,7 @@ void write_result(const RunArguments& arguments, batch::LabResult result,
 }
 
 batch::LabResult result_of(const RunFailed& failure) {
-    batch::LabResult result;
+    auto result = failure.verdict() ? batch::result_of(*failure.verdict()) : batch::LabResult();
     result.text = failure.what();
     switch (failure.cause()) {
         case RunFailed::Cause::failed:
@@ -145,8 +147,9 @@ void end_with_parent() {
 std::optional<int> run_once(RunArguments& arguments) {
     if (arguments.exit_with_parent) end_with_parent();
     if (!arguments.kernels.empty()) arguments.run.kernel = arguments.kernels.front();
-    const auto lab =
+    auto lab =
         load_lab(find_lab(arguments.labs.front(), lab_directories(arguments.lab_directories)));
+    if (!arguments.change.empty()) lab = with_change(std::move(lab), load_change(arguments.change));
     // Before anything is booted: a typo in an expectation should not cost a boot.
     const bool keeps = !arguments.run.keep_at.empty();
     const auto expectation =
@@ -197,6 +200,10 @@ std::optional<int> run_once(RunArguments& arguments) {
             return exit_passed;
         }
         tell_failure(failure);
+        if (failure.verdict()) {
+            std::cout << "\nWhat was recorded of the step that failed:\n";
+            show_verdict(std::cout, *failure.verdict(), show_options(arguments.look));
+        }
         return exit_could_not;
     }
 }
@@ -236,6 +243,7 @@ void add_run_command(CLI::App& app, Action& chosen) {
         "  skbtrail run ping-receive                  with the kernel the lab was written for\n"
         "  skbtrail run ping-receive --kernel 6.16    with another of Debian's\n"
         "  skbtrail run ping-receive --kernel ./linux/ with your own: the tree it was built in\n"
+        "  skbtrail run ping-receive --change ./mine.ko  with a module of your own loaded\n"
         "  skbtrail show skbtrail-results/DIRECTORY   look at what was recorded\n"
         "  skbtrail run --all --kernel 6.1,6.12 --jobs 2 --format junit > results.xml\n"
         "                                             all labs on two kernels, two guests at once\n"
@@ -296,6 +304,12 @@ void add_run_command(CLI::App& app, Action& chosen) {
         ->add_option("-o,--output", run_options.output,
                      "Result directory; by default a new one below ./skbtrail-results")
         ->type_name("DIR");
+    command
+        ->add_option("--change", arguments->change,
+                     "Change the guest's kernel before what is recorded: a module (*.ko) to load, "
+                     "a script to run, or a folder with a change.sh and what it needs")
+        ->type_name("PATH")
+        ->check(CLI::ExistingPath);
     command
         ->add_option("--expect", arguments->expectation,
                      "Judge by this expectation instead of the lab's")

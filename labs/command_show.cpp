@@ -9,7 +9,6 @@
 #include "labs/command.h"
 #include "labs/runner/failure.h"
 #include "labs/show/show.h"
-#include "tracer/chain/recording_json.h"
 
 namespace skbtrail::labs {
 namespace {
@@ -76,7 +75,7 @@ void show_chains(const Arguments& arguments, const chain::Recording& recording,
 }
 
 int show(const Arguments& arguments) {
-    const auto recording = chain::load_recording(recording_file(arguments.recording));
+    const auto recording = named_recording(arguments.recording);
     auto options = show_options(arguments.look);
     options.fold = !arguments.full;
     options.geometry = !arguments.no_geometry;

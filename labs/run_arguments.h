@@ -17,6 +17,7 @@ struct RunArguments {
     std::vector<std::string> lab_directories;
     RunOptions run;
     std::string expectation;
+    std::string change;  ///< a path as load_change() takes it; empty: none
     std::string result_file;
     double deadline_scale = 1.0;
     bool quiet = false;

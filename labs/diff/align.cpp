@@ -169,8 +169,8 @@ void Aligner::gap(Calls a, Calls b, Level& level) {
 
 bool Aligner::renamed(const ViewCall& a, const ViewCall& b, bool alone) const {
     if (a.takes != b.takes || a.name == b.name) return false;
-    if (a_.visible(b.name) && b_.visible(a.name)) return false;  // two functions, then
-    if (calls(a, b.name) || calls(b, a.name)) return false;      // one stands between, then
+    if (a_.would_show(b, b_) && b_.would_show(a, a_)) return false;  // two functions, then
+    if (calls(a, b.name) || calls(b, a.name)) return false;          // one stands between, then
     const bool leaves = a.calls.empty() && b.calls.empty();
     if (!leaves) return likeness(a, b) >= alike_calls;
     return (alone && same_kernel_) ||
@@ -202,12 +202,13 @@ void Aligner::take_renamed(Calls& a, Calls& b, Level& level) {
 
 bool Aligner::open(Calls& calls, Side side, Level& level) {
     const auto& callers = side == Side::a ? callers_a_ : callers_b_;
+    const Views& own = side == Side::a ? a_ : b_;
     const Views& other = side == Side::a ? b_ : a_;
     bool opened = false;
     Calls result;
     for (const ViewCall* call : calls) {
         const auto rule = rules_.find(Effect::through, call->name, callers);
-        const bool blind = !other.visible(call->name);
+        const bool blind = !other.would_show(*call, own);
         if (call->calls.empty() || (!rule && !blind)) {
             result.push_back(call);
             continue;
@@ -252,7 +253,7 @@ void Aligner::settle_call(const ViewCall& call, Side side, const Level& level) {
     }
     const bool of_a = side == Side::a;
     Change change = of_a ? Change::gone : Change::added;
-    if (!(of_a ? b_ : a_).visible(call.name)) {
+    if (!(of_a ? b_ : a_).would_show(call, of_a ? a_ : b_)) {
         change = Change::not_traceable;
     } else if (of_a ? level.incomplete_b : level.incomplete_a) {
         change = Change::lost;

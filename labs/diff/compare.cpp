@@ -25,6 +25,9 @@ Origin origin(const chain::Recording& recording, const std::string& name) {
     origin.build_id = recording.observed.kernel_build_id;
     const auto& host = recording.observed.host;
     if (const auto lab = host.find("lab"); lab != host.end()) origin.lab = lab->second;
+    if (const auto change = host.find("change"); change != host.end()) {
+        origin.change = change->second;
+    }
     origin.lost = chain::total(recording.losses);
     return origin;
 }

@@ -8,9 +8,13 @@ namespace {
 using json = nlohmann::ordered_json;
 
 json origin_json(const Origin& origin) {
-    return {{"name", origin.name},         {"kernel", origin.kernel},
-            {"build_id", origin.build_id}, {"lab", origin.lab},
-            {"lost", origin.lost},         {"without_packet", origin.without_packet}};
+    return {{"name", origin.name},
+            {"kernel", origin.kernel},
+            {"build_id", origin.build_id},
+            {"lab", origin.lab},
+            {"change", origin.change},
+            {"lost", origin.lost},
+            {"without_packet", origin.without_packet}};
 }
 
 json pair_json(const PacketPair& pair) {

@@ -72,6 +72,7 @@ struct Origin {
     std::string kernel;
     std::string build_id;
     std::string lab;
+    std::string change;              ///< what the user had changed there; mostly empty
     std::size_t lost = 0;            ///< sum of its loss counters
     std::size_t without_packet = 0;  ///< chains that handle no packet: they are not compared
 };

@@ -26,6 +26,9 @@ Views::Views(const chain::Recording& recording, NameTable& names, RuleBook& rule
     for (const std::string& function : recording.observed.traced) {
         traced_.insert(names.id(function));
     }
+    for (const chain::Unavailable& function : recording.observed.unavailable) {
+        unavailable_.insert(names.id(function.function));
+    }
     // A packet without headers is none of the network's: a netlink message, a file descriptor on
     // its way through a local socket.
     for (const chain::Packet& packet : recording.packets) {
@@ -60,6 +63,13 @@ Views::Views(const chain::Recording& recording, NameTable& names, RuleBook& rule
             return pieces_[a].nodes.front().call->start < pieces_[b].nodes.front().call->start;
         });
     }
+}
+
+bool Views::would_show(const ViewCall& call, const Views& other) const {
+    if (visible(call.name)) return true;
+    const std::string& build = recording_.observed.kernel_build_id;
+    return !call.call->module.empty() && !unavailable_.contains(call.name) && !build.empty() &&
+           build == other.recording_.observed.kernel_build_id;
 }
 
 std::optional<PacketClass> Views::network_packet(const chain::SkbGeometry& skb) const {

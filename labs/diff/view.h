@@ -61,6 +61,10 @@ class Views {
 
     /// Whether calls of this name could have been recorded.
     bool visible(NameId name) const { return traced_.empty() || traced_.contains(name); }
+    /// Whether a call like this one, of `other`, would have been recorded here, had it been made.
+    /// What another boot of the same build could trace in a module, and this one could not, is of a
+    /// module that was not loaded here: nobody called it.
+    bool would_show(const ViewCall& call, const Views& other) const;
     const chain::Recording& recording() const { return recording_; }
 
   private:
@@ -100,6 +104,7 @@ class Views {
     std::map<PacketClass, const chain::Packet*> by_id_;
     std::map<PacketClass, std::vector<const chain::Packet*>> members_;
     std::set<NameId> traced_;
+    std::set<NameId> unavailable_;
     std::deque<Piece> pieces_;
     std::size_t without_packet_ = 0;
     std::map<PacketClass, std::vector<std::size_t>> pieces_of_;

@@ -8,6 +8,7 @@
 #include "guest/cache.h"
 #include "labs/runner/domain.h"
 #include "labs/runner/libvirt.h"
+#include "tracer/chain/printable.h"
 #include "tracer/chain/recording_json.h"
 
 namespace skbtrail::labs {
@@ -16,6 +17,7 @@ namespace {
 void add_host_facts(chain::Recording& recording, const HostFacts& facts) {
     auto& host = recording.observed.host;
     host["lab"] = facts.lab.name;
+    if (facts.lab.change) host["change"] = facts.lab.change->name;
     host["skbtrail"] = SKBTRAIL_VERSION;
     host["qemu"] = facts.qemu.version();
     host["libvirt"] = libvirt_version();
@@ -46,6 +48,8 @@ JoinedRecording join_recording(const std::string& sent, const std::filesystem::p
     std::ostringstream text;
     chain::write_json(joined.recording, text);
     joined.text = std::move(text).str();
+    // What a guest has said is shown and judged from here on.
+    chain::make_printable(joined.recording);
     const RingJoin& ring = joined.ring;
     joined.summary = ring.note.empty()
                          ? fmt::format("{} ring events; {} of {} packets found in the ring",

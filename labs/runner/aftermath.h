@@ -24,9 +24,9 @@ struct HostFacts {
 
 /// The recording that the guest sent, with what the host knows, joined with the NIC's ring events.
 struct JoinedRecording {
-    chain::Recording recording;
+    chain::Recording recording;  ///< with texts that may be printed
     RingJoin ring;
-    std::string text;     ///< the recording as JSON
+    std::string text;     ///< the recording as JSON, with its texts as they came
     std::string summary;  ///< for a person: how many ring events were joined
 };
 

@@ -58,20 +58,21 @@ std::string compiled(const fs::path& source, const fs::path& directory) {
         const auto result = compile(compiler, source, object);
         if (!result) continue;
         if (!result->succeeded()) {
-            throw CannotRun(fmt::format("{}: the lab's BPF program does not compile:\n{}",
+            throw CannotRun(fmt::format("{}: this BPF program does not compile:\n{}",
                                         source.string(), result->errors));
         }
         return guest::read_file(object);
     }
-    throw CannotRun(
-        fmt::format("the lab has a BPF program, {}, and this machine has no clang to compile it: "
-                    "install clang-19 (`make setup` does)",
-                    source.string()));
+    throw CannotRun(fmt::format(
+        "there is a BPF program to run, {}, and this machine has no clang to compile it: "
+        "install clang-19 (`make setup` does)",
+        source.string()));
 }
 
 }  // namespace
 
-std::vector<guest::GuestFile> bpf_objects(const fs::path& folder, const fs::path& cache) {
+std::vector<guest::GuestFile> bpf_objects(const fs::path& folder, const fs::path& cache,
+                                          const std::string& place) {
     std::vector<guest::GuestFile> files;
     for (const auto& entry : fs::directory_iterator(folder)) {
         const auto name = entry.path().filename().string();
@@ -85,7 +86,7 @@ std::vector<guest::GuestFile> bpf_objects(const fs::path& folder, const fs::path
         const auto object_name = guest::content_hash(bytes) + ".o";
         const auto object =
             objects.use(object_name) ? objects.path(object_name) : objects.keep(object_name, bytes);
-        files.push_back({object, "/lab/" + name.substr(0, name.size() - 1) + "o", 0644U});
+        files.push_back({object, place + "/" + name.substr(0, name.size() - 1) + "o", 0644U});
     }
     return files;
 }

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "labs/runner/data_files.h"
+#include "labs/runner/steering.h"
 
 namespace skbtrail::labs {
 namespace {
@@ -61,6 +62,17 @@ std::string console_ending(const std::filesystem::path& console) {
         }
     }
     return {};
+}
+
+std::string awaited_ending(Steering& steering, const std::filesystem::path& console,
+                           std::chrono::milliseconds limit) {
+    const auto give_up = std::chrono::steady_clock::now() + limit;
+    std::string ending;
+    steering.wait([&] {
+        ending = console_ending(console);
+        return !ending.empty() || std::chrono::steady_clock::now() >= give_up;
+    });
+    return ending;
 }
 
 std::vector<std::string> qemu_evidence(const std::filesystem::path& log) {

@@ -13,6 +13,7 @@
 #include "labs/runner/data_files.h"
 #include "labs/runner/failure.h"
 #include "labs/runner/kernel_config.h"
+#include "labs/runner/lab_names.h"
 #include "tracer/chain/json_reader.h"
 #include "tracer/chain/suggest.h"
 
@@ -37,24 +38,6 @@ unsigned bounded(const JsonValue& value, unsigned low, unsigned high) {
         value.fail(fmt::format("{} is out of range: {} to {}", number, low, high));
     }
     return number;
-}
-
-/// Fails unless the value names a file of the lab's own folder: a name, not a path.
-std::string file_name(const JsonValue& value) {
-    auto name = value.get<std::string>();
-    if (name.empty() || name == "." || name == ".." || name.find('/') != std::string::npos) {
-        value.fail(fmt::format("\"{}\" is not the name of a file in the lab's folder", name));
-    }
-    return name;
-}
-
-/// Fails unless the value is the name of a program, not a path to one.
-std::string program_name(const JsonValue& value) {
-    auto name = value.get<std::string>();
-    if (name.empty() || name == "." || name == ".." || name.find('/') != std::string::npos) {
-        value.fail(fmt::format("\"{}\" is not the name of a program", name));
-    }
-    return name;
 }
 
 std::string not_empty(const JsonValue& value) {
@@ -253,11 +236,7 @@ Lab parse_lab(std::string_view json, const fs::path& folder) {
         lab.memory_mib = bounded(*memory, least_memory_mib, most_memory_mib);
     }
     object.optional("modules", lab.modules);
-    if (const auto programs = object.find("programs")) {
-        for (std::size_t i = 0; i < programs->size(); ++i) {
-            lab.programs.push_back(program_name(programs->element(i)));
-        }
-    }
+    lab.programs = chain::read_optional_array(object, "programs", program_name);
     object.optional("sysctls", lab.sysctls);
     lab.steps = parse_steps(object.required("steps"));
     object.optional("show", lab.show);

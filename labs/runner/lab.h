@@ -20,6 +20,18 @@ struct LabStep {
     std::string run;      ///< file of the lab's folder
     bool record = false;  ///< exactly one step of a lab is recorded
     std::chrono::seconds deadline{60};
+    std::string folder = "/lab";  ///< where the guest has the file
+};
+
+/// What is changed in the guest's kernel before the recorded step: change.h.
+struct LabChange {
+    std::string name;  ///< of its folder or file
+    std::string about;
+    std::string run;                           ///< that one of its files that makes the change
+    std::vector<std::filesystem::path> files;  ///< that the guest gets
+    std::filesystem::path folder;              ///< which may have *.bpf.c; empty: a single file
+    std::vector<std::string> modules;
+    std::vector<std::string> programs;
 };
 
 /// What the NIC is plugged into, as skbtrail-nic's --wire takes it.
@@ -53,6 +65,8 @@ struct Lab {
     std::map<std::string, std::string> sysctls;
     std::vector<LabStep> steps;
     std::vector<std::string> show;  ///< chains of the expectation to show when it was judged
+    /// What the user has changed: a step, modules and programs of the above come of it.
+    std::optional<LabChange> change;
 
     std::filesystem::path expectation() const { return folder / "expect.json"; }
     const LabStep& recorded_step() const;

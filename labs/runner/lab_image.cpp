@@ -19,15 +19,31 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// As `place` of the guest has it.
+void add_file(const fs::path& file, const std::string& place,
+              std::vector<guest::GuestFile>& files) {
+    const bool program =
+        (fs::status(file).permissions() & fs::perms::owner_exec) != fs::perms::none;
+    files.push_back({file, place + "/" + file.filename().string(), program ? 0755U : 0644U});
+}
+
+/// The user's files beside the lab's own.
+void add_change(const LabChange& change, std::vector<guest::GuestFile>& files) {
+    const std::string place = "/change";
+    for (const auto& file : change.files) add_file(file, place, files);
+    if (change.folder.empty()) return;
+    for (auto& object : bpf_objects(change.folder, guest::cache_root(), place)) {
+        files.push_back(std::move(object));
+    }
+}
+
 void add_lab_files(const Lab& lab, std::vector<guest::GuestFile>& files) {
     files.push_back({find_data("labs/common.sh"), "/labs/common.sh", 0644U});
     for (const auto& entry : fs::directory_iterator(lab.folder)) {
         const auto name = entry.path().filename().string();
         if (entry.is_regular_file() && name != "lab.json" && name != "expect.json" &&
             name != "README.md") {
-            const bool program =
-                (entry.status().permissions() & fs::perms::owner_exec) != fs::perms::none;
-            files.push_back({entry.path(), "/lab/" + name, program ? 0755U : 0644U});
+            add_file(entry.path(), "/lab", files);
         }
     }
 }
@@ -88,18 +104,22 @@ guest::InitramfsRequest lab_image(const Lab& lab, const guest::Kernel& kernel) {
     for (auto& object : bpf_objects(lab.folder, guest::cache_root())) {
         request.files.push_back(std::move(object));
     }
+    if (lab.change) add_change(*lab.change, request.files);
     request.job.sysctls = lab.sysctls;
     request.job.environment = {{"SKBTRAIL_LAB", lab.name}};
     return request;
 }
 
+guest::JobStep job_step(const LabStep& step) {
+    const auto file = step.folder + "/" + step.run;
+    return {.name = step.name,
+            .command = {step.run.ends_with(".ko") ? "/bin/insmod" : "/bin/sh", file},
+            .record = step.record,
+            .deadline = step.deadline};
+}
+
 bool add_lab_job(guest::InitramfsRequest& request, const Lab& lab, const fs::path& plan) {
-    for (const auto& step : lab.steps) {
-        request.job.steps.push_back({.name = step.name,
-                                     .command = {"/bin/sh", "/lab/" + step.run},
-                                     .record = step.record,
-                                     .deadline = step.deadline});
-    }
+    for (const auto& step : lab.steps) request.job.steps.push_back(job_step(step));
     std::error_code error;
     const bool has_plan = !plan.empty() && fs::exists(plan, error);
     if (has_plan) {

@@ -25,6 +25,9 @@ guest::InitramfsRequest lab_image(const Lab& lab, const guest::Kernel& kernel);
 /// serves any.
 guest::InitramfsRequest waiting_image(const guest::Kernel& kernel);
 
+/// How the guest runs a step of a lab.
+guest::JobStep job_step(const LabStep& step);
+
 /// Adds the lab's steps as the job, and the collector's `plan` for this kernel where there is one:
 /// an empty path, or a file that may not exist yet. Returns whether it did.
 bool add_lab_job(guest::InitramfsRequest& request, const Lab& lab,

@@ -8,6 +8,7 @@
 #include <fmt/ranges.h>
 
 #include "guest/cache.h"
+#include "guest/elf_image.h"
 #include "guest/error.h"
 #include "guest/stream.h"
 #include "labs/runner/data_files.h"
@@ -38,6 +39,13 @@ constexpr auto domain_name = "lab";
 /// Of a machine that is kept and taken up again; each run's libvirt knows no other.
 constexpr auto kept_uuid = "73b6b62a-0c1d-4f6e-9d55-736b62747261";
 constexpr auto guest_mac = "52:54:00:73:6b:62";
+
+/// The build id of the guest's collector; empty when it was linked without one.
+std::string collector_build() {
+    const auto notes =
+        guest::read_kernel_notes(guest::read_file(require_program("skbtrail-collect")));
+    return notes ? notes->build_id : std::string();
+}
 
 }  // namespace
 
@@ -323,13 +331,14 @@ fs::path GuestMachine::qemu_log() const {
 
 fs::path GuestMachine::plan_path() const {
     // With other modules loaded the lists are others.
-    return kernel_.build_id.empty() ? fs::path()
-                                    : guest::KernelStore(cache_).plan_path(kernel_, lab_.modules);
+    return has_plan()
+               ? guest::KernelStore(cache_).plan_path(kernel_, collector_build(), lab_.modules)
+               : fs::path();
 }
 
 void GuestMachine::keep_plan(std::string_view plan) const {
-    if (!kernel_.build_id.empty()) {
-        guest::KernelStore(cache_).keep_plan(kernel_, lab_.modules, plan);
+    if (has_plan()) {
+        guest::KernelStore(cache_).keep_plan(kernel_, collector_build(), lab_.modules, plan);
     }
 }
 

@@ -67,7 +67,7 @@ class GuestMachine {
     bool doubt_accelerator();
     StreamListener& stream() { return *stream_; }
     std::filesystem::path qemu_log() const;
-    /// The collector's lists for this kernel; empty for one without a build id.
+    /// The collector's lists for this kernel; empty for one without a build id, or changed.
     std::filesystem::path plan_path() const;
     /// Keeps such lists for the next run, if the kernel can be told from others.
     void keep_plan(std::string_view plan) const;
@@ -86,6 +86,8 @@ class GuestMachine {
     /// The file whose members a failure is about.
     std::filesystem::path lab_file() const { return lab_.folder / "lab.json"; }
     Image build_image(const guest::InitramfsRequest& request) const;
+    /// A kernel that the user changes may have other functions each time.
+    bool has_plan() const { return !kernel_.build_id.empty() && !lab_.change; }
     bool resumes() const { return !options_.resume_from.empty(); }
     void send_job();
     void open_hypervisor();

@@ -2,8 +2,8 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <system_error>
-#include <thread>
 #include <utility>
 
 #include <fmt/format.h>
@@ -104,32 +104,21 @@ class Run {
         auto& stream = machine_.stream();
         GuestMessages messages(stream);
         progress_.started(options_.resume_from.empty() ? "boot" : job_phase);
+        bool open = true;
         steering_.watch().add(stream.fd(), [&] {
-            const bool open = messages.read([this](const auto& said) { progress_.take(said); });
-            if (!open && !progress_.results().ended) {
-                progress_.closed(stopped_early(messages));
-            }
+            open = messages.read([this](const auto& said) { progress_.take(said); });
+            if (!open) steering_.watch().remove(stream.fd());
         });
-        steering_.wait([&] { return progress_.results().ended; });
+        steering_.wait([&] { return progress_.results().ended || !open; });
+        if (!progress_.results().ended) progress_.closed(stopped_early(messages));
         stream.acknowledge();
         steering_.watch().remove(stream.fd());
     }
 
-    /// What the console says of the guest's end. A kernel that powers off resets its devices, and
-    /// with them the stream, before it says so.
-    std::string awaited_ending() const {
-        const auto give_up = std::chrono::steady_clock::now() + ending_limit;
-        auto ending = console_ending(results_->console());
-        while (ending.empty() && std::chrono::steady_clock::now() < give_up) {
-            std::this_thread::sleep_for(100ms);
-            ending = console_ending(results_->console());
-        }
-        return ending;
-    }
-
     /// Why a guest was gone before its last message.
-    std::string stopped_early(const GuestMessages& messages) const {
-        if (const auto ending = awaited_ending(); !ending.empty()) {
+    std::string stopped_early(const GuestMessages& messages) {
+        const auto ending = awaited_ending(steering_, results_->console(), ending_limit);
+        if (!ending.empty()) {
             return fmt::format(
                 "the guest {} before its steps were done: a script of {} did that, or the kernel "
                 "itself",
@@ -148,32 +137,55 @@ class Run {
             throw CannotRun("the guest ended without having sent a recording");
         }
         results_->write(results_->output(), progress_.results().output);
-        steering_.background(
-            working_, "join", join_limit, [this, &sent = *sent](const auto&, std::string& text) {
-                auto joined = join_recording(sent, results_->ring_events(),
-                                             {.lab = lab_,
-                                              .kernel = machine_.kernel(),
-                                              .qemu = machine_.qemu(),
-                                              .accelerator = machine_.accelerator(),
-                                              .clock = options_.clock});
-                results_->write(results_->recording(), joined.text);
-                result_.recording = std::move(joined.recording);
-                result_.ring = std::move(joined.ring);
-                text = std::move(joined.summary);
-                return true;
-            });
+        steering_.background(working_, "join", join_limit,
+                             [this, &sent = *sent](const auto&, std::string& text) {
+                                 auto joined = joined_recording(sent);
+                                 result_.recording = std::move(joined.recording);
+                                 result_.ring = std::move(joined.ring);
+                                 text = std::move(joined.summary);
+                                 return true;
+                             });
         steering_.await(working_);
+    }
+
+    /// What the guest sent, joined with what the NIC saw, and written.
+    JoinedRecording joined_recording(const std::string& sent) const {
+        auto joined = join_recording(sent, results_->ring_events(),
+                                     {.lab = lab_,
+                                      .kernel = machine_.kernel(),
+                                      .qemu = machine_.qemu(),
+                                      .accelerator = machine_.accelerator(),
+                                      .clock = options_.clock});
+        results_->write(results_->recording(), joined.text);
+        return joined;
     }
 
     void judge() {
         steering_.background(working_, "check", check_limit,
                              [this](const auto&, std::string& text) {
-                                 result_.verdict = check(result_.recording, expectation_);
-                                 results_->write(results_->verdict(), to_json(result_.verdict));
+                                 result_.verdict = written_verdict(result_.recording);
                                  text = outcome_name(result_.verdict.outcome);
                                  return true;
                              });
         steering_.await(working_);
+    }
+
+    Verdict written_verdict(const chain::Recording& recording) const {
+        auto verdict = check(recording, expectation_);
+        results_->write(results_->verdict(), to_json(verdict));
+        return verdict;
+    }
+
+    /// What a recording shows that came although a step failed: a packet that was dropped may well
+    /// be why it did.
+    std::optional<Verdict> verdict_on_what_came() const {
+        const auto& sent = progress_.results().recording;
+        if (!results_ || !sent) return std::nullopt;
+        try {
+            return written_verdict(joined_recording(*sent).recording);
+        } catch (const std::exception&) {
+            return std::nullopt;  // the failure that is being told is the one that counts
+        }
     }
 
     // --- the end ------------------------------------------------------------------------------
@@ -196,7 +208,8 @@ class Run {
         if (failed->phase == resume_phase || failed->phase == job_phase) {
             cause = RunFailed::Cause::not_resumed;
         }
-        throw RunFailed(cause, failed->text, failed->phase, evidence(), kept());
+        auto verdict = verdict_on_what_came();
+        throw RunFailed(cause, failed->text, failed->phase, evidence(), kept(), std::move(verdict));
     }
 
     /// How a guest has ended that a phase waited for in vain.

@@ -50,24 +50,29 @@ class RunFailed : public CannotRun {
     };
 
     RunFailed(Cause cause, const std::string& message, std::string phase,
-              std::vector<Evidence> evidence, std::filesystem::path directory)
+              std::vector<Evidence> evidence, std::filesystem::path directory,
+              std::optional<Verdict> verdict = {})
         : CannotRun(message),
           cause_(cause),
           phase_(std::move(phase)),
           evidence_(std::move(evidence)),
-          directory_(std::move(directory)) {}
+          directory_(std::move(directory)),
+          verdict_(std::move(verdict)) {}
 
     Cause cause() const { return cause_; }
     const std::string& phase() const { return phase_; }
     const std::vector<Evidence>& evidence() const { return evidence_; }
     /// The result directory; empty when the run did not come that far.
     const std::filesystem::path& directory() const { return directory_; }
+    /// On what was recorded of the step that failed, if a recording came.
+    const std::optional<Verdict>& verdict() const { return verdict_; }
 
   private:
     Cause cause_;
     std::string phase_;
     std::vector<Evidence> evidence_;
     std::filesystem::path directory_;
+    std::optional<Verdict> verdict_;
 };
 
 /// Runs `lab` and judges it by `expectation`. Must be called while the process has one thread.

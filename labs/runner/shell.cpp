@@ -110,10 +110,7 @@ class Shell {
         auto request = lab_image(lab_, machine_.kernel());
         for (const auto& step : lab_.steps) {
             if (step.record) break;
-            request.job.steps.push_back({.name = step.name,
-                                         .command = {"/bin/sh", "/lab/" + step.run},
-                                         .record = false,
-                                         .deadline = step.deadline});
+            request.job.steps.push_back(job_step(step));
         }
         // A session leader's first terminal is its controlling one: Ctrl-C works.
         request.job.steps.push_back(

@@ -92,6 +92,7 @@ class DiffPrinter {
         out_ << ink(side, Ink::strong) << "  " << origin.name;
         if (!origin.lab.empty()) out_ << ": " << origin.lab;
         if (!origin.kernel.empty()) out_ << " on " << origin.kernel;
+        if (!origin.change.empty()) out_ << ", changed by " << ink(origin.change, Ink::changed);
         if (origin.lost > 0) out_ << ink(fmt::format("  {} events lost", origin.lost), Ink::bad);
         out_ << '\n';
     }

@@ -23,7 +23,8 @@ Source source_of(const OptionText& option) {
     if (value == "LAB") return Source::labs;
     if (value.starts_with("KERNEL") || value == "RELEASE") return Source::kernels;
     if (value == "DIR" || value == "TREE") return Source::directories;
-    if (value == "FILE" || value == "PROGRAM" || value == "RECORDING" || value == "A B") {
+    if (value == "FILE" || value == "PROGRAM" || value == "RECORDING" || value == "A B" ||
+        value == "PATH") {
         return Source::files;
     }
     return Source::none;

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <vector>
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
@@ -10,6 +11,7 @@
 
 #include "tests/guest/broken_lab.h"
 #include "tests/guest/program.h"
+#include "tracer/chain/recording_json.h"
 
 namespace fs = std::filesystem;
 using Catch::Matchers::ContainsSubstring;
@@ -187,6 +189,39 @@ TEST_CASE("what is no recording is not judged") {
     const auto missing = run(scratch, {"skbtrail", "show", scratch.path() / "nowhere.json"});
     CHECK(missing.status == 2);
     CHECK_THAT(missing.output, ContainsSubstring("nowhere.json"));
+}
+
+TEST_CASE("a recording that would drive the terminal is shown without what drives it") {
+    const Scratch scratch;
+    const std::string hostile = "\x1b]0;owned\x07\x1b[2J";
+    skbtrail::chain::Recording recording;
+    recording.observed.kernel_release = "6.12.95" + hostile;
+    recording.observed.host["lab"] = "ping-receive";
+    recording.observed.command = {"ping", hostile};
+    recording.packets.emplace_back().summary = "ICMP" + hostile;
+    recording.packets.back().headers["icmp.type"] = "echo-reply" + hostile;
+    recording.packets.back().fate = {.kind = "dropped", .function = hostile, .reason = hostile};
+    recording.losses.push_back({"probe_missed", {}, 1, hostile});
+    auto& chain = recording.chains.emplace_back();
+    chain.comm = hostile;
+    chain.root.function = "__napi_poll";
+    chain.root.calls.emplace_back().function = "virtnet_poll" + hostile;
+    const auto file = scratch.path() / "recording.json";
+    std::ofstream stream(file);
+    skbtrail::chain::write_json(recording, stream);
+    stream.close();
+    const std::vector<std::vector<std::string>> commands = {
+        {"skbtrail", "show", file},
+        {"skbtrail", "show", file, "--all"},
+        {"skbtrail", "check", file},
+        {"skbtrail", "diff", file, file, "--full"}};
+    for (const auto& command : commands) {
+        const auto outcome = run(scratch, command);
+        INFO(outcome.output);
+        CHECK_THAT(outcome.output, ContainsSubstring("]0;owned") || ContainsSubstring("6.12.95"));
+        CHECK(outcome.output.find('\x1b') == std::string::npos);
+        CHECK(outcome.output.find('\x07') == std::string::npos);
+    }
 }
 
 TEST_CASE("a source tree that does not say its version is told") {

@@ -331,6 +331,30 @@ TEST_CASE("Functions that one kernel cannot show are no difference, and said to 
     CHECK(comparison.differences[1].function == "only_here");
 }
 
+TEST_CASE("A module that only one boot of a kernel has loaded has added its calls") {
+    const auto boot = [](const std::string& build, bool loaded) {
+        test::RecordingBuilder builder;
+        builder.packet(1, request);
+        std::vector<test::CallBuilder> below = {call("ip_output").skb(1)};
+        if (loaded) below.insert(below.begin(), call("my_hook", {call("my_look")}).in_module("my"));
+        auto recording = builder.chain(call("__x64_sys_sendto", std::move(below))).build();
+        recording.observed.kernel_build_id = build;
+        return recording;
+    };
+    const auto added = compare(boot("01ab", false), boot("01ab", true));
+    CHECK(added.likeness == Likeness::different);
+    REQUIRE(added.differences.size() == 1);
+    CHECK(added.differences[0].change == Change::added);
+    CHECK(added.differences[0].function == "my_hook");
+    CHECK(compare(boot("01ab", true), boot("01ab", false)).differences.at(0).change ==
+          Change::gone);
+    // Another build may have inlined it; a boot that could not attach to it has not seen it.
+    CHECK(compare(boot("02ab", false), boot("01ab", true)).likeness == Likeness::equal);
+    auto blind = boot("01ab", false);
+    blind.observed.unavailable = {{"my_hook", "busy"}, {"my_look", "busy"}};
+    CHECK(compare(blind, boot("01ab", true)).likeness == Likeness::equal);
+}
+
 TEST_CASE("Where events were lost, nothing is known") {
     const auto before = journey().build();
     auto after = before;

@@ -68,9 +68,28 @@ TEST_CASE("the newest in the cache serves, without asking anybody") {
     CHECK(cache.store.list().size() == 3);
     CHECK(cache.store.list().front().release == "6.1.0-47-cloud-amd64");
     CHECK(cache.store.size("6.1.0-47-cloud-amd64") > 100);
-    CHECK(cache.store.plan_path(kernel) == cache.directory / "plans/01ab00ff.plan");
-    CHECK(cache.store.plan_path(kernel, {"veth"}) != cache.store.plan_path(kernel));
-    CHECK(cache.store.plan_path(kernel, {"veth"}) != cache.store.plan_path(kernel, {"ve", "th"}));
+}
+
+TEST_CASE("two builds of the collector, or of a release, keep their lists beside each other") {
+    const FakeCache cache;
+    Kernel one;
+    one.release = "6.12.95";
+    one.build_id = "01ab00ff";
+    Kernel other = one;
+    other.build_id = "02ab00ff";
+    const auto path = [&](const Kernel& kernel, std::string_view collector,
+                          const std::vector<std::string>& modules = {}) {
+        return cache.store.plan_path(kernel, collector, modules);
+    };
+    CHECK(path(one, "c1").parent_path() == cache.directory / "plans");
+    CHECK(path(one, "c1") == path(one, "c1"));
+    CHECK(path(one, "c1") != path(other, "c1"));
+    CHECK(path(one, "c1") != path(one, "c2"));
+    CHECK(path(one, "c1", {"veth"}) != path(one, "c1"));
+    CHECK(path(one, "c1", {"veth"}) != path(one, "c1", {"ve", "th"}));
+    cache.store.keep_plan(one, "c1", {}, "lists");
+    cache.store.keep_plan(one, "c2", {}, "other lists");
+    CHECK(read_file(path(one, "c1")) == "lists");
 }
 
 TEST_CASE("what is incomplete or of another version does not count") {

@@ -48,7 +48,7 @@ TEST_CASE("a BPF program that is wrong is shown with what the compiler says") {
     const TemporaryDirectory directory;
     directory.write("lab/wrong.bpf.c", "int broken(void) { return nowhere; }\n");
     const auto message = message_of(directory);
-    CHECK_THAT(message, ContainsSubstring("wrong.bpf.c: the lab's BPF program does not compile"));
+    CHECK_THAT(message, ContainsSubstring("wrong.bpf.c: this BPF program does not compile"));
     CHECK_THAT(message, ContainsSubstring("nowhere"));
 }
 

@@ -226,6 +226,7 @@ TEST_CASE("bash completes commands, options, values and labs") {
     // A kernel of one's own, behind another.
     CHECK(completed("skbtrail run --kernel 6.1," + script.substr(0, script.size() - 3)) ==
           "6.1," + script);
+    CHECK(completed("skbtrail diff udp --change " + script.substr(0, script.size() - 3)) == script);
 }
 
 TEST_CASE("zsh can read its script") {

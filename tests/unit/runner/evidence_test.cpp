@@ -1,13 +1,22 @@
 #include "labs/runner/evidence.h"
 
+#include <chrono>
+#include <csignal>
 #include <string>
+#include <thread>
 
 #include <catch2/catch_test_macros.hpp>
+#include <unistd.h>
 
+#include "labs/runner/phases.h"
+#include "labs/runner/steering.h"
+#include "labs/runner/watch.h"
 #include "tests/unit/runner/temporary.h"
 
 namespace skbtrail::labs {
 namespace {
+
+using namespace std::chrono_literals;
 
 TEST_CASE("a panic is shown from its first line, not by the end of its backtrace") {
     const TemporaryDirectory temporary;
@@ -48,6 +57,26 @@ TEST_CASE("how a guest's kernel ended is in its console") {
           "panicked (\"Kernel panic - not syncing: Fatal\" on its console)");
     CHECK(ending("[ 5.4] Run /init as init process\n").empty());
     CHECK(console_ending(temporary / "absent").empty());
+}
+
+TEST_CASE("the last words of a guest are waited for, and Ctrl-C ends that too") {
+    const TemporaryDirectory temporary;
+    const SignalWatch signals;
+    PhaseLog phases([] { return std::chrono::steady_clock::now(); }, [](const PhaseEvent&) {});
+    Steering steering(phases, signals, [] {});
+    const auto console = temporary.write("console.log", "[ 5.6] ACPI: PM: state S5\n");
+    CHECK(awaited_ending(steering, console, 1ms).empty());
+
+    std::thread late([&] {
+        std::this_thread::sleep_for(200ms);
+        temporary.write("console.log", "[ 5.7] reboot: Power down\n");
+    });
+    CHECK(awaited_ending(steering, console, 60s).starts_with("powered off"));
+    late.join();
+
+    const auto silent = temporary.write("silent.log", "");
+    ::kill(::getpid(), SIGINT);
+    CHECK_THROWS_AS(awaited_ending(steering, silent, 1h), Interrupted);
 }
 
 TEST_CASE("QEMU's own words are shown, not its command line") {

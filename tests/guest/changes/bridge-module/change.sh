@@ -1,0 +1,1 @@
+brctl addbr br0

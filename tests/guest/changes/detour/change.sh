@@ -1,0 +1,3 @@
+set -e
+mount -t bpf bpf /sys/fs/bpf
+bpftool prog loadall /change/refuse.bpf.o /sys/fs/bpf/refuse autoattach
