@@ -226,19 +226,31 @@ bool Aligner::open(Calls& calls, Side side, Level& level) {
 }
 
 void Aligner::settle(Level& level) {
-    for (const auto& [call, side] : level.opened) {
-        const bool inlined =
-            std::any_of(call->calls.begin(), call->calls.end(),
-                        [&](const ViewCall& below) { return level.same.contains(&below); });
-        found_.push_back({.change = inlined ? Change::inlined : Change::not_traceable,
-                          .blind = side == Side::a ? Side::b : Side::a,
-                          .a = side == Side::a ? call : nullptr,
-                          .b = side == Side::b ? call : nullptr,
-                          .path = side == Side::a ? callers_a_ : callers_b_,
-                          .to = {}});
-    }
+    for (const auto& [call, side] : level.opened) settle_opened(*call, side, level);
     for (const ViewCall* call : level.left_a) settle_call(*call, Side::a, level);
     for (const ViewCall* call : level.left_b) settle_call(*call, Side::b, level);
+}
+
+void Aligner::settle_opened(const ViewCall& call, Side side, Level& level) {
+    const bool of_a = side == Side::a;
+    const bool inlined =
+        std::any_of(call.calls.begin(), call.calls.end(),
+                    [&](const ViewCall& below) { return level.same.contains(&below); });
+    Change change = inlined ? Change::inlined : Change::not_traceable;
+    if (!inlined && (of_a ? b_ : a_).probably_lacks(call, of_a ? a_ : b_)) {
+        change = of_a ? Change::gone : Change::added;
+        // With all that it called.
+        std::erase_if(of_a ? level.left_a : level.left_b, [&](const ViewCall* left) {
+            return std::any_of(call.calls.begin(), call.calls.end(),
+                               [&](const ViewCall& below) { return &below == left; });
+        });
+    }
+    found_.push_back({.change = change,
+                      .blind = of_a ? Side::b : Side::a,
+                      .a = of_a ? &call : nullptr,
+                      .b = of_a ? nullptr : &call,
+                      .path = of_a ? callers_a_ : callers_b_,
+                      .to = {}});
 }
 
 void Aligner::settle_call(const ViewCall& call, Side side, const Level& level) {
@@ -253,7 +265,9 @@ void Aligner::settle_call(const ViewCall& call, Side side, const Level& level) {
     }
     const bool of_a = side == Side::a;
     Change change = of_a ? Change::gone : Change::added;
-    if (!(of_a ? b_ : a_).would_show(call, of_a ? a_ : b_)) {
+    const Views& own = of_a ? a_ : b_;
+    const Views& other = of_a ? b_ : a_;
+    if (!other.would_show(call, own) && !other.probably_lacks(call, own)) {
         change = Change::not_traceable;
     } else if (of_a ? level.incomplete_b : level.incomplete_a) {
         change = Change::lost;

@@ -71,6 +71,7 @@ class Aligner {
     bool renamed(const ViewCall& a, const ViewCall& b, bool alone) const;
     bool open(Calls& calls, Side side, Level& level);
     void settle(Level& level);
+    void settle_opened(const ViewCall& call, Side side, Level& level);
     void settle_call(const ViewCall& call, Side side, const Level& level);
     void find_moved();
 

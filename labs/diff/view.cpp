@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <string_view>
 #include <utility>
 
 #include "tracer/chain/glob.h"
@@ -12,6 +13,22 @@ namespace {
 std::uint64_t mixed(std::uint64_t seed, std::uint64_t value) {
     // boost::hash_combine's constants, for 64 bits.
     return seed ^ (value + 0x9e3779b97f4a7c15ULL + (seed << 12U) + (seed >> 4U));
+}
+
+/// "6.12.95" of "6.12.95-00012-g1234abcd-dirty".
+std::string_view version_of(std::string_view release) {
+    return release.substr(0, std::min(release.find_first_not_of("0123456789."), release.size()));
+}
+
+/// Whether skbtrail booted it, and it is no distribution's.
+bool is_own_build(const chain::Observed& observed) {
+    return observed.host.contains("lab") && !observed.host.contains("kernel_package");
+}
+
+bool are_variants(const chain::Observed& a, const chain::Observed& b) {
+    return a.kernel_release == b.kernel_release ||
+           (is_own_build(a) && is_own_build(b) &&
+            version_of(a.kernel_release) == version_of(b.kernel_release));
 }
 
 }  // namespace
@@ -70,6 +87,11 @@ bool Views::would_show(const ViewCall& call, const Views& other) const {
     const std::string& build = recording_.observed.kernel_build_id;
     return !call.call->module.empty() && !unavailable_.contains(call.name) && !build.empty() &&
            build == other.recording_.observed.kernel_build_id;
+}
+
+bool Views::probably_lacks(const ViewCall& call, const Views& other) const {
+    return !visible(call.name) && !unavailable_.contains(call.name) &&
+           are_variants(recording_.observed, other.recording_.observed);
 }
 
 std::optional<PacketClass> Views::network_packet(const chain::SkbGeometry& skb) const {

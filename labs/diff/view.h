@@ -65,6 +65,10 @@ class Views {
     /// What another boot of the same build could trace in a module, and this one could not, is of a
     /// module that was not loaded here: nobody called it.
     bool would_show(const ViewCall& call, const Views& other) const;
+    /// Whether there is probably no such function here, rather than one that was inlined: the
+    /// kernels are two builds of one version by the same person (or of one release), and one of
+    /// them has it.
+    bool probably_lacks(const ViewCall& call, const Views& other) const;
     const chain::Recording& recording() const { return recording_; }
 
   private:

@@ -24,7 +24,8 @@ std::string text_of(const Recording& recording) {
 TEST_CASE("no text of a recording, whichever it is, reaches a terminal as it came") {
     const auto document = json::parse(text_of(test::full_recording()));
     std::size_t texts = 0;
-    for (const auto& [place, value] : document.flatten().items()) {
+    const auto places = document.flatten();
+    for (const auto& [place, value] : places.items()) {
         if (!value.is_string()) continue;
         auto hostile = document;
         hostile[json::json_pointer(place)] = "\x1b]0;owned\x07" + value.get<std::string>();
