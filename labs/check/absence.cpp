@@ -22,7 +22,7 @@ bool is_root(const Evidence& evidence, const ExpectedChain& expected, const Tree
 
 /// A header that no packet has is probably misspelt, else the exercise sent something else.
 std::string no_packet_reason(const chain::Recording& recording, const PacketSelector& selector) {
-    std::set<std::string_view> known;
+    std::set<std::string_view> known(packet_words.begin(), packet_words.end());
     for (const chain::Packet& packet : recording.packets) {
         for (const auto& [header, value] : packet.headers) known.insert(header);
     }

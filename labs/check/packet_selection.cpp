@@ -1,6 +1,7 @@
 #include "labs/check/packet_selection.h"
 
 #include <algorithm>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -12,9 +13,50 @@
 namespace skbtrail::labs {
 namespace {
 
+/// The ring's events that carried each packet.
+using Carriers = std::multimap<chain::PacketId, const chain::RingEvent*>;
+
+bool is_of_the_ring(const std::string& word) {
+    return word.starts_with("ring.");
+}
+
+/// Empty for a selector that asks nothing of the ring.
+Carriers carriers_for(const PacketSelector& selector, const chain::Recording& recording) {
+    Carriers carriers;
+    const bool asked = std::any_of(selector.headers.begin(), selector.headers.end(),
+                                   [](const auto& wanted) { return is_of_the_ring(wanted.first); });
+    if (!asked) return carriers;
+    for (const chain::RingEvent& event : recording.ring_events) {
+        if (event.packet) carriers.emplace(*event.packet, &event);
+    }
+    return carriers;
+}
+
+/// What the NIC saw of the packet: "ring.queue" and "ring.descriptors" of the buffer that it was
+/// in, "ring.length" when the NIC gave that back.
+std::vector<std::string> ring_values(const chain::Packet& packet, const std::string& word,
+                                     const Carriers& carriers) {
+    std::vector<std::string> values;
+    const auto [first, last] = carriers.equal_range(packet.id);
+    for (auto carrier = first; carrier != last; ++carrier) {
+        const chain::RingEvent& event = *carrier->second;
+        const bool available = event.event == "available";
+        if (word == "ring.queue" && available) values.push_back(fmt::to_string(event.queue));
+        if (word == "ring.descriptors" && available) {
+            values.push_back(fmt::to_string(event.descriptors.size()));
+        }
+        if (word == "ring.length" && event.event == "used" && event.length) {
+            values.push_back(fmt::to_string(*event.length));
+        }
+    }
+    return values;
+}
+
 /// What a packet has under a word of a selector: a header, what became of it ("fate",
-/// "fate.function", "fate.reason"), or how it is related to others ("edge").
-std::vector<std::string> values_of(const chain::Packet& packet, const std::string& word) {
+/// "fate.function", "fate.reason"), how it is related to others ("edge"), or what the NIC saw.
+std::vector<std::string> values_of(const chain::Packet& packet, const std::string& word,
+                                   const Carriers& carriers) {
+    if (is_of_the_ring(word)) return ring_values(packet, word, carriers);
     if (word == "fate") return {packet.fate.kind};
     if (word == "fate.function") return {packet.fate.function};
     if (word == "fate.reason") return {packet.fate.reason};
@@ -27,9 +69,10 @@ std::vector<std::string> values_of(const chain::Packet& packet, const std::strin
     return values;
 }
 
-bool selects(const PacketSelector& selector, const chain::Packet& packet) {
+bool selects(const PacketSelector& selector, const chain::Packet& packet,
+             const Carriers& carriers) {
     return std::all_of(selector.headers.begin(), selector.headers.end(), [&](const auto& wanted) {
-        const auto values = values_of(packet, wanted.first);
+        const auto values = values_of(packet, wanted.first, carriers);
         return std::any_of(values.begin(), values.end(), [&](const std::string& value) {
             return chain::any_glob_matches(wanted.second, value);
         });
@@ -48,9 +91,11 @@ std::string headers_text(const PacketSelector& selector) {
 }
 
 std::set<PacketClass> packets_like(const Evidence& evidence, const PacketSelector& selector) {
+    const Carriers carriers = carriers_for(selector, evidence.recording);
     std::set<PacketClass> selected;
     for (const chain::Packet& packet : evidence.recording.packets) {
-        if (selects(selector, packet)) selected.insert(evidence.forest.class_of(packet.id));
+        if (selects(selector, packet, carriers))
+            selected.insert(evidence.forest.class_of(packet.id));
     }
     return selected;
 }

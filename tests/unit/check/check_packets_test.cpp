@@ -48,6 +48,41 @@ TEST_CASE("steps can want one packet") {
     CHECK(d.packet == 1U);
 }
 
+TEST_CASE("a packet can be asked for by what the NIC saw of it") {
+    auto recording = test::RecordingBuilder()
+                         .packet(1, {{"udp.source", "5000"}})
+                         .packet(2, {{"udp.source", "5000"}})
+                         .chain(call("root", {call("a").skb(1)}))
+                         .build();
+    chain::RingEvent available;
+    available.event = "available";
+    available.queue = 1;
+    available.packet = 1;
+    chain::RingEvent used = available;
+    available.descriptors.resize(2);
+    used.event = "used";
+    used.length = 80;
+    recording.ring_events = {available, used};
+    const auto outcome = [&](const std::string& words) {
+        return labs::check(
+                   recording,
+                   parse_members(R"("chains":[{"name":"c","root":"root","packet":{)" + words +
+                                 R"(},"bind":"p","calls":[{"call":"a","packet":"p"}]}])"))
+            .outcome;
+    };
+    CHECK(outcome(R"("udp.source":"5000","ring.descriptors":"2")") == Outcome::passed);
+    CHECK(outcome(R"("ring.queue":"1","ring.length":"80")") == Outcome::passed);
+    CHECK(outcome(R"("ring.queue":["0","1"])") == Outcome::passed);
+    CHECK(outcome(R"("ring.descriptors":"1")") == Outcome::diverged);
+    CHECK(outcome(R"("ring.length":"81")") == Outcome::diverged);
+    CHECK(outcome(R"("ring.queue":"0")") == Outcome::diverged);
+    // Neither the length of what was made available, nor a packet that no event carried.
+    recording.ring_events = {available};
+    CHECK(outcome(R"("ring.length":"*")") == Outcome::diverged);
+    recording.ring_events[0].packet = 2;
+    CHECK(outcome(R"("ring.queue":"1")") == Outcome::diverged);
+}
+
 TEST_CASE("a call's sk_buff stands where the step says") {
     const auto expectation = parse_members(
         R"("chains":[{"name":"c","root":"root","packet":{"icmp.type":"echo-reply"},"bind":"p",
