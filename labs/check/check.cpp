@@ -56,7 +56,16 @@ Outcome overall(const Verdict& verdict) {
 
 }  // namespace
 
-Verdict check(const chain::Recording& recording, const Expectation& expectation) {
+Bindings named_packets(const Evidence& evidence, const Expectation& expectation) {
+    Bindings bindings;
+    for (const auto& [name, selector] : expectation.packets) {
+        bindings[name] = packets_like(evidence, selector);
+    }
+    return bindings;
+}
+
+Verdict check(const Evidence& evidence, const Expectation& expectation) {
+    const chain::Recording& recording = evidence.recording;
     Verdict verdict;
     const auto lab = recording.observed.host.find("lab");
     if (lab != recording.observed.host.end()) verdict.lab = lab->second;
@@ -64,14 +73,7 @@ Verdict check(const chain::Recording& recording, const Expectation& expectation)
     verdict.kernel_release = recording.observed.kernel_release;
     verdict.losses = recording.losses;
 
-    NameTable names(expectation.aliases, NoiseFilter(expectation.noise));
-    const Forest forest(recording, names);
-    const Visibility visibility(recording.observed, names);
-    const Evidence evidence{recording, forest, names, visibility};
-    Bindings bindings;
-    for (const auto& [name, selector] : expectation.packets) {
-        bindings[name] = packets_like(evidence, selector);
-    }
+    Bindings bindings = named_packets(evidence, expectation);
     for (const ExpectedChain& expected : expectation.chains) {
         verdict.chains.push_back(check_chain(evidence, expected, bindings));
     }
@@ -87,6 +89,13 @@ Verdict check(const chain::Recording& recording, const Expectation& expectation)
     }
     verdict.outcome = overall(verdict);
     return verdict;
+}
+
+Verdict check(const chain::Recording& recording, const Expectation& expectation) {
+    NameTable names(expectation.aliases, NoiseFilter(expectation.noise));
+    const Forest forest(recording, names);
+    const Visibility visibility(recording.observed, names);
+    return check(Evidence{recording, forest, names, visibility}, expectation);
 }
 
 }  // namespace skbtrail::labs

@@ -149,12 +149,16 @@ Unwatched unwatched_functions(const chain::Observed& observed, NameTable& names)
 }  // namespace
 
 Forest::Forest(const chain::Recording& recording, NameTable& names)
-    : classes_(packet_classes(recording)) {
-    const Unwatched unwatched = unwatched_functions(recording.observed, names);
+    : classes_(packet_classes(recording)),
+      unwatched_(unwatched_functions(recording.observed, names)) {
     trees_.reserve(recording.chains.size());
     for (const chain::Chain& chain : recording.chains) {
-        trees_.emplace_back(chain, names, classes_, unwatched);
+        trees_.emplace_back(chain, names, classes_, unwatched_);
     }
+}
+
+void Forest::renew(std::size_t index, const chain::Chain& chain, NameTable& names) {
+    trees_.at(index) = Tree(chain, names, classes_, unwatched_);
 }
 
 std::vector<chain::PacketId> Forest::members(PacketClass packet) const {

@@ -121,6 +121,9 @@ class Forest {
     /// The trees point into the recording.
     Forest(chain::Recording&&, NameTable&) = delete;
 
+    /// Lays `chain` out anew, which is the recording's at `index` and was changed.
+    void renew(std::size_t index, const chain::Chain& chain, NameTable& names);
+
     const std::vector<Tree>& trees() const { return trees_; }
     PacketClass class_of(chain::PacketId packet) const { return classes_.at(packet); }
     /// The packets of a class, in order of their ids.
@@ -128,6 +131,7 @@ class Forest {
 
   private:
     std::map<chain::PacketId, PacketClass> classes_;
+    Unwatched unwatched_;
     std::vector<Tree> trees_;
 };
 

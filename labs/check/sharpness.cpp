@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <set>
 #include <stdexcept>
 #include <utility>
 
@@ -10,7 +11,6 @@
 
 #include "labs/check/chain_check.h"
 #include "labs/check/check.h"
-#include "labs/check/packet_selection.h"
 #include "labs/check/program.h"
 #include "labs/check/skb_values.h"
 #include "labs/check/witness.h"
@@ -23,7 +23,7 @@ constexpr const char* mutant = "skbtrail_mutant";
 
 /// A call that a required step needs.
 struct Required {
-    std::string expected;            ///< the expected chain
+    std::size_t expected = 0;        ///< index of the expected chain
     std::size_t chain = 0;           ///< index in the recording
     std::vector<std::size_t> steps;  ///< which call of the root, which call of that one, …
     std::vector<std::string> skb;    ///< what its step says of the packet's sk_buff
@@ -31,7 +31,7 @@ struct Required {
 
 /// A chain whose processor is expected.
 struct Placed {
-    std::string expected;
+    std::size_t expected = 0;
     std::size_t chain = 0;
 };
 
@@ -39,6 +39,10 @@ struct Placed {
 struct Needed {
     std::vector<Required> calls;
     std::vector<Placed> chains;
+    /// Of each expected chain: the packets that have a name when it is judged.
+    std::vector<Bindings> bindings;
+    /// Of each expected chain: the recorded ones that a name for a packet comes from, above it.
+    std::vector<std::set<std::size_t>> named_by;
 };
 
 std::vector<std::size_t> steps_to(const Tree& tree, NodeId node) {
@@ -61,37 +65,35 @@ std::vector<std::string> names_of(const std::map<std::string, std::int64_t>& skb
 }
 
 /// All that required steps of the expected chains need.
-Needed find_needed(const chain::Recording& recording, const Expectation& expectation) {
-    NameTable names(expectation.aliases, NoiseFilter(expectation.noise));
-    const Forest forest(recording, names);
-    const Visibility visibility(recording.observed, names);
-    const Evidence evidence{recording, forest, names, visibility};
-    Bindings bindings;
-    for (const auto& [name, selector] : expectation.packets) {
-        bindings[name] = packets_like(evidence, selector);
-    }
+Needed find_needed(const Evidence& evidence, const Expectation& expectation) {
+    const auto& trees = evidence.forest.trees();
+    Bindings bindings = named_packets(evidence, expectation);
     Needed needed;
-    for (const ExpectedChain& expected : expectation.chains) {
+    std::set<std::size_t> named_by;
+    for (std::size_t index = 0; index < expectation.chains.size(); ++index) {
+        const ExpectedChain& expected = expectation.chains[index];
+        needed.bindings.push_back(bindings);
+        needed.named_by.push_back(named_by);
         const ChainVerdict verdict = check_chain(evidence, expected, bindings);
-        const Program program(expected, recording.observed, names);
+        const Program program(expected, evidence.recording.observed, evidence.names);
         for (std::size_t i = 0; i < verdict.chains.size(); ++i) {
-            const auto tree = std::find_if(
-                forest.trees().begin(), forest.trees().end(),
-                [&](const Tree& known) { return known.chain().id == verdict.chains[i]; });
-            const auto chain = static_cast<std::size_t>(tree - forest.trees().begin());
-            if (expected.cpu) needed.chains.push_back({expected.name, chain});
+            const auto tree = std::find_if(trees.begin(), trees.end(), [&](const Tree& known) {
+                return known.chain().id == verdict.chains[i];
+            });
+            const auto chain = static_cast<std::size_t>(tree - trees.begin());
+            if (!expected.bind.empty()) named_by.insert(chain);
+            if (expected.cpu) needed.chains.push_back({index, chain});
             if (program.calls() == nullptr) continue;
             Bindings own = bindings;
             if (!expected.bind.empty() && i < verdict.packets.size()) {
-                own[expected.bind] = {forest.class_of(verdict.packets[i])};
+                own[expected.bind] = {evidence.forest.class_of(verdict.packets[i])};
             }
-            Matcher matcher(*tree, names, own, false);
+            Matcher matcher(*tree, evidence.names, own, false);
             for (const auto& [node, step] : required_calls(matcher, *program.calls(), 0)) {
                 // Where nobody saw what it was given, nothing was compared.
                 auto skb =
                     tree->node(node).blind ? std::vector<std::string>() : names_of(step->skb);
-                needed.calls.push_back(
-                    {expected.name, chain, steps_to(*tree, node), std::move(skb)});
+                needed.calls.push_back({index, chain, steps_to(*tree, node), std::move(skb)});
             }
         }
     }
@@ -200,27 +202,36 @@ std::vector<std::string> path_to(const chain::Call& root, const std::vector<std:
     return path;
 }
 
-/// Makes one change after the other, and checks each time.
+/// Makes one change after the other, and checks each time. The recording is laid out once: a
+/// change concerns one chain.
 class Measurement {
   public:
     Measurement(const chain::Recording& recording, const Expectation& expectation)
         : recording_(recording),
           expectation_(expectation),
           noise_(expectation.noise),
-          changed_(recording) {}
+          changed_(recording),
+          names_(expectation.aliases, noise_),
+          forest_(changed_, names_),
+          visibility_(changed_.observed, names_),
+          needed_(find_needed(evidence(), expectation)) {}
+
+    bool passes() { return check(evidence(), expectation_).outcome == Outcome::passed; }
 
     Sharpness run() {
-        const Needed needed = find_needed(recording_, expectation_);
-        for (const Required& required : needed.calls) vary(required);
-        for (const Placed& placed : needed.chains) {
+        for (const Required& required : needed_.calls) vary(required);
+        for (const Placed& placed : needed_.chains) {
             ++changed_.chains[placed.chain].cpu;
             judge(Mutation::elsewhere, placed.expected, placed.chain, {});
             --changed_.chains[placed.chain].cpu;
+            forest_.renew(placed.chain, changed_.chains[placed.chain], names_);
         }
         return std::move(result_);
     }
 
   private:
+    Evidence evidence() { return {changed_, forest_, names_, visibility_}; }
+
     void vary(const Required& required) {
         ++result_.required;
         chain::Call& root = changed_.chains[required.chain].root;
@@ -236,21 +247,39 @@ class Measurement {
             judge(Mutation::altered, required.expected, required.chain, required.steps);
             root = recording_.chains[required.chain].root;
         }
+        forest_.renew(required.chain, changed_.chains[required.chain], names_);
     }
 
-    void judge(Mutation mutation, const std::string& expected, std::size_t chain,
+    /// Whether the check fails now that the recorded chain `chain` was changed.
+    bool notices(std::size_t expected, std::size_t chain) {
+        forest_.renew(chain, changed_.chains[chain], names_);
+        // The expected chain that needs what was changed fails nearly always, and then the others
+        // do not matter; unless one of those above it names its packets by what was changed.
+        if (!needed_.named_by[expected].contains(chain)) {
+            Bindings bindings = needed_.bindings[expected];
+            const auto verdict = check_chain(evidence(), expectation_.chains[expected], bindings);
+            if (verdict.outcome == Outcome::diverged) return true;
+        }
+        return check(evidence(), expectation_).outcome == Outcome::diverged;
+    }
+
+    void judge(Mutation mutation, std::size_t expected, std::size_t chain,
                const std::vector<std::size_t>& steps) {
         ++result_.tried;
-        if (check(changed_, expectation_).outcome == Outcome::diverged) return;
+        if (notices(expected, chain)) return;
         const chain::Chain& original = recording_.chains[chain];
-        result_.survivors.push_back(
-            {mutation, expected, original.id, path_to(original.root, steps)});
+        result_.survivors.push_back({mutation, expectation_.chains[expected].name, original.id,
+                                     path_to(original.root, steps)});
     }
 
     const chain::Recording& recording_;
     const Expectation& expectation_;
     const NoiseFilter noise_;
     chain::Recording changed_;
+    NameTable names_;
+    Forest forest_;
+    Visibility visibility_;
+    const Needed needed_;
     Sharpness result_;
 };
 
@@ -268,12 +297,13 @@ double Sharpness::score() const {
 }
 
 Sharpness measure_sharpness(const chain::Recording& recording, const Expectation& expectation) {
-    if (check(recording, expectation).outcome != Outcome::passed) {
+    Measurement measurement(recording, expectation);
+    if (!measurement.passes()) {
         throw std::invalid_argument(
             "the recording does not pass, so it cannot be told what the expectation would notice; "
             "`skbtrail check` says why it does not");
     }
-    return Measurement(recording, expectation).run();
+    return measurement.run();
 }
 
 }  // namespace skbtrail::labs
