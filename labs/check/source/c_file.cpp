@@ -277,6 +277,14 @@ class Parser {
             if (!token(i).is_word() || !token(i + 1).is("=") || token(i + 2).is("=")) continue;
             // Of `struct s x = {.member = value` the member is what is set.
             if (token(i + 2).is("{")) continue;
+            // The same of `x = (struct s) {.member = value`.
+            if (token(i + 2).is("(")) {
+                const std::size_t literal = behind(i + 2, "(", ")");
+                if (token(literal).is("{")) {
+                    i = literal;
+                    continue;
+                }
+            }
             const std::string_view member = token(i).text;
             i += 2;
             read_value(i, body.end, {}, member);

@@ -65,11 +65,13 @@ std::vector<CallSites::Slot> CallSites::slots(const std::vector<Definition>& cal
         const bool parameter = table.type.empty();
         const auto text =
             fmt::format("{}{}, {}", parameter ? "parameter " : table.type + ".", member, where);
-        if (known.insert(member).second) found.push_back({member, parameter, text});
-        for (const std::string& alias : table.aliases) {
-            if (known.insert(alias).second) found.push_back({alias, false, text});
+        if (known.insert(member).second) {
+            found.push_back({member, parameter, text, table.macro});
         }
-        if (!table.variable.empty()) found.push_back({table.variable, true, text});
+        for (const std::string& alias : table.aliases) {
+            if (known.insert(alias).second) found.push_back({alias, false, text, {}});
+        }
+        if (!table.variable.empty()) found.push_back({table.variable, true, text, {}});
     };
     for (const std::string& path : tree_.files_with(name)) {
         if (!visible_in(callee, path)) continue;
@@ -103,7 +105,11 @@ std::optional<CallSite> CallSites::site_in(const Definition& caller, const Targe
         const bool called = !member && (use.kind == Use::Kind::call || tables_.hands_over(use.to));
         const auto slot =
             std::find_if(target.slots.begin(), target.slots.end(), [&](const Slot& known) {
-                return known.member == use.name && (known.parameter ? called : member);
+                if (known.member != use.name) return false;
+                if (known.parameter) return called;
+                const bool named = use.kind == Use::Kind::handed && !known.macro.empty() &&
+                                   chain::glob_matches(known.macro, use.to);
+                return member || named;
             });
         if (slot != target.slots.end()) {
             site.kind = CallSite::Kind::table;

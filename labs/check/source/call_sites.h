@@ -49,6 +49,7 @@ class CallSites {
         std::string member;
         bool parameter = false;  ///< called by its name
         std::string text;
+        std::string macro;  ///< calls it, too, when it is handed the member's name; a glob
     };
     struct Target;
 

@@ -32,6 +32,7 @@ CallTable read_table(const chain::JsonValue& value) {
         object.required("struct", read.type);
         object.required("member", read.member);
         object.optional("handed_to", read.handed_to);
+        object.optional("macro", read.macro);
     }
     object.optional("alias", read.aliases);
     object.optional("variable", read.variable);

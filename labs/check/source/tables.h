@@ -16,6 +16,7 @@ struct CallTable {
     std::vector<std::string> aliases;
     std::string variable;   ///< a variable that the pointer is copied to, and called by; or empty
     bool assigned = false;  ///< filled by `x->member = function` as well as by an initializer
+    std::string macro;  ///< that calls the member that it is given the name of, a glob; or empty
     std::string handed_to;  ///< filled by handing the function to this function, a glob; or empty
     std::string about;
 };

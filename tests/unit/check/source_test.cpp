@@ -196,3 +196,40 @@ TEST_CASE("the members of a local struct's initializer are set, the first one to
     }
     CHECK(registered == std::vector<std::string>{"input=receive", "bind=join"});
 }
+
+TEST_CASE("the members of a literal that is assigned are set, the first one too") {
+    const CFile file = parse_c_file(
+        "int init(void)\n{\n"
+        "  hot.udp = (struct net_offload) {\n"
+        "    .callbacks = {\n      .gso_segment = cut,\n      .gro_receive = merge,\n    },\n"
+        "  };\n  other = (int)value;\n  return 0;\n}\n");
+    std::vector<std::string> registered;
+    for (const Registration& registration : file.registrations) {
+        registered.push_back(registration.member + "=" + registration.value);
+    }
+    CHECK(registered == std::vector<std::string>{"gso_segment=cut", "gro_receive=merge",
+                                                 "other=int", "other=value"});
+}
+
+TEST_CASE("a macro calls the member that it is given the name of, if a table says so") {
+    const auto file = "drivers/virtio/virtio_ring.c";
+    const auto found =
+        edge("virtqueue_get", fmt::format(R"({{"call":"get_split","file":"{}"}})", file));
+    CHECK(found.finding == Finding::found);
+    CHECK_THAT(found.site.table, ContainsSubstring("virtqueue_ops.get"));
+    CHECK(edge("virtqueue_other", fmt::format(R"({{"call":"get_split","file":"{}"}})", file))
+              .finding != Finding::found);
+}
+
+TEST_CASE("what a condition leaves out on this kernel claims nothing, alternatives too") {
+    const auto failures = [](const std::string& kernel) {
+        return verify_text(fmt::format(
+                               R"({{"name":"c","root":"virtqueue_get","calls":[
+                                    {{"any_of":["no_such_function"],"when":{{"kernel":"{}"}}}}]}})",
+                               kernel))
+            .failures()
+            .size();
+    };
+    CHECK(failures(">=1.0") == 1);
+    CHECK(failures("<1.0") == 0);
+}
