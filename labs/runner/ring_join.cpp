@@ -1,7 +1,9 @@
 #include "labs/runner/ring_join.h"
 
 #include <algorithm>
+#include <array>
 #include <numeric>
+#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
@@ -92,6 +94,28 @@ struct Arrival {
 /// The driver may keep room in front of what it gives to the device (VIRTNET_RX_PAD and XDP's
 /// headroom). Buffers do not overlap and are larger, so a descriptor this near is that buffer's.
 constexpr chain::Address largest_headroom = 512;
+
+/// Where the kernel maps all memory, and where it keeps a struct page for each page of it
+/// (Documentation/arch/x86/x86_64/mm.rst), with four and with five levels of page tables.
+struct Layout {
+    chain::Address page_offset;
+    chain::Address vmemmap;
+};
+constexpr std::array layouts = {Layout{0xffff888000000000, 0xffffea0000000000},
+                                Layout{0xff11000000000000, 0xffd4000000000000}};
+constexpr chain::Address page_size = 4096;
+constexpr chain::Address size_of_struct_page = 64;
+
+/// The guest-physical address of the buffer that the driver took from the ring; absent: it cannot
+/// be told. A big buffer (neither mergeable nor small) the driver names by its first struct page.
+std::optional<chain::Address> physical(chain::Address buffer, chain::Address page_offset) {
+    for (const Layout& layout : layouts) {
+        if (layout.page_offset != page_offset || buffer < layout.vmemmap) continue;
+        return (buffer - layout.vmemmap) / size_of_struct_page * page_size;
+    }
+    if (buffer <= page_offset) return std::nullopt;
+    return buffer - page_offset;
+}
 
 bool lies_in(const chain::RingEvent& event, const Arrival& arrival) {
     if (event.descriptors.empty()) {
@@ -184,9 +208,9 @@ RingJoin join_ring_events(chain::Recording& recording) {
     }
     std::vector<Arrival> arrivals;
     for (const auto& packet : recording.packets) {
-        if (packet.arrived_in > *recording.observed.page_offset) {
-            arrivals.push_back({packet.first_seen, packet.id,
-                                packet.arrived_in - *recording.observed.page_offset});
+        if (packet.arrived_in == 0) continue;
+        if (const auto address = physical(packet.arrived_in, *recording.observed.page_offset)) {
+            arrivals.push_back({packet.first_seen, packet.id, *address});
         }
     }
     result.arrivals = arrivals.size();

@@ -170,6 +170,16 @@ TEST_CASE("a packet arrived in the buffer that the device gave back last") {
         arrive(7, 0x5000);
         CHECK(join_ring_events(joined.recording).joined == 1);
     }
+    SECTION("in pages, which the driver names by the first one's struct page") {
+        joined.event("available", 0, 1, {{0x1f9b6000, 12, true}, {0x1f9b6020, 4064, true}});
+        joined.event("used", 0, 1);
+        chain::Packet packet;
+        packet.id = 7;
+        packet.arrived_in = 0xffffea00007e6d80;
+        joined.recording.packets.push_back(packet);
+        CHECK(join_ring_events(joined.recording).joined == 1);
+        CHECK(joined.packet(1) == 7U);
+    }
     SECTION("not in the buffer beside it") {
         offered(1, 0x5000 + 0x600);
         offered(2, 0x5000 - 0x600);
