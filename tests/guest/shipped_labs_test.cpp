@@ -9,7 +9,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
+#include <map>
 #include <regex>
 #include <sstream>
 #include <string>
@@ -20,10 +20,15 @@
 #include <catch2/generators/catch_generators_range.hpp>
 
 #include "tests/guest/program.h"
+#include "tests/guest/readme.h"
 
 namespace fs = std::filesystem;
+using skbtrail::tests::find_shown;
+using skbtrail::tests::parse_readme;
+using skbtrail::tests::Readme;
 using skbtrail::tests::run;
 using skbtrail::tests::Scratch;
+using skbtrail::tests::ShownCommand;
 using skbtrail::tests::text_of;
 
 namespace {
@@ -62,44 +67,11 @@ std::vector<std::string> the_others() {
     return names;
 }
 
-/// With "N" for every number: addresses, ports, counts and times are others in each run, and so is
-/// how many digits they have.
-std::string without_numbers(const std::string& text) {
-    return std::regex_replace(text, std::regex("[0-9]+"), "N");
-}
-
-/// What the README says that run.sh prints: the block behind "prints:".
-std::string printed(const std::string& readme) {
-    std::smatch found;
-    const std::regex block("prints[^\\n]*:\\n\\n```\\n([^`]*)```");
-    return std::regex_search(readme, found, block) ? found[1].str() : std::string();
-}
-
-/// The lines of a verdict that the README shows.
-std::vector<std::string> verdict_lines(const std::string& readme) {
+std::vector<std::string> lines_of(const std::string& text) {
     std::vector<std::string> lines;
-    std::istringstream text(readme);
-    for (std::string line; std::getline(text, line);) {
-        if (line.ends_with(" chains as expected") || line.starts_with("  ✓ ")) {
-            lines.push_back(line);
-        }
-    }
+    std::istringstream stream(text);
+    for (std::string line; std::getline(stream, line);) lines.push_back(line);
     return lines;
-}
-
-/// The lines that the README shows of the packets of a recording: "#6   UDP … → dropped at …".
-std::vector<std::string> packet_lines(const std::string& readme) {
-    std::vector<std::string> lines;
-    std::istringstream text(readme);
-    for (std::string line; std::getline(text, line);) {
-        if (line.starts_with("#") && line.find("  → ") != std::string::npos) lines.push_back(line);
-    }
-    return lines;
-}
-
-/// Without how a line was laid out: numbers, and the runs of spaces that depend on them.
-std::string as_read(const std::string& text) {
-    return std::regex_replace(without_numbers(text), std::regex(" +"), " ");
 }
 
 /// What the guest's scripts wrote, without what the collector says of itself.
@@ -110,6 +82,97 @@ std::string scripts_output(const fs::path& results) {
         if (!line.starts_with("skbtrail-collect:")) kept += line + "\n";
     }
     return kept;
+}
+
+/// Types a README's commands, and compares what it shows of them with what they print. Packets and
+/// chains have other numbers in each run: those of this run are learnt from the lines that were
+/// found, and used in the commands that follow.
+class Typist {
+  public:
+    /// `ran`: what `skbtrail run` printed, whose results are in `results`.
+    Typist(const Scratch& scratch, const std::string& lab, const std::string& ran, fs::path results)
+        : scratch_(scratch), run_("build/bin/skbtrail run " + lab), ran_(ran), results_(results) {}
+
+    void type(const ShownCommand& shown) {
+        const std::string output = shown.command == run_ ? ran_ : output_of(here(shown.command));
+        INFO("README, line " << shown.line << ": " << shown.command << "\nprinted:\n" << output);
+        CHECK_FALSE(shown.output.empty());
+        const auto printed = lines_of(output);
+        std::size_t from = 0;
+        for (const std::string& line : shown.output) {
+            if (line.empty() || line == "…") continue;
+            INFO("the README shows: " << line);
+            const std::size_t found = find_shown(printed, line, from);
+            CHECK(found != std::string::npos);
+            if (found == std::string::npos) continue;
+            learn(line, printed[found]);
+            from = found + 1;
+        }
+    }
+
+  private:
+    std::string output_of(const std::string& command) {
+        const auto outcome = run(scratch_, {"/bin/sh", "-c", command});
+        INFO(command << "\n" << outcome.output);
+        CHECK(outcome.status == 0);
+        return outcome.output;
+    }
+
+    /// The command with this run's directory and numbers, and the programs of this build.
+    std::string here(std::string command) const {
+        command = std::regex_replace(command, std::regex("build/bin/"), SKBTRAIL_BIN "/");
+        command = std::regex_replace(command, std::regex("skbtrail-results/DIRECTORY"),
+                                     results_.string());
+        for (const std::string option : {"--packet ", "--chain "}) {
+            std::smatch number;
+            if (!std::regex_search(command, number, std::regex(option + "([0-9]+)"))) continue;
+            const auto known = numbers_.find(option + number[1].str());
+            INFO(command << ": nothing above says which one has this number");
+            REQUIRE(known != numbers_.end());
+            command.replace(static_cast<std::size_t>(number.position(1)),
+                            static_cast<std::size_t>(number.length(1)), known->second);
+        }
+        return command;
+    }
+
+    void learn(const std::string& shown, const std::string& printed) {
+        learn("--packet ", std::regex("#([0-9]+)"), shown, printed);
+        learn("--chain ", std::regex("chain +([0-9]+)"), shown, printed);
+    }
+
+    void learn(const std::string& option, const std::regex& pattern, const std::string& shown,
+               const std::string& printed) {
+        std::smatch there;
+        std::smatch here;
+        if (std::regex_search(shown, there, pattern) && std::regex_search(printed, here, pattern)) {
+            numbers_.emplace(option + there[1].str(), here[1].str());
+        }
+    }
+
+    const Scratch& scratch_;
+    const std::string run_;
+    const std::string ran_;
+    const fs::path results_;
+    std::map<std::string, std::string>
+        numbers_;  ///< "--packet 3" as the README has it → this run's
+};
+
+/// What a README has to have, beside commands.
+void is_complete(const Readme& readme, const std::string& text) {
+    CHECK_FALSE(readme.pictures.empty());
+    CHECK(readme.questions >= 3);
+    CHECK(text.find("## What to look at") != std::string::npos);
+    // Files that are there to be read: "`net/core/dev.c` (…), …".
+    CHECK(std::regex_search(readme.sources, std::regex("`[a-z0-9_/-]+\\.[ch]`")));
+}
+
+/// Whether `said` is in what the scripts `wrote`, line behind line.
+bool prints(const std::vector<std::string>& wrote, const std::vector<std::string>& said) {
+    const auto same = [](const std::string& one, const std::string& shown) {
+        return find_shown({one}, shown, 0) == 0;
+    };
+    return !said.empty() &&
+           std::search(wrote.begin(), wrote.end(), said.begin(), said.end(), same) != wrote.end();
 }
 
 /// Runs the lab on 6.12: it passes, sharply, and prints what its README says.
@@ -123,26 +186,23 @@ void passes_as_its_readme_shows(const std::string& name) {
     const auto sharp = run(scratch, {"skbtrail", "expect", "sharpness", name, results});
     INFO(sharp.output);
     CHECK(sharp.status == 0);
-    const std::string readme = text_of(fs::path(SKBTRAIL_LABS) / name / "README.md");
-    const std::string said = printed(readme);
-    const std::string wrote = scripts_output(results);
-    INFO("the README says that run.sh prints:\n" << said << "it printed:\n" << wrote);
-    CHECK_FALSE(said.empty());
-    CHECK(without_numbers(wrote).find(without_numbers(said)) != std::string::npos);
-    CHECK_FALSE(verdict_lines(readme).empty());
-    for (const std::string& line : verdict_lines(readme)) {
-        INFO("the README shows: " << line);
-        // How many chains were as expected is the same in each run; which chains, is not.
-        const bool exact = line.ends_with(" chains as expected");
-        const auto& in = exact ? lab.output : without_numbers(lab.output);
-        CHECK(in.find(exact ? line : without_numbers(line)) != std::string::npos);
-    }
-    const auto shown = run(scratch, {"skbtrail", "show", results});
-    INFO(shown.output);
-    for (const std::string& line : packet_lines(readme)) {
-        INFO("the README shows: " << line);
-        CHECK(as_read(shown.output).find(as_read(line)) != std::string::npos);
-    }
+
+    const std::string text = text_of(fs::path(SKBTRAIL_LABS) / name / "README.md");
+    const Readme readme = parse_readme(text);
+    is_complete(readme, text);
+    Typist typist(scratch, name, lab.output, results);
+    REQUIRE_FALSE(readme.commands.empty());
+    CHECK(readme.commands.front().command == "build/bin/skbtrail run " + name);
+    for (const ShownCommand& command : readme.commands) typist.type(command);
+    // How many chains were as expected is the same in each run, unlike which ones.
+    const auto& verdict = readme.commands.front().output;
+    REQUIRE_FALSE(verdict.empty());
+    CHECK(verdict.back().ends_with(" chains as expected"));
+    CHECK(lab.output.find(verdict.back() + "\n") != std::string::npos);
+
+    REQUIRE(readme.printed.size() == 1);
+    INFO("run.sh printed:\n" << scripts_output(results));
+    CHECK(prints(lines_of(scripts_output(results)), lines_of(readme.printed.front())));
 }
 
 }  // namespace

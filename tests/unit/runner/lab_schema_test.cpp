@@ -1,5 +1,6 @@
 // lab.schema.json says what parse_lab takes: editors complete from the one, runs go by the other.
 
+#include <algorithm>
 #include <filesystem>
 #include <string>
 
@@ -58,6 +59,19 @@ TEST_CASE("the schema takes every shipped lab") {
         ++labs;
     }
     CHECK(labs >= 20);
+}
+
+TEST_CASE("what a shipped lab shows are chains of its expectation") {
+    for (const auto& entry : fs::directory_iterator(SKBTRAIL_SOURCE_DIR "/labs")) {
+        if (!fs::exists(entry.path() / "lab.json")) continue;
+        INFO(entry.path());
+        const auto expected = json::parse(guest::read_file(entry.path() / "expect.json"));
+        for (const auto& shown : load_lab(entry.path()).show) {
+            INFO(shown);
+            CHECK(std::any_of(expected["chains"].begin(), expected["chains"].end(),
+                              [&](const auto& chain) { return chain["name"] == shown; }));
+        }
+    }
 }
 
 TEST_CASE("the schema knows each member that a lab may have") {
