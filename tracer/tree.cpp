@@ -98,7 +98,7 @@ std::vector<NodeId> ForestBuilder::forget(const std::unordered_set<NodeId>& gone
 void ForestBuilder::enter(const GraphRecord& record, FunctionId function, std::uint32_t group,
                           Thread& thread) {
     auto& open = thread.open;
-    end_unseen(record, thread);
+    end_unseen(record, 0, thread);
     const auto id = static_cast<NodeId>(forest_.nodes.size());
     Node node;
     node.function = function;
@@ -156,10 +156,17 @@ void ForestBuilder::leave(const GraphRecord& record, FunctionId function, Thread
 }
 
 /// Whoever is as deep as this record's call has returned, unseen.
-void ForestBuilder::end_unseen(const GraphRecord& record, Thread& thread) {
+///
+/// But ftrace of kernels before 6.11 counts the depth down first and writes the return then: an
+/// interrupt in between is as deep as the call whose return is still to come.
+void ForestBuilder::end_unseen(const GraphRecord& record, std::uint32_t roles, Thread& thread) {
     auto& open = thread.open;
     while (!open.empty() && forest_.nodes[open.back()].depth >= record.depth) {
-        forest_.nodes[open.back()].incomplete |= incomplete::no_return;
+        auto& node = forest_.nodes[open.back()];
+        const bool interrupts = (roles & role::interrupt_begins) != 0 ||
+                                rank_of(record.flags) > rank_of(node.flags);
+        if (node.depth == record.depth && interrupts) break;
+        node.incomplete |= incomplete::no_return;
         close(open);
     }
     // As deep as an interrupt's own functions, and outside of interrupts.
@@ -175,7 +182,7 @@ void ForestBuilder::end_unseen(const GraphRecord& record, Thread& thread) {
 void ForestBuilder::interruption(const GraphRecord& record, std::uint32_t roles, Thread& thread) {
     auto& interruptions = thread.interruptions;
     if (record.entry) {
-        end_unseen(record, thread);
+        end_unseen(record, roles, thread);
         if ((roles & role::interrupt_begins) == 0) return;
         while (!interruptions.empty() && interruptions.back().depth >= record.depth) {
             interruptions.pop_back();  // its end was not seen
@@ -208,13 +215,14 @@ void ForestBuilder::close(std::vector<NodeId>& open) {
 ///
 /// ftrace counts the depth up first and writes the entry then. An interrupt in between has its
 /// calls recorded before the entry of the call that it interrupted, one level too deep: that is
-/// no gap if the entry follows.
+/// no gap if the entry follows. And one that comes as a call returns may be as deep as that call
+/// (see end_unseen).
 void ForestBuilder::check_depth(Node& parent, std::int32_t depth, bool interrupts) {
     if (depth == parent.depth + 1) {
         if (!interrupts) parent.owed_call = false;
     } else if (interrupts && depth == parent.depth + 2) {
         parent.owed_call = true;
-    } else {
+    } else if (!interrupts || depth != parent.depth) {
         parent.incomplete |= incomplete::gap;
     }
 }

@@ -105,7 +105,7 @@ class ForestBuilder {
     void enter(const GraphRecord& record, FunctionId function, std::uint32_t group, Thread& thread);
     void leave(const GraphRecord& record, FunctionId function, Thread& thread);
     void interruption(const GraphRecord& record, std::uint32_t roles, Thread& thread);
-    void end_unseen(const GraphRecord& record, Thread& thread);
+    void end_unseen(const GraphRecord& record, std::uint32_t roles, Thread& thread);
     void close(std::vector<NodeId>& open);
     static void check_depth(Node& parent, std::int32_t depth, bool interrupts);
     void mark_loss(std::uint16_t cpu);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 
 #include "tests/unit/tracer/fixture.h"
 #include "tracer/policy.h"
@@ -245,6 +246,30 @@ TEST_CASE("an interrupt's time is told of the calls that it interrupted") {
         CHECK(draw(forest, names()) == Trees{"b(c)", "vring_interrupt"});
         CHECK(forest.nodes[0].interrupted == 5);
         for (const auto& node : forest.nodes) CHECK(node.incomplete == 0);
+    }
+    SECTION("between a return and its record") {
+        // Before 6.11: b's depth is counted down, then the interrupt comes, then the return is
+        // written. The interrupt is as deep as b.
+        story.enter("a").enter("b").leave("b");
+        const bool told = GENERATE(true, false);
+        if (told) {
+            handled([] {});
+        } else {
+            story.context(flag_hardirq).enter("vring_interrupt").leave("vring_interrupt");
+            story.context(0);
+        }
+        auto& records = story.capture.cpus().at(0).records;
+        std::rotate(records.begin() + 2, records.begin() + 3, records.end());
+        for (std::size_t i = 2; i < records.size(); ++i) records[i].time = records[0].time + i;
+        story.enter("c").leave("c").leave("a");
+        const auto forest = forest_of(story, names());
+        CHECK(draw(forest, names()) == Trees{"a(b c)", "vring_interrupt"});
+        CHECK(forest.nodes[1].interrupted == (told ? 5 : 0));
+        CHECK(forest.returns_without_entry == 0);
+        for (const auto& node : forest.nodes) {
+            CHECK(node.incomplete == 0);
+            CHECK(node.end != 0);
+        }
     }
     SECTION("as that of softirqs that it held back") {
         story.enter("a").enter("b").enter("handle_softirqs").context(flag_softirq);
