@@ -13,7 +13,7 @@ wait_for "the SYN that nobody wants" counts Tcp OutRsts 1
 echo "refused: $(counter Tcp OutRsts)"
 kill "$listener"
 # Its end would interrupt the shell while that opens the server's input below.
-wait "$listener" || true
+wait "$listener" 2> /dev/null || true
 
 # The server's end of the connection is closed first, so it is the server's that stays in TIME-WAIT.
 # Each end closes when its standard input does: 3 is the server's, 4 the client's.
