@@ -17,6 +17,20 @@ network_up() {
     [ -z "$3" ] || arp -s "$2" "$3"
 }
 
+# network_up6 ADDRESS/LENGTH GATEWAY MAC: the same for IPv6, with the real ip (in "programs"). The
+# address is the guest's at once, nobody asks for a router, and when this returns the groups have been
+# reported, both times.
+network_up6() {
+    sysctl -w net.ipv6.conf.eth0.mldv2_unsolicited_report_interval=50 > /dev/null
+    sysctl -w net.ipv6.conf.eth0.accept_dad=0 > /dev/null
+    sysctl -w net.ipv6.conf.eth0.accept_ra=0 > /dev/null
+    ip link set lo up
+    ip link set eth0 up
+    /bin/ip -6 address add "$1" dev eth0
+    /bin/ip -6 neighbour add "$2" lladdr "$3" dev eth0 nud permanent
+    sleep 1
+}
+
 # wait_for "WHAT" COMMAND…: until the command succeeds; fails after 20 s.
 wait_for() {
     what="$1"
