@@ -153,8 +153,9 @@ class Proposing {
                                          divergence.expected, member, shared(divergence))};
     }
 
-    /// The step that was wanted at the place. Where a list was over the check names the chain.
+    /// The step that was wanted at the place; none where a list was over.
     static std::string step_of(const Divergence& divergence) {
+        if (divergence.list_over) return {};
         const auto& place = divergence.place;
         const bool step = place.starts_with("/fragments/") ||
                           (place.starts_with("/chains/") && place.find("/calls/") != place.npos);

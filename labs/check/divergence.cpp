@@ -38,7 +38,12 @@ class Describer {
         result_.expected = expected_text();
         result_.came = came_text();
         const Pattern* wanted = wanted_step();
-        if (wanted != nullptr) result_.place = wanted->step->place;
+        result_.list_over = wanted == nullptr;
+        if (wanted != nullptr) {
+            result_.place = wanted->step->place;
+        } else if (miss_.list->owner != nullptr) {
+            result_.place = miss_.list->owner->place;
+        }
         if (!at_end()) result_.called = std::string(chain::base_name(function(came())));
         if (!miss_.list->patterns.empty()) result_.last = miss_.list->patterns.back()->step->place;
         add_lines();
@@ -189,12 +194,7 @@ class Describer {
                                                         miss_.position, miss_.children.size()));
         const bool later = std::any_of(place, miss_.children.end(), is_wanted);
         const bool earlier = std::any_of(miss_.children.begin(), place, is_wanted);
-        if (later && !miss_.list->names(tree_.node(came()).name)) {
-            unexpected_call();
-            result_.explanation = fmt::format("{} called {} before {}, and no step allows that",
-                                              parent(), function(came()), wanted.step->call);
-            return true;
-        }
+        if (came_in_between(place)) return true;
         if (!later && !earlier) return false;
         // Named twice, it may be that it came, and should have come once more.
         const auto times =
@@ -214,6 +214,24 @@ class Describer {
                                           wanted.step->call, later ? "later" : "earlier");
         result_.next = "if both orders are right, put the steps into \"unordered\"";
         return true;
+    }
+
+    /// A call that no step names stands before one that could have come: it is the only thing that
+    /// is wrong here. Of a function that may be inlined, its calls could have come as well.
+    bool came_in_between(std::vector<NodeId>::const_iterator place) {
+        if (at_end() || miss_.list->names(tree_.node(came()).name)) return false;
+        for (auto next = place; next != miss_.children.end(); ++next) {
+            const auto step = std::find_if(
+                miss_.expected.begin(), miss_.expected.end(),
+                [&](const Pattern* pattern) { return pattern->name == tree_.node(*next).name; });
+            if (step == miss_.expected.end()) continue;
+            unexpected_call();
+            result_.explanation = fmt::format("{} called {} before {}, and no step allows that",
+                                              parent(), function(came()), function(*next));
+            result_.place = (*step)->step->place;
+            return true;
+        }
+        return false;
     }
 
     bool elsewhere_in_chain(const Pattern& wanted) {

@@ -17,8 +17,9 @@ Program::Program(const ExpectedChain& expected, const chain::Observed& observed,
     if (expected.calls) calls_ = add_list(*expected.calls);
 }
 
-const PatternList* Program::add_list(const std::vector<Step>& steps) {
+const PatternList* Program::add_list(const std::vector<Step>& steps, const Step* owner) {
     PatternList list;
+    list.owner = owner;
     for (const Step& step : steps) {
         const ConditionAnswer answer = holds(step.when, observed_);
         if (answer.truth == ConditionAnswer::Truth::no) continue;
@@ -44,12 +45,12 @@ const Pattern* Program::keep(Pattern pattern) {
 /// such calls inside each other, copies would be beyond number.
 const Pattern* Program::add_inlinable(const Step& step, const std::vector<Step>& calls,
                                       std::vector<NameId>& named) {
-    const PatternList* inside = add_list(calls);
+    const PatternList* inside = add_list(calls, &step);
     Pattern call;
     call.step = &step;
     call.name = names_.id(step.call);
     call.calls = inside;
-    lists_.push_back({{keep(std::move(call))}, {names_.id(step.call)}});
+    lists_.push_back({{keep(std::move(call))}, {names_.id(step.call)}, nullptr});
 
     Step choice;
     choice.kind = Step::Kind::any_of;
@@ -73,7 +74,7 @@ const Pattern* Program::add_pattern(const Step& step, std::vector<NameId>& named
     if (step.kind == Step::Kind::call) {
         pattern.name = names_.id(step.call);
         named.push_back(pattern.name);
-        if (step.calls) pattern.calls = add_list(*step.calls);
+        if (step.calls) pattern.calls = add_list(*step.calls, &step);
     }
     for (const std::vector<Step>& alternative : step.alternatives) {
         const PatternList* list = add_list(alternative);

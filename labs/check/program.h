@@ -21,6 +21,8 @@ struct PatternList {
     /// Functions that are named in it: these calls are compared even where they are noise.
     /// Sorted.
     std::vector<NameId> named;
+    /// The step whose "calls" it is; null: of the chain, or an alternative.
+    const Step* owner = nullptr;
 
     bool names(NameId name) const;
 };
@@ -51,7 +53,7 @@ class Program {
     const std::string& unknown() const { return unknown_; }
 
   private:
-    const PatternList* add_list(const std::vector<Step>& steps);
+    const PatternList* add_list(const std::vector<Step>& steps, const Step* owner = nullptr);
     /// Null when conditions leave nothing of the step.
     const Pattern* add_pattern(const Step& step, std::vector<NameId>& named);
     const Pattern* add_inlinable(const Step& step, const std::vector<Step>& calls,

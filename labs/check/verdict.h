@@ -54,7 +54,10 @@ struct Divergence {
     Cause cause = Cause::not_called;
     std::string explanation;  ///< the likely cause, in a sentence
     std::string next;         ///< what to do
-    std::string place;        ///< JSON pointer of the step in the expectation
+    /// JSON pointer of the step in the expectation; of a list that was over, of the step whose it
+    /// is, or of the chain.
+    std::string place;
+    bool list_over = false;  ///< no step of the list could have come any more
     std::string called;  ///< the function that was called at the place, no suffix; empty: none was
     std::string last;    ///< JSON pointer of the last step of the list that was left; empty: none
 };

@@ -150,6 +150,20 @@ TEST_CASE("a divergence names the place, what was expected and what came") {
          "never_called",
          "x",
          "never_called"},
+        {R"(["a",{"call":"f","may_inline":true,"calls":["g"]}])",
+         {call("a"), call("x"), call("f", {call("g")})},
+         Cause::unexpected_call,
+         "root",
+         "f or g",
+         "x",
+         "root called x before f, and no step allows that"},
+        {R"(["a",{"call":"n","optional":true},{"call":"f","may_inline":true,"calls":["g"]}])",
+         {call("a"), call("x"), call("g")},
+         Cause::unexpected_call,
+         "root",
+         "n or f or g",
+         "x",
+         "root called x before g, and no step allows that"},
         {R"([])",
          {call("a")},
          Cause::unexpected_call,
@@ -168,6 +182,18 @@ TEST_CASE("a divergence names the place, what was expected and what came") {
     CHECK_FALSE(d.next.empty());
     CHECK(d.place.starts_with("/chains/0"));
     CHECK(d.chain == 1U);
+}
+
+TEST_CASE("where a list is over the place is the step whose list it is") {
+    const auto place = [](std::vector<CallBuilder> below, const std::string& calls) {
+        return divergence(record(std::move(below)), expect("\"calls\":" + calls)).place;
+    };
+    const std::string inner = R"(["a",{"call":"b","calls":["c"]}])";
+    CHECK(place({call("a"), call("b", {call("c"), call("x")})}, inner) == "/chains/0/calls/1");
+    CHECK(place({call("a"), call("b", {call("c")}), call("x")}, inner) == "/chains/0");
+    CHECK(place({call("b", {call("x")})}, R"([{"call":"b","calls":[]}])") == "/chains/0/calls/0");
+    CHECK(place({call("b", {call("x")})}, R"([{"call":"b","may_inline":true,"calls":[]}])") ==
+          "/chains/0/calls/0");
 }
 
 TEST_CASE("the best candidate is the one that went furthest") {
