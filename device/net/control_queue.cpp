@@ -32,13 +32,13 @@ bool ControlQueue::look() {
             poll().sleep();
             return handled > 0;
         }
-        auto next = ring->take();
-        if (!next) {
-            virtqueue().fault(std::move(next.error()));
+        Chain chain;
+        const auto taken = take(std::span(&chain, 1));
+        if (!taken) {
+            virtqueue().fault(taken.error());
             continue;
         }
-        if (next->has_value()) {
-            Chain chain = std::move(next->value());
+        if (*taken > 0) {
             note_taken(chain);
             if (auto done = handle(chain); !done) {
                 finish_batch();

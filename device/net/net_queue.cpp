@@ -38,7 +38,11 @@ NetQueue::NetQueue(EventLoop& loop, unsigned index, const char* role, RingEventL
               busy_.set_always(always_poll_ || virtqueue_.polled());
           }
           wake_();
-      }) {}
+      }) {
+    if (events_ != nullptr) {
+        virtqueue_.watch_kicks();
+    }
+}
 
 void NetQueue::reset_counters() noexcept {
     counters_ = {};
@@ -52,6 +56,13 @@ void NetQueue::set_gate(QueueGate* gate) {
         finish_batch();
     }
     gate_ = gate;
+}
+
+void NetQueue::note_kick_suppressed() {
+    const KickDecision decision = virtqueue_.ring()->decide_kick();
+    if (decision.pending && !decision.wanted) {
+        events_->kick_suppressed(index_, decision);
+    }
 }
 
 void NetQueue::poke() {

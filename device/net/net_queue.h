@@ -140,6 +140,14 @@ class NetQueue {
         }
     }
 
+    /// Takes as Ring::take_burst() does, from the ring that there is.
+    tl::expected<std::size_t, RingFault> take(std::span<Chain> to) {
+        auto taken = virtqueue_.ring()->take_burst(to);
+        if (events_ != nullptr && taken) [[unlikely]] {
+            note_kick_suppressed();
+        }
+        return taken;
+    }
     /// The chain is ours now: for the events.
     void note_taken(const Chain& chain) {
         chain_sizes_.add(chain.descriptors().size());
@@ -183,6 +191,7 @@ class NetQueue {
         ring.put_used(std::move(chain), written);
         ++batch_;
     }
+    void note_kick_suppressed();
     /// Marks in the log the first `written` bytes of a chain's device-writable part.
     void mark_written(const Chain& chain, std::uint32_t written);
     void complete_gated(Chain&& chain, std::uint32_t written, std::uint32_t length);

@@ -293,7 +293,7 @@ tl::expected<bool, RingFault> ReceiveQueue::take_ahead(Ring& ring) {
         gate() != nullptr ? 1 : std::clamp<std::size_t>(next_ahead_, 1, max_burst);
     next_ahead_ = 2 * wanted;
     for (int looks = 0;; ++looks) {
-        const auto taken = ring.take_burst(std::span(ahead_).first(wanted));
+        const auto taken = take(std::span(ahead_).first(wanted));
         if (!taken) {
             return tl::make_unexpected(taken.error());
         }

@@ -21,6 +21,8 @@ const char* name_of(RingEventKind kind) {
             return "used";
         case RingEventKind::kick:
             return "kick";
+        case RingEventKind::kick_suppressed:
+            return "kick_suppressed";
         case RingEventKind::call:
             return "call";
         case RingEventKind::call_suppressed:
@@ -33,6 +35,22 @@ const char* name_of(RingEventKind kind) {
 std::string place_text(std::uint32_t code) {
     const PackedPlace place = PackedPlace::decode(static_cast<std::uint16_t>(code));
     return fmt::format("{} (wrap counter {})", place.index, place.wrap ? 1 : 0);
+}
+
+/// Why the driver did not have to kick, with the arithmetic (virtio 1.3, 2.7.10 and 2.8.10).
+std::string reason_not_to_kick(const RingEvent& event) {
+    const bool packed = (event.flags & decided_packed) != 0;
+    const std::string step = packed
+                                 ? fmt::format("available place {} -> {}", place_text(event.head),
+                                               place_text(event.index))
+                                 : fmt::format("available index {} -> {}", event.head, event.index);
+    if ((event.flags & decided_by_event) == 0) {
+        return fmt::format("{} while {} is set", step,
+                           packed ? "RING_EVENT_FLAGS_DISABLE" : "VIRTQ_USED_F_NO_NOTIFY");
+    }
+    return packed ? fmt::format("{} does not pass the device's event at {}", step,
+                                place_text(event.length))
+                  : fmt::format("{} does not pass avail_event {}", step, event.length);
 }
 
 /// Why the driver was called or not, with the arithmetic (virtio 1.3, 2.7.7 and 2.8.10).
@@ -81,17 +99,26 @@ const RingEventDescriptor& descriptor_at(const EventRing& ring, std::size_t slot
         .more[n % EventRing::descriptors_per_slot];
 }
 
-void format_descriptors(const EventRing& ring, std::size_t slot, std::size_t count,
-                        fmt::memory_buffer& to) {
+void format_descriptors(const EventRing& ring, std::size_t slot, fmt::memory_buffer& to) {
+    const RingEvent& event = ring.oldest(slot).first.event;
+    const bool table = (event.flags & in_a_table) != 0;
+    const std::size_t buffers = event.descriptors - (table ? 1U : 0U);
     to.append(std::string_view(R"(,"descriptors":[)"));
-    for (std::size_t n = 0; n < count; ++n) {
+    for (std::size_t n = 0; n < buffers; ++n) {
         const RingEventDescriptor& descriptor = descriptor_at(ring, slot, n);
         fmt::format_to(std::back_inserter(to),
-                       R"({}{{"address":"{:#x}","length":{},"device_writable":{}}})",
+                       R"({}{{"address":"{:#x}","length":{},"device_writable":{}{}}})",
                        n == 0 ? "" : ",", descriptor.address, descriptor.length,
-                       descriptor.device_writable != 0);
+                       (descriptor.flags & descriptor_write) != 0,
+                       (descriptor.flags & descriptor_next) != 0 ? R"(,"next":true)" : "");
     }
     to.push_back(']');
+    if (table) {
+        const RingEventDescriptor& where = descriptor_at(ring, slot, buffers);
+        fmt::format_to(std::back_inserter(to),
+                       R"(,"indirect_table":{{"address":"{:#x}","length":{},"entries":{}}})",
+                       where.address, where.length, where.entries);
+    }
 }
 
 std::int64_t monotonic_ns() {
@@ -111,13 +138,17 @@ std::size_t format_oldest(const EventRing& ring, std::size_t skip, fmt::memory_b
         case RingEventKind::available:
             fmt::format_to(out, R"(,"index":{},"head":{},"length":{})", event.index, event.head,
                            event.length);
-            format_descriptors(ring, skip, event.descriptors, to);
+            format_descriptors(ring, skip, to);
             break;
         case RingEventKind::used:
             fmt::format_to(out, R"(,"index":{},"head":{},"length":{})", event.index, event.head,
                            event.length);
             break;
         case RingEventKind::kick:
+            break;
+        case RingEventKind::kick_suppressed:
+            fmt::format_to(out, R"(,"index":{},"reason":"{}")", event.index,
+                           reason_not_to_kick(event));
             break;
         case RingEventKind::call:
         case RingEventKind::call_suppressed:

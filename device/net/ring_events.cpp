@@ -51,6 +51,12 @@ UniqueFd make_event() {
     return fd;
 }
 
+RingEventDescriptor event_descriptor_of(const ChainDescriptor& descriptor) {
+    const unsigned flags = (descriptor.device_writable ? descriptor_write : 0U) |
+                           (descriptor.next ? descriptor_next : 0U);
+    return {descriptor.address.value, descriptor.length, static_cast<std::uint16_t>(flags)};
+}
+
 void signal_event(const UniqueFd& fd) {
     const std::uint64_t one = 1;
     [[maybe_unused]] const auto written = ::write(fd.get(), &one, sizeof one);
@@ -126,26 +132,34 @@ void RingEventLog::end(std::size_t descriptors) {
 }
 
 void RingEventLog::record_available(unsigned queue, const Chain& chain) {
-    const auto& descriptors = chain.descriptors();
-    EventRing::Slot* const slot = begin(RingEventKind::available, queue, descriptors.size());
+    const auto& buffers = chain.descriptors();
+    const std::size_t count = buffers.size() + (chain.in_table() > 0 ? 1 : 0);
+    EventRing::Slot* const slot = begin(RingEventKind::available, queue, count);
     if (slot == nullptr) {
         return;
     }
     slot->first.event.index = chain.available_index();
     slot->first.event.head = chain.head();
     slot->first.event.length = chain.readable_bytes() + chain.writable_bytes();
-    for (std::size_t n = 0; n < descriptors.size(); ++n) {
-        const RingEventDescriptor descriptor{descriptors[n].address.value, descriptors[n].length,
-                                             descriptors[n].device_writable ? 1U : 0U};
-        if (n < EventRing::inline_descriptors) {
-            slot->first.descriptors[n] = descriptor;
-        } else {
-            const std::size_t at = n - EventRing::inline_descriptors;
-            ring_.fresh(1 + at / EventRing::descriptors_per_slot)
-                .more[at % EventRing::descriptors_per_slot] = descriptor;
-        }
+    slot->first.event.flags = chain.in_table() > 0 ? in_a_table : std::uint8_t{0};
+    for (std::size_t n = 0; n < buffers.size(); ++n) {
+        descriptor_of(*slot, n) = event_descriptor_of(buffers[n]);
     }
-    end(descriptors.size());
+    if (chain.in_table() > 0) {
+        RingEventDescriptor& table = descriptor_of(*slot, buffers.size());
+        table = event_descriptor_of(chain.table());
+        table.entries = static_cast<std::uint16_t>(chain.in_table());
+    }
+    end(count);
+}
+
+RingEventDescriptor& RingEventLog::descriptor_of(EventRing::Slot& slot, std::size_t n) noexcept {
+    if (n < EventRing::inline_descriptors) {
+        return slot.first.descriptors[n];
+    }
+    n -= EventRing::inline_descriptors;
+    return ring_.fresh(1 + n / EventRing::descriptors_per_slot)
+        .more[n % EventRing::descriptors_per_slot];
 }
 
 void RingEventLog::record_used(unsigned queue, std::uint16_t index, std::uint16_t head,
@@ -161,6 +175,19 @@ void RingEventLog::record_used(unsigned queue, std::uint16_t index, std::uint16_
 void RingEventLog::kick(unsigned queue) {
     batch_time_ = 0;
     if (!skip() && begin(RingEventKind::kick, queue, 0) != nullptr) {
+        end(0);
+    }
+}
+
+void RingEventLog::kick_suppressed(unsigned queue, const KickDecision& decision) {
+    if (EventRing::Slot* const slot =
+            skip() ? nullptr : begin(RingEventKind::kick_suppressed, queue, 0)) {
+        RingEvent& event = slot->first.event;
+        event.index = decision.now;
+        event.head = decision.before;
+        event.length = decision.event;
+        event.flags = static_cast<std::uint8_t>((decision.by_event ? decided_by_event : 0) |
+                                                (decision.packed ? decided_packed : 0));
         end(0);
     }
 }

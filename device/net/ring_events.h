@@ -3,11 +3,16 @@
 // One object a line, in the order of things:
 //   {"sequence":1,"time":ns,"queue":1,"event":"available","index":5,"head":3,"length":110,
 //    "descriptors":[{"address":"0x7f00","length":110,"device_writable":false}]}
+// A descriptor with VIRTQ_DESC_F_NEXT has "next":true. Buffers that stand in an indirect table are
+// followed by "indirect_table":{"address":"0x8000","length":32,"entries":2}: the descriptor of the
+// ring, with VIRTQ_DESC_F_INDIRECT, and how many of the buffers, the last ones, are its entries.
 // `event` is one of
 //   available        the NIC took a chain: index in the available ring, head, its buffers
 //   used             it returned one: index in the used ring, head; length is what it wrote to the
 //                    chain (receive) or read from it (transmit)
 //   kick             the driver woke the NIC
+//   kick_suppressed  chains came in for which the driver need not kick, as the NIC had asked, and
+//                    why; index is the available index, as far as the NIC saw
 //   call             the NIC woke the driver: index is the used index, reason the rule
 //   call_suppressed  it did not have to, and why
 //   lost             only where some are missing: length is how many
@@ -37,6 +42,7 @@
 #include "device/unique_fd.h"
 #include "device/virtqueue/call_decision.h"
 #include "device/virtqueue/chain.h"
+#include "device/virtqueue/kick_decision.h"
 
 namespace skbtrail::device {
 
@@ -64,6 +70,8 @@ class RingEventLog {
         if (!skip()) record_used(queue, index, head, length);
     }
     void kick(unsigned queue);
+    /// `decision`: pending, and not wanted.
+    void kick_suppressed(unsigned queue, const KickDecision& decision);
     /// `delivered`: whether there was somebody to wake.
     /// `gated`: a gate has had a say in it.
     void call(unsigned queue, const CallDecision& decision, bool delivered, bool gated = false);
@@ -100,6 +108,8 @@ class RingEventLog {
     }
     void record_available(unsigned queue, const Chain& chain);
     void record_used(unsigned queue, std::uint16_t index, std::uint16_t head, std::uint32_t length);
+    /// The n-th descriptor of an event that was begun with more than n.
+    RingEventDescriptor& descriptor_of(EventRing::Slot& slot, std::size_t n) noexcept;
     bool make_room(std::size_t slots);
     /// A slot for a numbered event with so many descriptors; nullptr when it is dropped, or nobody
     /// wants it.

@@ -86,7 +86,7 @@ bool TransmitQueue::process_burst(std::size_t most, std::size_t& taken) {
     // What a gate may keep from passing is taken one by one.
     const std::size_t at_a_time = gate() == nullptr ? most : 1;
     while (taken < most) {
-        const auto count = ring.take_burst(std::span(chains_).first(at_a_time));
+        const auto count = take(std::span(chains_).first(at_a_time));
         if (!count) {
             return break_queue(count.error());
         }

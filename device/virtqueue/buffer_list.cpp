@@ -43,12 +43,12 @@ tl::expected<void, RingFault> BufferList::append_any(const RingDescriptor& descr
         left -= part;
         address.value += part;
     }
-    chain.descriptors.push_back({GuestAddress{descriptor.address}, descriptor.length, writable});
+    chain.descriptors.push_back(described(descriptor));
     if (writable) {
         chain.writable_bytes += descriptor.length;
     } else {
         chain.readable_bytes += descriptor.length;
-        chain.readable_segments = chain.segments.size();
+        chain.readable_segments = static_cast<std::uint32_t>(chain.segments.size());
     }
     return {};
 }

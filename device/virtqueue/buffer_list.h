@@ -55,12 +55,19 @@ class BufferList {
         }
         (writable ? chain.writable_bytes : chain.readable_bytes) += descriptor.length;
         chain.segments.append({region_bytes_ + offset, descriptor.length});
-        chain.descriptors.append({GuestAddress{descriptor.address}, descriptor.length, writable});
+        chain.descriptors.append(described(descriptor));
         chain.readable_segments += writable ? 0 : 1;
         return true;
     }
     /// The bytes of an indirect table, checked; how many entries it has.
     tl::expected<std::uint32_t, RingFault> check_table(const RingDescriptor& table) const;
+    /// When the chain ends with a table's last entry: notes the table, and that so many of the
+    /// buffers, at least one, are entries of it.
+    static void note_table(const RingDescriptor& table, std::uint32_t entries,
+                           ChainStorage& chain) {
+        chain.descriptors.push_back(described(table));
+        chain.in_table = entries;
+    }
     /// One entry of a table that was checked. Copied, not looked at in place: the table has no
     /// alignment, may touch two regions, and changes when the guest likes.
     RingDescriptor table_entry(const RingDescriptor& table, std::uint32_t index) const noexcept;
@@ -70,6 +77,11 @@ class BufferList {
   private:
     static constexpr std::uint32_t plain_bytes = std::uint32_t{1} << 28;
 
+    static ChainDescriptor described(const RingDescriptor& descriptor) noexcept {
+        return {GuestAddress{descriptor.address}, descriptor.length,
+                (descriptor.flags & descriptor_write) != 0,
+                (descriptor.flags & descriptor_next) != 0};
+    }
     tl::expected<void, RingFault> append_any(const RingDescriptor& descriptor, ChainStorage& chain);
 
     std::shared_ptr<const GuestMemory> memory_;

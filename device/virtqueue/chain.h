@@ -18,7 +18,8 @@ namespace skbtrail::device {
 struct ChainDescriptor {
     GuestAddress address;
     std::uint32_t length = 0;
-    bool device_writable = false;
+    bool device_writable = false;  ///< VIRTQ_DESC_F_WRITE
+    bool next = false;             ///< VIRTQ_DESC_F_NEXT
 };
 
 /// What a chain shows. A ring has many and uses them again and again, so that a chain costs no
@@ -27,7 +28,10 @@ struct ChainDescriptor {
 struct alignas(cache_line_bytes) ChainStorage {
     std::uint32_t readable_bytes = 0;
     std::uint32_t writable_bytes = 0;
-    std::size_t readable_segments = 0;
+    std::uint32_t readable_segments = 0;
+    /// How many buffers, the last ones, stand in an indirect table. If any do, one descriptor more
+    /// follows the buffers': that of the table.
+    std::uint32_t in_table = 0;
     InlineList<std::span<std::byte>, 2> segments;
     InlineList<ChainDescriptor, 2> descriptors;
 
@@ -35,6 +39,7 @@ struct alignas(cache_line_bytes) ChainStorage {
         readable_bytes = 0;
         writable_bytes = 0;
         readable_segments = 0;
+        in_table = 0;
         segments.clear();
         descriptors.clear();
     }
@@ -61,9 +66,15 @@ class Chain {
     /// place of its first descriptor, and the driver's wrap counter in bit 15. Of a chain that was
     /// in flight when the device before this one was killed: where this one goes on.
     std::uint16_t available_index() const noexcept { return available_index_; }
+    /// Its buffers, wherever their descriptors are.
     std::span<const ChainDescriptor> descriptors() const noexcept {
-        return storage_->descriptors.values();
+        const auto all = storage_->descriptors.values();
+        return all.first(all.size() - (storage_->in_table > 0 ? 1 : 0));
     }
+    /// How many of them, the last ones, stand in an indirect table (VIRTQ_DESC_F_INDIRECT).
+    std::uint32_t in_table() const noexcept { return storage_->in_table; }
+    /// That table; only if any do.
+    const ChainDescriptor& table() const noexcept { return storage_->descriptors.values().back(); }
     /// The device-readable bytes in order; a buffer that touches two regions is two spans.
     std::span<const std::span<std::byte>> readable() const noexcept {
         return storage_->segments.values().first(storage_->readable_segments);

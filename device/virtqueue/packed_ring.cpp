@@ -308,6 +308,7 @@ tl::expected<void, RingFault> PackedRing::walk_table(const PackedDescriptor& tab
             return added;
         }
     }
+    BufferList::note_table(where, *entries, chain);
     return {};
 }
 
@@ -410,15 +411,59 @@ tl::expected<bool, RingFault> PackedRing::ask_for_kicks() noexcept {
                                     : std::uint32_t{event_enable} << 16;
     store_field<std::uint32_t>(device_event_, event);
     std::atomic_thread_fence(std::memory_order_seq_cst);
+    if (kicks_watched_) [[unlikely]] {
+        kick_event_ = features_.event_idx ? std::optional(seen) : std::nullopt;
+        decided_available_ = offered_until();
+    }
     const auto flags = load_field<std::uint16_t>(descriptor_at(seen.index) + PackedParts::flags);
     return packed_is_available(flags, seen.wrap);
 }
 
 void PackedRing::refuse_kicks() noexcept {
     if (!kicks_refused_) {
+        if (kicks_watched_) [[unlikely]] {
+            decided_available_ = offered_until();
+            kick_event_.reset();
+        }
         store_field<std::uint32_t>(device_event_, std::uint32_t{event_disable} << 16);
         kicks_refused_ = true;
     }
+}
+
+PackedPlace PackedRing::offered_until() const noexcept {
+    PackedPlace place = next_;
+    std::uint32_t left = size_ - outstanding_;
+    if (const auto known = next_.distance_to(decided_available_, size_); known <= left) {
+        place = decided_available_;
+        left -= known;
+    }
+    for (; left > 0; --left) {
+        const auto flags =
+            load_field<std::uint16_t>(descriptor_at(place.index) + PackedParts::flags);
+        if (!packed_is_available(flags, place.wrap)) {
+            break;
+        }
+        place.advance(1, size_);
+    }
+    return place;
+}
+
+KickDecision PackedRing::decide_kick() noexcept {
+    KickDecision decision;
+    decision.packed = true;
+    decision.by_event = kick_event_.has_value();
+    const PackedPlace until = offered_until();
+    const std::uint32_t step = decided_available_.distance_to(until, size_);
+    decision.before = decided_available_.encode();
+    decision.now = until.encode();
+    decision.event = kick_event_.value_or(PackedPlace{}).encode();
+    decision.pending = step > 0;
+    if (decision.pending) {
+        decision.wanted = kick_event_ ? decided_available_.distance_to(*kick_event_, size_) < step
+                                      : !kicks_refused_;
+        decided_available_ = until;
+    }
+    return decision;
 }
 
 }  // namespace skbtrail::device

@@ -22,6 +22,7 @@
 #include "device/virtqueue/chain.h"
 #include "device/virtqueue/fault.h"
 #include "device/virtqueue/inflight_area.h"
+#include "device/virtqueue/kick_decision.h"
 #include "device/virtqueue/packed_inflight.h"
 #include "device/virtqueue/packed_layout.h"
 #include "device/virtqueue/ring_features.h"
@@ -79,6 +80,11 @@ class PackedRing {
     CallDecision decide_call() noexcept;
     tl::expected<bool, RingFault> ask_for_kicks() noexcept;
     void refuse_kicks() noexcept;
+    void watch_kicks() noexcept {
+        kicks_watched_ = true;
+        decided_available_ = offered_until();
+    }
+    KickDecision decide_kick() noexcept;
 
     std::uint32_t size() const noexcept { return size_; }
     std::uint32_t base() const noexcept {
@@ -116,6 +122,9 @@ class PackedRing {
     std::byte* descriptor_at(std::uint16_t index) const noexcept {
         return descriptors_ + std::size_t{16} * index;
     }
+    /// The first place that the driver has not made available, looked for behind those that are
+    /// known to be, from next_ or decided_available_ on.
+    PackedPlace offered_until() const noexcept;
     /// Has a descriptor that is used wait to be stored, from its length on.
     void put_used_descriptor(PackedPlace at, std::uint64_t tail) noexcept {
         if (used_count_ == used_.size()) [[unlikely]] {
@@ -143,6 +152,9 @@ class PackedRing {
     std::uint32_t undecided_ = 0;    ///< places used since
     bool decided_once_ = false;
     bool kicks_refused_ = false;
+    bool kicks_watched_ = false;
+    std::optional<PackedPlace> kick_event_;  ///< what the device's event asks for, if a place
+    PackedPlace decided_available_;          ///< offered_until() at the last decide_kick()
 
     /// A used descriptor that is not stored yet.
     struct Used {

@@ -31,6 +31,7 @@
 #include "device/virtqueue/chain.h"
 #include "device/virtqueue/fault.h"
 #include "device/virtqueue/inflight_area.h"
+#include "device/virtqueue/kick_decision.h"
 #include "device/virtqueue/packed_ring.h"
 #include "device/virtqueue/ring_features.h"
 #include "device/virtqueue/ring_memory.h"
@@ -137,6 +138,16 @@ class Ring {
     /// Tells the driver that kicks are not needed. It may kick all the same.
     void refuse_kicks() noexcept {
         with([](auto& ring) { ring.refuse_kicks(); });
+    }
+
+    /// From here on decide_kick() is asked after each taking. What is there already does not count.
+    void watch_kicks() noexcept {
+        with([](auto& ring) { ring.watch_kicks(); });
+    }
+    /// Whether the driver, by what it was asked for, had to kick for what became available since
+    /// the last decision, as far as was looked.
+    KickDecision decide_kick() noexcept {
+        return with([](auto& ring) { return ring.decide_kick(); });
     }
 
     /// Where a ring starts that the front end says nothing about.

@@ -53,6 +53,8 @@ tl::expected<SplitRing, RingFault> SplitRing::open(std::shared_ptr<const GuestMe
     ring.seen_available_ = next_available;
     ring.next_used_ = load_field<std::uint16_t>(ring.used_ + RingParts::used_index);
     ring.decided_used_ = ring.next_used_;
+    // What the driver goes by until we write there.
+    ring.kick_event_ = load_field<std::uint16_t>(ring.used_ + RingParts::available_event(size));
     return ring;
 }
 
@@ -222,20 +224,45 @@ tl::expected<bool, RingFault> SplitRing::ask_for_kicks() {
         // Not next_available_: chains may be there that are too few for what we have to write,
         // and the driver, whose index is past them, would never kick.
         store_field<std::uint16_t>(used_ + RingParts::available_event(size_), seen);
+        kick_event_ = seen;
     } else {
         store_field<std::uint16_t>(used_ + RingParts::used_flags, 0);
     }
     // As in decide_call(), with the roles exchanged.
     std::atomic_thread_fence(std::memory_order_seq_cst);
-    return waiting().map([&](std::uint16_t) { return seen_available_ != seen; });
+    return waiting().map([&](std::uint16_t) {
+        decided_available_ = seen_available_;
+        return seen_available_ != seen;
+    });
 }
 
 void SplitRing::refuse_kicks() noexcept {
     // With EVENT_IDX an avail_event that is not moved refuses by itself: the index has passed it.
     if (!features_.event_idx && !kicks_refused_) {
+        if (kicks_watched_) [[unlikely]] {
+            pass_kicks_over();
+        }
         store_field<std::uint16_t>(used_ + RingParts::used_flags, used_no_notify);
     }
     kicks_refused_ = true;
+}
+
+KickDecision SplitRing::decide_kick() noexcept {
+    KickDecision decision;
+    decision.before = decided_available_;
+    decision.now = seen_available_;
+    decision.by_event = features_.event_idx;
+    decision.event = kick_event_;
+    const auto step = static_cast<std::uint16_t>(seen_available_ - decided_available_);
+    // What was passed over can be further than what was seen yet.
+    decision.pending = step != 0 && step <= size_;
+    if (decision.pending) {
+        decision.wanted = features_.event_idx
+                              ? passes_event(kick_event_, seen_available_, decided_available_)
+                              : !kicks_refused_;
+        decided_available_ = seen_available_;
+    }
+    return decision;
 }
 
 bool SplitRing::walk_single(std::uint16_t head, ChainStorage& chain) noexcept {
@@ -298,6 +325,7 @@ tl::expected<void, RingFault> SplitRing::walk_table(const RingDescriptor& table,
             return appended;
         }
         if ((descriptor.flags & descriptor_next) == 0) {
+            BufferList::note_table(table, steps + 1, chain);
             return {};
         }
         if (descriptor.next >= *entries) {

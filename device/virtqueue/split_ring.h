@@ -22,6 +22,7 @@
 #include "device/virtqueue/chain.h"
 #include "device/virtqueue/fault.h"
 #include "device/virtqueue/inflight_area.h"
+#include "device/virtqueue/kick_decision.h"
 #include "device/virtqueue/layout.h"
 #include "device/virtqueue/ring_features.h"
 #include "device/virtqueue/ring_memory.h"
@@ -77,6 +78,11 @@ class SplitRing {
     CallDecision decide_call() noexcept;
     tl::expected<bool, RingFault> ask_for_kicks();
     void refuse_kicks() noexcept;
+    void watch_kicks() noexcept {
+        kicks_watched_ = true;
+        pass_kicks_over();
+    }
+    KickDecision decide_kick() noexcept;
 
     std::uint32_t size() const noexcept { return size_; }
     std::uint32_t base() const noexcept { return next_available_; }
@@ -97,6 +103,10 @@ class SplitRing {
     bool walk_single(std::uint16_t head, ChainStorage& chain) noexcept;
     tl::expected<void, RingFault> walk(std::uint16_t head, ChainStorage& chain);
     tl::expected<void, RingFault> walk_table(const RingDescriptor& table, ChainStorage& chain);
+    /// What the driver has made available so far is in no decision about kicks.
+    void pass_kicks_over() noexcept {
+        decided_available_ = load_field<std::uint16_t>(available_ + RingParts::available_index);
+    }
     const std::byte* descriptor_at(std::uint16_t index) const noexcept {
         return descriptors_ + std::size_t{16} * index;
     }
@@ -128,6 +138,9 @@ class SplitRing {
     std::uint16_t decided_used_ = 0;  ///< used index at the last decide_call()
     bool decided_once_ = false;
     bool kicks_refused_ = false;
+    bool kicks_watched_ = false;
+    std::uint16_t kick_event_ = 0;         ///< avail_event
+    std::uint16_t decided_available_ = 0;  ///< available index at the last decide_kick()
     /// With IN_ORDER, chains that are returned together: one element, where that of the first
     /// would be, names the last (2.7.9).
     struct Batch {

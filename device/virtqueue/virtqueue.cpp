@@ -133,7 +133,14 @@ void Virtqueue::set_memory(std::shared_ptr<const GuestMemory> memory) {
         return;
     }
     moved->follow(*ring_);
-    ring_.emplace(std::move(*moved));
+    run(std::move(*moved));
+}
+
+void Virtqueue::run(Ring&& ring) {
+    ring_.emplace(std::move(ring));
+    if (kicks_watched_) {
+        ring_->watch_kicks();
+    }
 }
 
 Result<> Virtqueue::set_inflight(std::shared_ptr<const InflightArea> area, unsigned queue) {
@@ -257,7 +264,7 @@ void Virtqueue::try_start() {
         fault(std::move(ring.error()));
         return;
     }
-    ring_.emplace(std::move(*ring));
+    run(std::move(*ring));
     state_ = State::running;
     spdlog::debug("{}: started, {} entries, at index {:#x}{}", name_, *size_, ring_->base(),
                   enabled_ ? "" : ", disabled");

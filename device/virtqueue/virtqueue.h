@@ -62,6 +62,8 @@ class Virtqueue {
     /// Call and error without descriptors.
     void set_in_band(CallTarget call, CallTarget error);
 
+    /// From the next start on the ring is asked about kicks too (Ring::decide_kick()).
+    void watch_kicks() noexcept { kicks_watched_ = true; }
     /// For the next start.
     void set_features(RingFeatures features) noexcept { features_ = features; }
     /// A running queue goes on in the new memory; it breaks when its ring is not there.
@@ -110,6 +112,7 @@ class Virtqueue {
 
   private:
     void try_start();
+    void run(Ring&& ring);
     /// The ring, at the place where it goes on.
     tl::expected<Ring, RingFault> open_ring() const;
     void kicked();
@@ -129,6 +132,7 @@ class Virtqueue {
     std::shared_ptr<DirtyLog> log_;
     std::shared_ptr<const InflightArea> inflight_;
     unsigned inflight_queue_ = 0;  ///< its number there
+    bool kicks_watched_ = false;
     bool polled_ = false;
     KickSource kick_;
     CallTarget call_;

@@ -26,6 +26,10 @@ std::vector<std::string> descriptor_lines(const chain::Recording& recording, cha
             line += fmt::format("{}{} bytes at {:#x}", i == 0 ? separator : " + ",
                                 descriptor.length, descriptor.address);
         }
+        if (event.indirect_table) {
+            line += fmt::format(", listed in an indirect table of {} bytes at {:#x}",
+                                event.indirect_table->length, event.indirect_table->address);
+        }
         if (!event.reason.empty()) line += fmt::format(" ({})", event.reason);
         lines.push_back(std::move(line));
     }

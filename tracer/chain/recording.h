@@ -220,20 +220,30 @@ struct Descriptor {
     Address address = 0;  ///< guest-physical
     std::uint32_t length = 0;
     bool device_writable = false;
+    bool next = false;  ///< VIRTQ_DESC_F_NEXT: another follows
+};
+
+/// A table of descriptors that one descriptor of a ring names (VIRTQ_DESC_F_INDIRECT).
+struct IndirectTable {
+    Address address = 0;        ///< guest-physical
+    std::uint32_t length = 0;   ///< 16 bytes an entry
+    std::uint32_t entries = 0;  ///< how many of the buffer's descriptors, the last ones, are there
 };
 
 /// What the NIC saw or did at one of its virtqueues.
 struct RingEvent {
     std::uint64_t sequence = 0;
-    Nanoseconds time = 0;                 ///< the host's CLOCK_MONOTONIC: not comparable with calls
-    unsigned queue = 0;                   ///< virtqueue number: even receive, odd transmit
-    std::string event;                    ///< available, used, kick, call, call_suppressed
+    Nanoseconds time = 0;  ///< the host's CLOCK_MONOTONIC: not comparable with calls
+    unsigned queue = 0;    ///< virtqueue number: even receive, odd transmit
+    /// available, used, kick, kick_suppressed, call, call_suppressed
+    std::string event;
     std::optional<unsigned> index;        ///< free-running 16-bit ring index
     std::optional<unsigned> head;         ///< head descriptor of the chain
     std::optional<std::uint32_t> length;  ///< bytes written (used, receive) or read (transmit)
     std::vector<Descriptor> descriptors;
     std::optional<PacketId> packet;  ///< joined by guest-physical address
     std::string reason;
+    std::optional<IndirectTable> indirect_table = {};
 };
 
 struct Recording {

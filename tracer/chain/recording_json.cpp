@@ -203,7 +203,15 @@ void write_ring_event(JsonWriter& writer, const RingEvent& event) {
             descriptor_members.address("address", descriptor.address);
             descriptor_members.integer("length", descriptor.length);
             descriptor_members.boolean_if_true("device_writable", descriptor.device_writable);
+            descriptor_members.boolean_if_true("next", descriptor.next);
         });
+    if (event.indirect_table) {
+        writer.key("indirect_table");
+        Members table_members(writer);
+        table_members.address("address", event.indirect_table->address);
+        table_members.integer("length", event.indirect_table->length);
+        table_members.integer("entries", event.indirect_table->entries);
+    }
     members.optional_integer("packet", event.packet);
     members.optional_text("reason", event.reason);
 }
@@ -412,8 +420,19 @@ Descriptor read_descriptor(const JsonValue& value) {
     descriptor.address = object.required("address").address();
     object.required("length", descriptor.length);
     object.optional("device_writable", descriptor.device_writable);
+    object.optional("next", descriptor.next);
     object.finish();
     return descriptor;
+}
+
+IndirectTable read_indirect_table(const JsonValue& value) {
+    IndirectTable table;
+    JsonObject object(value);
+    table.address = object.required("address").address();
+    object.required("length", table.length);
+    object.required("entries", table.entries);
+    object.finish();
+    return table;
 }
 
 RingEvent read_ring_event(const JsonValue& value) {
@@ -427,6 +446,9 @@ RingEvent read_ring_event(const JsonValue& value) {
     object.optional("head", event.head);
     object.optional("length", event.length);
     event.descriptors = read_optional_array(object, "descriptors", read_descriptor);
+    if (const auto table = object.find("indirect_table")) {
+        event.indirect_table = read_indirect_table(*table);
+    }
     object.optional("packet", event.packet);
     object.optional("reason", event.reason);
     object.finish();

@@ -69,8 +69,17 @@ inline chain::Recording full_recording() {
     recording.chains[0].root.napi = 8193;
     recording.chains[0].root.work = 3;
     recording.packets[0].arrived_in = 0xffff888005958c00;
-    recording.ring_events.push_back(
-        {1, 42, 1, "available", 65535, 3, 110, {{0x4001006, 12, false}, {0x1, 2, true}}, 1, "why"});
+    recording.ring_events.push_back({1,
+                                     42,
+                                     1,
+                                     "available",
+                                     65535,
+                                     3,
+                                     110,
+                                     {{0x4001006, 12, false, true}, {0x1, 2, true}},
+                                     1,
+                                     "why",
+                                     chain::IndirectTable{0x4002000, 32, 2}});
     return recording;
 }
 

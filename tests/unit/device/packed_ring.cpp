@@ -242,9 +242,15 @@ TEST_CASE("packed ring: direct descriptors may end in an indirect table",
         0, {buffer.value, 4, 7, FakePackedDriver::available_flags(true, descriptor_next)});
     const Chain chain = bench.take();
     CHECK(chain.head() == 5);
-    CHECK(chain.descriptors().size() == 3);
+    REQUIRE(chain.descriptors().size() == 3);
     CHECK(chain.readable_bytes() == 10);
     CHECK(chain.writable_bytes() == 7);
+    CHECK(chain.descriptors()[0].next);
+    CHECK(chain.descriptors()[1].next);  // as it stands there
+    CHECK_FALSE(chain.descriptors()[2].next);
+    REQUIRE(chain.in_table() == 2);
+    CHECK(chain.table().address.value == table.value);
+    CHECK(chain.table().length == 32);
 }
 
 TEST_CASE("packed ring: goes on where it was stopped", "[device][ring][packed]") {

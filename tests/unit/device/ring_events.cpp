@@ -6,7 +6,6 @@
 #include <atomic>
 #include <chrono>
 #include <cstring>
-#include <fstream>
 #include <memory>
 #include <sstream>
 #include <string>
@@ -26,6 +25,7 @@
 #include "device/control/event_socket.h"
 #include "device/control/oversight.h"
 #include "device/net/event_ring.h"
+#include "tests/unit/device/event_lines.h"
 #include "tests/unit/device/net_bench.h"
 #include "tests/unit/device/no_descriptors.h"
 #include "tests/unit/device/packed_bench.h"
@@ -36,15 +36,6 @@ using namespace skbtrail::device::test;
 using namespace std::chrono_literals;
 
 namespace {
-
-std::vector<nlohmann::json> read_lines(const std::string& path) {
-    std::ifstream file(path);
-    std::vector<nlohmann::json> lines;
-    for (std::string line; std::getline(file, line);) {
-        lines.push_back(nlohmann::json::parse(line));
-    }
-    return lines;
-}
 
 /// A reader of an event socket.
 class EventReader {
@@ -154,6 +145,9 @@ TEST_CASE("events: what happened at the rings, line by line", "[device][events]"
           fmt::format("{:#x}", sent.pieces[1].address.value));
     CHECK(available["descriptors"][1].at("length") == 60);
     CHECK(available["descriptors"][1].at("device_writable") == false);
+    CHECK(available["descriptors"][0].at("next") == true);
+    CHECK_FALSE(available["descriptors"][1].contains("next"));
+    CHECK_FALSE(available.contains("indirect_table"));
 
     CHECK(lines[2].at("length") == 72);  // read from the chain
     CHECK(lines[3].at("reason") == "the first since the ring was started");

@@ -88,9 +88,15 @@ TEST_CASE("ring: direct descriptors may end in an indirect table", "[device][rin
     bench.driver.set_descriptor(direct.head, first);
     bench.driver.offer_head(direct.head);
     const Chain chain = bench.take();
-    CHECK(chain.descriptors().size() == 3);
+    REQUIRE(chain.descriptors().size() == 3);
     CHECK(chain.readable_bytes() == 10);
     CHECK(chain.writable_bytes() == 7);
+    CHECK(chain.descriptors()[0].next);
+    CHECK(chain.descriptors()[1].next);
+    CHECK_FALSE(chain.descriptors()[2].next);
+    REQUIRE(chain.in_table() == 2);
+    CHECK(chain.table().address.value == bench.driver.descriptor(table.head).address);
+    CHECK(chain.table().length == 32);
 }
 
 TEST_CASE("ring: WRITE on a descriptor of an indirect table is ignored", "[device][ring]") {

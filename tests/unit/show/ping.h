@@ -54,9 +54,10 @@ inline chain::Recording ping_recording() {
                                4,
                                7,
                                110,
-                               {{0x4001006, 12, false}, {0x4001012, 98, false}},
+                               {{0x4001006, 12, false, true}, {0x4001012, 98, false}},
                                1,
-                               ""});
+                               "",
+                               chain::IndirectTable{0x4005000, 32, 2}});
     raw.ring_events.push_back({2, 6000, 1, "kick", {}, {}, {}, {}, 1, ""});
     raw.ring_events.push_back({3, 9000, 0, "used", 9, 3, 110, {{0x4002034, 1536, true}}, 2, ""});
     raw.packets[1].fate = {"delivered", "raw_rcv", ""};
