@@ -158,6 +158,8 @@ void faults_text(Exposition& out, const FaultSet& faults) {
          [](const Fault& fault) { return fault.opportunities(); });
     each("fault_struck_total", "Times that it did.",
          [](const Fault& fault) { return fault.struck(); });
+    each("fault_without_effect_total", "Times that it struck, and nothing came of it.",
+         [](const Fault& fault) { return fault.without_effect(); });
 }
 
 }  // namespace

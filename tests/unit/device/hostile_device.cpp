@@ -16,8 +16,10 @@
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 #include <catch2/generators/catch_generators_range.hpp>
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "tests/unit/device/log_catcher.h"
 #include "tests/unit/device/net_bench.h"
 
 using namespace skbtrail::device;
@@ -297,6 +299,7 @@ TEST_CASE("hostile device: a row for each input", "[device][net][hostile]") {
         const bool offloads = (row.negotiated & feature_host_tso4) != 0;
         NetBench bench(row.negotiated, offloads);
         FakeDriver& driver = row.queue == receive ? bench.receive : bench.transmit;
+        const LogCatcher log;
         row.act(bench);
         work(bench, row.queue);
         const unsigned other = row.queue == receive ? transmit : receive;
@@ -310,11 +313,16 @@ TEST_CASE("hostile device: a row for each input", "[device][net][hostile]") {
                 std::as_const(*bench.device).queue(row.queue).virtqueue().broken_by();
             REQUIRE(fault);
             CHECK_FALSE(fault->message.empty());
+            CHECK(log.count(fmt::format("[error] queue {} ({}) stopped, {}: {}", row.queue,
+                                        row.queue == receive ? "receive" : "transmit", row.fault,
+                                        fault->message)) == 1);
             // It stays quiet, whatever comes.
             work(bench, row.queue);
             CHECK(driver.used_index() == 0);
             CHECK(bench.fds(row.queue).error.take() == 0);
+            CHECK(log.count("[error]") == 1);
         } else {
+            CHECK(log.count("[error]") == 0);
             CHECK(bench.state(row.queue) == Virtqueue::State::running);
             CHECK(bench.fds(row.queue).error.take() == 0);
             CHECK(driver.used_index() > 0);

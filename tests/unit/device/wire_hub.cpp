@@ -82,6 +82,12 @@ TEST_CASE("the NICs of a hub are one switch", "[wire][hub]") {
     struct stat status{};
     REQUIRE(::stat(path.c_str(), &status) == 0);
     CHECK((status.st_mode & 0777) == 0700);
+    for (const auto& socket : std::filesystem::directory_iterator(path)) {
+        REQUIRE(::stat(socket.path().c_str(), &status) == 0);
+        CHECK(S_ISSOCK(status.st_mode));
+        CHECK((status.st_mode & 0777) == 0600);
+    }
+    CHECK(files_in(path) == 1);
     Station b(loop, path, 2);
     Station c(loop, path, 3);
     settle(loop);
