@@ -147,7 +147,7 @@ Assembled assemble(const Capture& capture, const FunctionTable& functions, const
     for (auto& [tid, name] : names_in_events(capture)) known_names[tid] = name;
 
     Assembled result;
-    const ChainWriter writer(forest, functions, matches, packets.of_event);
+    const ChainWriter writer(forest, functions, matches, packets.of_event, selection.interrupts);
     const auto name_of = [&known_names](std::uint32_t tid) {
         const auto name = known_names.find(tid);
         return name == known_names.end() ? std::string() : name->second;

@@ -25,16 +25,18 @@ struct Assembled {
     std::vector<chain::Loss> losses;
 };
 
-/// Which packets an assembly keeps.
+/// What an assembly keeps.
 struct Selection {
-    PacketFilter filter;
-    bool marked = false;  ///< a program in the kernel judged them and marked their events
+    PacketFilter filter;      ///< which packets
+    bool marked = false;      ///< a program in the kernel judged them and marked their events
+    bool interrupts = false;  ///< hard interrupts that were given no packet, too
 };
 
 /// Assembles. `names` are threads' names by id where the events do not tell them.
 ///
 /// A tree becomes a chain when it begins at a root (a poll of a NAPI instance, a socket's system
-/// call), was cut out of a chain, or carried a packet.
+/// call), was cut out of a chain, or carried a packet; with `selection.interrupts` also when it is
+/// what a hard interrupt did.
 Assembled assemble(const Capture& capture, const FunctionTable& functions, const Window& window,
                    const std::vector<std::string>& drop_reasons,
                    const std::map<std::uint32_t, std::string>& names,

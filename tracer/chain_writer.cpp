@@ -183,11 +183,13 @@ std::vector<chain::Chain> ChainWriter::chains_of(const std::vector<NodeId>& tops
         const auto outer =
             node.cut ? chain_of_top.find(top_of(forest_, node.parent)) : chain_of_top.end();
         const bool nested = outer != chain_of_top.end();
-        if (!root && !nested && !carries_packet(top)) continue;
+        const auto context = context_of(node.flags);
+        const bool interrupt = interrupts_ && context == chain::Context::hardirq;
+        if (!root && !nested && !interrupt && !carries_packet(top)) continue;
         chain::Chain chain;
         chain.id = static_cast<chain::ChainId>(chains.size() + 1);
         chain.cpu = node.cpu;
-        chain.context = context_of(node.flags);
+        chain.context = context;
         chain.pid = node.pid;
         chain.comm = node.pid == 0 ? fmt::format("swapper/{}", node.cpu) : name_of(node.pid);
         if (nested) {

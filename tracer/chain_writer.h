@@ -23,14 +23,19 @@ using NameOf = std::function<std::string(std::uint32_t)>;
 
 class ChainWriter {
   public:
-    /// All arguments must outlive it.
+    /// All arguments must outlive it. `interrupts`: what a hard interrupt did is a chain.
     ChainWriter(const Forest& forest, const FunctionTable& functions,
-                const std::map<unsigned, CpuMatch>& matches, const PacketsOfEvents& packets)
-        : forest_(forest), functions_(functions), matches_(matches), packets_(packets) {}
+                const std::map<unsigned, CpuMatch>& matches, const PacketsOfEvents& packets,
+                bool interrupts)
+        : forest_(forest),
+          functions_(functions),
+          matches_(matches),
+          packets_(packets),
+          interrupts_(interrupts) {}
 
     /// The chains of the trees whose first calls are `tops`, in this order, numbered from 1. A tree
     /// is a chain when it begins at a root, was cut out of a chain, or a call of it was given a
-    /// packet.
+    /// packet; and, if they are asked for, when a hard interrupt began it.
     [[nodiscard]] std::vector<chain::Chain> chains_of(const std::vector<NodeId>& tops,
                                                       const NameOf& name_of) const;
 
@@ -43,6 +48,7 @@ class ChainWriter {
     const FunctionTable& functions_;
     const std::map<unsigned, CpuMatch>& matches_;
     const PacketsOfEvents& packets_;
+    const bool interrupts_;
 };
 
 }  // namespace skbtrail::tracer

@@ -209,6 +209,7 @@ class Collection {
 Collection::Collection(const Options& options, StatusWriter& status)
     : options_(options), status_(status) {
     selection_.filter = resolve_filter(options.filter);
+    selection_.interrupts = options.interrupts;
     if (options.format == Format::json) {
         document_.emplace(options.output);
     } else {

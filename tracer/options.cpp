@@ -90,6 +90,8 @@ void add_filter_options(CLI::App& app, Options& options) {
         ->allow_extra_args(false)
         ->take_all()
         ->type_name("GLOB,…");
+    calls->add_flag("--interrupts", options.interrupts,
+                    "Make chains of what devices' interrupts did, too: they are given no packet");
     calls
         ->add_option("--duration", options.duration,
                      "Record for so many seconds; a command that still runs then is ended")

@@ -37,6 +37,7 @@ struct Options {
     /// recorded in any case.
     std::vector<std::string> functions;
     std::vector<std::string> roots;  ///< globs of functions that chains begin at; empty: the usual
+    bool interrupts = false;         ///< chains of hard interrupts, too
     double duration = 0;             ///< seconds; 0: until the command ends
     std::uint32_t snaplen = 96;      ///< bytes of each packet that are looked at for its headers
     std::vector<std::string> command;  ///< empty: until a signal, or what `duration` says

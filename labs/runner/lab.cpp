@@ -229,6 +229,7 @@ Lab parse_lab(std::string_view json, const fs::path& folder) {
     if (const auto trace = object.find("boot_trace")) {
         lab.boot_trace = parse_boot_trace(*trace);
     }
+    object.optional("interrupts", lab.interrupts);
     if (const auto vcpus = object.find("vcpus")) {
         lab.vcpus = bounded(*vcpus, 1, most_vcpus);
     }

@@ -57,6 +57,7 @@ struct Lab {
     bool own_guest = false;
     /// What the kernel records of its boot. Such a lab has a guest of its own.
     std::optional<BootTrace> boot_trace;
+    bool interrupts = false;  ///< what devices' interrupts do is recorded as chains of its own
     unsigned vcpus = 1;
     unsigned memory_mib = 512;
     std::vector<std::string> modules;

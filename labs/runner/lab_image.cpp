@@ -127,6 +127,7 @@ bool add_lab_job(guest::InitramfsRequest& request, const Lab& lab, const fs::pat
         request.job.collector = {"--plan", "/plan"};
     }
     if (lab.boot_trace) request.job.collector.emplace_back("--boot-trace");
+    if (lab.interrupts) request.job.collector.emplace_back("--interrupts");
     request.job.collector.insert(request.job.collector.end(),
                                  {"--save-plan", std::string(new_plan_path)});
     request.job.return_files = {std::string(new_plan_path)};

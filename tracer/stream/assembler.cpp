@@ -54,7 +54,8 @@ StreamAssembler::StreamAssembler(const StreamSetting& setting, StreamSink& sink)
       work_(forever),
       builder_(setting_.functions, window_),
       follower_(work_, builder_.forest(), setting_.functions, setting_.drop_reasons),
-      writer_(builder_.forest(), setting_.functions, matches_, packets_of_),
+      writer_(builder_.forest(), setting_.functions, matches_, packets_of_,
+              setting_.selection.interrupts),
       pruner_([this](PacketId id) { return is_wanted(id) ? id : no_packet; }, setting_.functions),
       judge_(setting_.selection.filter) {}
 

@@ -187,6 +187,31 @@ TEST_CASE("trees that carry nothing and begin at no root are left out") {
     CHECK(result.chains[1].id == 2);
 }
 
+TEST_CASE("what a device's interrupt did is a chain if it is asked for") {
+    const auto table = test::make_table({}, {"vring_interrupt", "__napi_schedule", "timer"});
+    Story story(table);
+    story.enter("timer").context(flag_hardirq);
+    story.enter("vring_interrupt").leaf("__napi_schedule").leave("vring_interrupt");
+    story.context(0).leave("timer");
+    story.context(flag_hardirq).enter("vring_interrupt").leave("vring_interrupt");
+    const auto chains_of = [&](bool interrupts) {
+        Selection selection;
+        selection.interrupts = interrupts;
+        return assemble(story.capture, table, {}, reasons, {}, selection).chains;
+    };
+    CHECK(chains_of(false).empty());
+    const auto chains = chains_of(true);
+    REQUIRE(chains.size() == 2);  // what was interrupted carries nothing, and is none
+    for (const auto& chain : chains) {
+        CHECK(chain.root.function == "vring_interrupt");
+        CHECK(chain.context == chain::Context::hardirq);
+        CHECK_FALSE(chain.nested_in);
+    }
+    REQUIRE(chains[0].root.calls.size() == 1);
+    CHECK(chains[0].root.calls[0].function == "__napi_schedule");
+    CHECK(chains[1].root.calls.empty());
+}
+
 TEST_CASE("a thread's name comes from the events of roots, also when it has ended") {
     const auto table = test::make_table({"__x64_sys_sendto"});
     Story story(table);

@@ -157,6 +157,20 @@ TEST_CASE("a stream is not cut between a call's record and its event by an inter
     CHECK(count_of(stream.losses()) == 0);
 }
 
+TEST_CASE("a stream has the chains of interrupts, if they are asked for") {
+    const auto table = make_table({}, {"vring_interrupt"});
+    Story story(table);
+    story.context(flag_hardirq).enter("vring_interrupt").leave("vring_interrupt");
+    const bool asked = GENERATE(false, true);
+    Setting setting(table);
+    setting.selection.interrupts = asked;
+    Collected collected;
+    StreamAssembler stream(setting.get(), collected);
+    stream.add(part_of(story.capture, 0, ~std::uint64_t{0}));
+    stream.finish(~std::uint64_t{0});
+    CHECK(collected.recording.chains.size() == (asked ? 1 : 0));
+}
+
 TEST_CASE("what is complete is handed on before the end, and what is not is waited for") {
     const auto table = make_table({"__build_skb_around", "ip_rcv", "skb_release_data"},
                                   {"__napi_poll", "__x64_sys_recvfrom"});
