@@ -89,3 +89,13 @@ next() {
     ask_wire
     wait_for "the datagram \"$1\"" grep -q "$1" /tmp/read
 }
+
+# has_bytes NUMBER: the reader has read so many. For wait_for.
+has_bytes() { [ "$(wc -c < /tmp/read)" -ge "$1" ]; }
+
+# next_bytes NUMBER: asks the wire, and waits until the reader has read NUMBER bytes in all.
+next_bytes() {
+    ask_wire
+    wait_for "$1 bytes" has_bytes "$1"
+    echo "$(wc -c < /tmp/read) bytes read"
+}

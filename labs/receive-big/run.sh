@@ -3,15 +3,6 @@
 . /labs/common.sh
 
 udp_reader
-has_bytes() { [ "$(wc -c < /tmp/read)" -ge "$1" ]; }
-
-# next_bytes NUMBER: asks the wire for what comes next, and waits until so much was read in all.
-next_bytes() {
-    ask_wire
-    wait_for "$1 bytes" has_bytes "$1"
-    echo "$(wc -c < /tmp/read) bytes read"
-}
-
 next_bytes 80
 next_bytes 1080
 next_bytes 9080
