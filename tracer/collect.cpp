@@ -4,7 +4,6 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
-#include <fstream>
 #include <functional>
 #include <iterator>
 #include <memory>
@@ -38,6 +37,7 @@
 #include "tracer/output_file.h"
 #include "tracer/plan_choice.h"
 #include "tracer/policy.h"
+#include "tracer/raw_setting.h"
 #include "tracer/reader.h"
 #include "tracer/stream/line_output.h"
 #include "tracer/stream/stream.h"
@@ -56,13 +56,6 @@ class Stopwatch {
   private:
     std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
-
-void write_whole(const std::string& path, const std::string& text) {
-    std::ofstream file(path, std::ios::binary | std::ios::trunc);
-    file << text;
-    file.close();
-    if (!file) throw Failure(fmt::format("Cannot write {}: {}.", path, std::strerror(errno)));
-}
 
 /// Chooses the plan's functions for the tree. Those that the kernel does not have leave the plan;
 /// their names are returned.
@@ -125,19 +118,6 @@ void describe_functions(const FunctionTable& functions, chain::Observed& observe
     }
     observed.traced.assign(traced.begin(), traced.end());
     observed.probed.assign(probed.begin(), probed.end());
-}
-
-/// What a test needs beside the raw records to make sense of them. Roles that the policy knows by
-/// name may change after a recording; those that types tell are only here.
-void save_functions(const FunctionTable& functions, const std::string& directory) {
-    std::string text;
-    for (FunctionId id = 0; id < functions.size(); ++id) {
-        const auto& function = functions[id];
-        text += fmt::format("{:x} {:x} {} {:x} {} {}\n", function.site, function.symbol,
-                            function.probed ? 1 : 0, function.roles, function.name,
-                            function.module.empty() ? "-" : function.module);
-    }
-    write_whole(directory + "/functions", text);
 }
 
 /// Tells when as many packets came as were asked for, and had a second to come to their end; and
@@ -277,7 +257,10 @@ void Collection::attach() {
     }
     buffer_->enable();
     describe_functions(functions_, observed_);
-    if (!options_.save_raw.empty()) save_functions(functions_, options_.save_raw);
+    if (!options_.save_raw.empty()) {
+        save_raw_setting(options_.save_raw, tracefs_, page_size(buffer_->directory()), functions_,
+                         plan, *identity_);
+    }
     status_.attached(observed_.traced.size(), observed_.probed.size(), attaching.seconds());
     if (signals_.end_requested()) {
         throw Failure("Interrupted before the command began: nothing was recorded.");

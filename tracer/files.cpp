@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 #include <utility>
 
 #include <fcntl.h>
@@ -78,6 +79,13 @@ void write_file(const std::string& path, std::string_view text) {
         throw Failure(
             fmt::format("Cannot write \"{}\" to {}: {}.", trim(text), path, std::strerror(error)));
     }
+}
+
+void write_whole(const std::string& path, std::string_view text) {
+    std::ofstream file(path, std::ios::binary | std::ios::trunc);
+    file << text;
+    file.close();
+    if (!file) throw Failure(fmt::format("Cannot write {}: {}.", path, std::strerror(errno)));
 }
 
 std::vector<std::string_view> split_words(std::string_view line) {

@@ -40,6 +40,9 @@ int try_write_file(const std::string& path, std::string_view text);
 /// The same. Throws Failure.
 void write_file(const std::string& path, std::string_view text);
 
+/// Creates the file, or replaces what is in it. Throws Failure.
+void write_whole(const std::string& path, std::string_view text);
+
 /// The words of a line, at blanks and tabs; views into `line`.
 std::vector<std::string_view> split_words(std::string_view line);
 

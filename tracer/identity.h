@@ -76,6 +76,9 @@ class Identity {
     /// What was counted on a CPU instead of being told.
     [[nodiscard]] virtual CpuCounts counts(unsigned /*cpu*/) const { return {}; }
 
+    /// Keeps beside raw records what they mean nothing without. Throws Failure.
+    virtual void save_raw(const std::string& /*directory*/) const {}
+
     /// Leaves the probes set when this object goes: the machine is about to power off.
     virtual void keep() = 0;
 };

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstring>
 #include <functional>
+#include <iterator>
 #include <set>
 #include <string_view>
 
@@ -246,17 +247,28 @@ std::vector<Refused> KprobeEvents::attach(const std::vector<Probe>& probes) {
                                 each.count() * 1000)});
         }
     }
-    const auto format = [this](const std::string& event) {
-        return parse_format(
-            read_file(fmt::format("{}/events/{}/{}/format", directory_, group_, event)));
-    };
-    decoder_ =
-        std::make_unique<KprobeDecoder>(format(plain_), format(with_bytes_), layout_, points_);
+    decoder_ = std::make_unique<KprobeDecoder>(
+        parse_format(format_of(plain_)), parse_format(format_of(with_bytes_)), layout_, points_);
     // Arming takes a while; records flow once the buffer is switched on.
     for (const auto& event : {plain_, with_bytes_}) {
         write_file(fmt::format("{}/events/{}/{}/enable", directory_, group_, event), "1");
     }
     return refused;
+}
+
+std::string KprobeEvents::format_of(const std::string& event) const {
+    return read_file(fmt::format("{}/events/{}/{}/format", directory_, group_, event));
+}
+
+void KprobeEvents::save_raw(const std::string& directory) const {
+    write_whole(directory + "/kprobe.format", format_of(plain_));
+    write_whole(directory + "/kprobe_bytes.format", format_of(with_bytes_));
+    std::string points;
+    for (const auto& point : points_) {
+        fmt::format_to(std::back_inserter(points), "{:x} {} {} {}\n", point.function, point.cookie,
+                       point.argument, point.member);
+    }
+    write_whole(directory + "/kprobe_points", points);
 }
 
 void KprobeEvents::switch_on() {

@@ -59,11 +59,15 @@ class KprobeEvents final : public Identity {
     void switch_off() override;
     [[nodiscard]] const KprobeDecoder* decoder() const override { return decoder_.get(); }
     [[nodiscard]] std::vector<chain::Loss> losses(const std::vector<unsigned>& cpus) const override;
+    /// `kprobe.format` and `kprobe_bytes.format`, as tracefs has them, and `kprobe_points`: the
+    /// KprobePoint of each probe, one a line: function (hexadecimal), cookie, argument, member.
+    void save_raw(const std::string& directory) const override;
     void keep() override { keep_ = true; }
 
   private:
     bool define(const Fd& file, const Probe& probe, std::string& why);
     std::uint64_t missed() const;
+    std::string format_of(const std::string& event) const;
 
     std::string tracefs_;
     std::string directory_;

@@ -69,7 +69,7 @@ const chain::Packet& packet_of_type(const Assembled& result, const std::string& 
 }  // namespace
 
 TEST_CASE("a recorded ping: nothing lost, two messages and the address resolution before them") {
-    const auto recorded = test::load_recorded("ping-6.12");
+    const auto recorded = test::load_recorded(test::ping_of_any_kernel());
     const auto result = assemble(recorded.capture, recorded.functions, {}, reasons, {});
     CHECK(sum_of(result.losses) == 0);
 
@@ -88,7 +88,8 @@ TEST_CASE("a recorded ping: nothing lost, two messages and the address resolutio
 }
 
 TEST_CASE("a recorded ping: the reply's way from the poll to the socket") {
-    const auto recorded = test::load_recorded("ping-6.12");
+    const auto name = test::ping_of_any_kernel();
+    const auto recorded = test::load_recorded(name);
     const auto result = assemble(recorded.capture, recorded.functions, {}, reasons, {});
     const auto& reply = packet_of_type(result, "echo-reply");
     const chain::Chain* chain = nullptr;
@@ -99,13 +100,15 @@ TEST_CASE("a recorded ping: the reply's way from the poll to the socket") {
     }
     REQUIRE(chain != nullptr);
     CHECK(chain->context == chain::Context::softirq);
-    CHECK(way_to(chain->root, "sock_def_readable") ==
-          std::vector<std::string>{
-              "__napi_poll", "virtnet_poll", "napi_complete_done",
-              "netif_receive_skb_list_internal", "__netif_receive_skb_list_core", "ip_list_rcv",
-              "ip_sublist_rcv", "ip_sublist_rcv_finish", "ip_local_deliver",
-              "ip_local_deliver_finish", "ip_protocol_deliver_rcu", "raw_local_deliver", "raw_rcv",
-              "sock_queue_rcv_skb_reason", "__sock_queue_rcv_skb", "sock_def_readable"});
+    // Two of these builds have inlined ip_sublist_rcv_finish.
+    auto way = way_to(chain->root, "sock_def_readable");
+    std::erase(way, "ip_sublist_rcv_finish");
+    CHECK(way == std::vector<std::string>{
+                     "__napi_poll", "virtnet_poll", "napi_complete_done",
+                     "netif_receive_skb_list_internal", "__netif_receive_skb_list_core",
+                     "ip_list_rcv", "ip_sublist_rcv", "ip_local_deliver", "ip_local_deliver_finish",
+                     "ip_protocol_deliver_rcu", "raw_local_deliver", "raw_rcv",
+                     "sock_queue_rcv_skb_reason", "__sock_queue_rcv_skb", "sock_def_readable"});
     CHECK(find(chain->root, "virtnet_poll")->module == "virtio_net");
 
     // Every sighting on that way is the reply, and data moves as the headers are taken off.
@@ -124,15 +127,16 @@ TEST_CASE("a recorded ping: the reply's way from the poll to the socket") {
     CHECK(raw->skbs.at(0).packet == reply.id);
     CHECK(raw->skbs.at(0).address != core->skbs[0].address);  // the clone
     CHECK(raw->skbs.at(0).cloned);
-    // At its birth nothing but its head is known.
+    // At its birth nothing but its head is known. The newest build has inlined that.
     const auto* build = find(chain->root, "__build_skb_around");
-    REQUIRE(build != nullptr);
+    CHECK((build == nullptr) == (name == "ping-7.3"));
+    if (build == nullptr) return;
     CHECK(build->skbs.at(0).packet == reply.id);
     CHECK(build->skbs.at(0).end == 0);
 }
 
 TEST_CASE("a recorded ping: durations nest, and children follow each other") {
-    const auto recorded = test::load_recorded("ping-6.12");
+    const auto recorded = test::load_recorded(test::ping_of_any_kernel());
     const auto result = assemble(recorded.capture, recorded.functions, {}, reasons, {});
     std::size_t calls = 0;
     const std::function<void(const chain::Call&)> check = [&](const chain::Call& call) {
@@ -152,20 +156,22 @@ TEST_CASE("a recorded ping: durations nest, and children follow each other") {
 }
 
 TEST_CASE("a chain that ran inside another one says where") {
-    const auto recorded = test::load_recorded("ping-6.12");
-    const auto result = assemble(recorded.capture, recorded.functions, {}, reasons, {});
     std::size_t nested = 0;
-    for (const auto& chain : result.chains) {
-        if (!chain.nested_in) continue;
-        ++nested;
-        CHECK(chain.context != chain::Context::task);
-        const auto outer = std::find_if(
-            result.chains.begin(), result.chains.end(),
-            [&chain](const auto& other) { return other.id == chain.nested_in->chain; });
-        REQUIRE(outer != result.chains.end());
-        CHECK(outer->pid == chain.pid);
-        CHECK(find(outer->root, chain.nested_in->function) != nullptr);
-        CHECK(chain.root.start >= outer->root.start);
+    for (const auto* name : test::recorded_pings) {
+        const auto recorded = test::load_recorded(name);
+        const auto result = assemble(recorded.capture, recorded.functions, {}, reasons, {});
+        for (const auto& chain : result.chains) {
+            if (!chain.nested_in) continue;
+            ++nested;
+            CHECK(chain.context != chain::Context::task);
+            const auto outer = std::find_if(
+                result.chains.begin(), result.chains.end(),
+                [&chain](const auto& other) { return other.id == chain.nested_in->chain; });
+            REQUIRE(outer != result.chains.end());
+            CHECK(outer->pid == chain.pid);
+            CHECK(find(outer->root, chain.nested_in->function) != nullptr);
+            CHECK(chain.root.start >= outer->root.start);
+        }
     }
     CHECK(nested >= 2);
 }
@@ -307,28 +313,20 @@ TEST_CASE("beyond the memory limit a call is missing if none of its events was k
 }
 
 TEST_CASE("beyond the memory limit records are counted, not kept, and open calls are marked") {
-    const auto recorded = test::load_recorded("ping-6.12");
+    const auto name = test::ping_of_any_kernel();
+    const auto recorded = test::load_recorded(name);
     std::size_t all = 0;
     for (const auto& [cpu, one] : recorded.capture.cpus()) all += one.records.size();
 
-    const std::string directory = std::string(SKBTRAIL_TEST_DATA) + "/ping-6.12";
-    const GraphDecoder decoder(parse_format(read_file(directory + "/funcgraph_entry.format")),
-                               parse_format(read_file(directory + "/funcgraph_exit.format")));
-    Capture capture(16384);
-    for (unsigned cpu = 0; cpu < 2; ++cpu) {
-        const auto pages = read_file(directory + "/cpu" + std::to_string(cpu));
-        for (auto rest = std::as_bytes(std::span(pages)); rest.size() >= 4096;
-             rest = rest.subspan(4096)) {
-            capture.add_page(cpu, rest.first(4096));
-        }
-    }
-    CHECK(capture.size() <= 8192 + 4096);
-    capture.decode(decoder);
+    const auto [functions, capture] = test::load_recorded(name, 1);
     std::size_t kept = 0;
     for (const auto& [cpu, one] : capture.cpus()) kept += one.records.size();
-    const auto result = assemble(capture, recorded.functions, {}, reasons, {});
+    const auto result = assemble(capture, functions, {}, reasons, {});
     CHECK(kept > 0);
-    CHECK(count_of(result.losses, "memory_limit_records") == all - kept);
+    CHECK(kept < all);
+    // Kprobe events are in the pages, too.
+    const auto lost = count_of(result.losses, "memory_limit_records");
+    CHECK((name == "ping-6.1" ? lost > all - kept : lost == all - kept));
 }
 
 TEST_CASE("events that are too short are counted, not read") {

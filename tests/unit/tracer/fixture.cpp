@@ -1,12 +1,19 @@
 #include "tests/unit/tracer/fixture.h"
 
 #include <cstring>
+#include <optional>
 #include <sstream>
 #include <stdexcept>
 #include <utility>
 
+#include <catch2/catch_message.hpp>
+#include <catch2/generators/catch_generators.hpp>
+#include <catch2/generators/catch_generators_range.hpp>
+
 #include "tracer/files.h"
 #include "tracer/ftrace/format.h"
+#include "tracer/kprobe_decoder.h"
+#include "tracer/plan.h"
 #include "tracer/policy.h"
 
 namespace skbtrail::tracer::test {
@@ -140,9 +147,29 @@ skbtrail_event unset(std::uint64_t skb, std::uint64_t head) {
     return event;
 }
 
-Recorded load_recorded(const std::string& name) {
-    const std::string directory = std::string(SKBTRAIL_TEST_DATA) + "/" + name;
-    Recorded recorded;
+namespace {
+
+/// Decodes events in ftrace's pages; nothing where they came from BPF.
+std::optional<KprobeDecoder> load_kprobes(const std::string& directory) {
+    const auto plain = try_read_file(directory + "/kprobe.format");
+    if (!plain) return std::nullopt;
+    std::vector<KprobePoint> points;
+    std::istringstream lines(read_file(directory + "/kprobe_points"));
+    KprobePoint point;
+    unsigned argument = 0;
+    unsigned member = 0;
+    while (lines >> std::hex >> point.function >> std::dec >> point.cookie >> argument >> member) {
+        point.argument = static_cast<std::uint8_t>(argument);
+        point.member = static_cast<std::uint8_t>(member);
+        points.push_back(point);
+    }
+    return KprobeDecoder(parse_format(*plain),
+                         parse_format(read_file(directory + "/kprobe_bytes.format")),
+                         parse_plan(read_file(directory + "/plan")).layout, std::move(points));
+}
+
+FunctionTable load_functions(const std::string& directory) {
+    FunctionTable table;
     std::istringstream lines(read_file(directory + "/functions"));
     Function function;
     int probed = 0;
@@ -152,18 +179,12 @@ Recorded load_recorded(const std::string& name) {
         function.roles = roles_of(function.name, nullptr) | roles;
         function.probed = probed != 0;
         if (function.module == "-") function.module.clear();
-        recorded.functions.add(function);
+        table.add(function);
     }
-    const GraphDecoder decoder(parse_format(read_file(directory + "/funcgraph_entry.format")),
-                               parse_format(read_file(directory + "/funcgraph_exit.format")));
-    for (unsigned cpu = 0;; ++cpu) {
-        const auto pages = try_read_file(directory + "/cpu" + std::to_string(cpu));
-        if (!pages) break;
-        auto rest = std::as_bytes(std::span(*pages));
-        for (; rest.size() >= 4096; rest = rest.subspan(4096)) {
-            recorded.capture.add_page(cpu, rest.first(4096));
-        }
-    }
+    return table;
+}
+
+void load_events(const std::string& directory, Capture& capture) {
     const auto events = read_file(directory + "/events");
     auto rest = std::as_bytes(std::span(events));
     while (rest.size() > 4) {
@@ -171,10 +192,37 @@ Recorded load_recorded(const std::string& name) {
         std::memcpy(&size, rest.data(), sizeof size);
         rest = rest.subspan(4);
         if (size > rest.size()) throw std::runtime_error("the fixture's events are cut short");
-        recorded.capture.add_event(rest.first(size));
+        capture.add_event(rest.first(size));
         rest = rest.subspan(size);
     }
-    recorded.capture.decode(decoder);
+}
+
+}  // namespace
+
+std::string ping_of_any_kernel() {
+    std::string name = GENERATE(from_range(recorded_pings));
+    UNSCOPED_INFO(name);
+    return name;
+}
+
+Recorded load_recorded(const std::string& name, std::size_t pages_kept) {
+    const std::string directory = std::string(SKBTRAIL_TEST_DATA) + "/" + name;
+    const auto page_bytes = std::stoul(read_file(directory + "/page_bytes"));
+    // One half is for pages.
+    Recorded recorded{load_functions(directory), Capture(2 * pages_kept * page_bytes)};
+    const GraphDecoder graph(parse_format(read_file(directory + "/funcgraph_entry.format")),
+                             parse_format(read_file(directory + "/funcgraph_exit.format")));
+    const auto kprobes = load_kprobes(directory);
+    for (unsigned cpu = 0;; ++cpu) {
+        const auto pages = try_read_file(directory + "/cpu" + std::to_string(cpu));
+        if (!pages) break;
+        for (auto rest = std::as_bytes(std::span(*pages)); rest.size() >= page_bytes;
+             rest = rest.subspan(page_bytes)) {
+            recorded.capture.add_page(cpu, rest.first(page_bytes));
+        }
+    }
+    load_events(directory, recorded.capture);
+    recorded.capture.decode(graph, kprobes ? &*kprobes : nullptr);
     return recorded;
 }
 

@@ -2,6 +2,8 @@
 // ping.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <map>
 #include <string>
 #include <vector>
@@ -66,11 +68,17 @@ skbtrail_event sight(std::uint64_t skb, std::uint64_t head, std::uint32_t data =
 /// One whose fields are not set yet and that is going to have `head`.
 skbtrail_event unset(std::uint64_t skb, std::uint64_t head);
 
-/// A directory of recorded raw pages and events.
+/// Recordings of one ping by raw pages and events (data/README.md), by the kernel's version: with
+/// kprobe events in small pages, with BPF's events, and with both of them changed since.
+inline constexpr std::array recorded_pings = {"ping-6.1", "ping-6.12", "ping-7.3"};
+/// The test is run with each of them.
+std::string ping_of_any_kernel();
+
 struct Recorded {
     FunctionTable functions;
-    Capture capture{64U << 20U};
+    Capture capture;
 };
-Recorded load_recorded(const std::string& name);
+/// `pages_kept`: how many the capture has room for.
+Recorded load_recorded(const std::string& name, std::size_t pages_kept = 1024);
 
 }  // namespace skbtrail::tracer::test

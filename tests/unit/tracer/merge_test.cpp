@@ -174,7 +174,7 @@ TEST_CASE("an event of a function that nobody asked for is counted, not joined")
 }
 
 TEST_CASE("a recorded ping: every probed call has its event, on both CPUs") {
-    const auto recorded = test::load_recorded("ping-6.12");
+    const auto recorded = test::load_recorded(test::ping_of_any_kernel());
     std::size_t joined = 0;
     for (const auto& [cpu, one] : recorded.capture.cpus()) {
         const auto match = match_cpu(one, recorded.functions, {});
@@ -188,14 +188,15 @@ TEST_CASE("a recorded ping: every probed call has its event, on both CPUs") {
             const auto& record = one.records[i];
             CHECK(recorded.functions.at_site(record.site) == group.function);
             CHECK(group.time >= record.time);
-            CHECK(group.time - record.time < 1'000'000);
+            // An interrupt may come in between.
+            CHECK(group.time - record.time < 10'000'000);
         }
     }
     CHECK(joined > 100);
 }
 
 TEST_CASE("a recorded ping with events taken out: exactly those calls lack theirs") {
-    const auto recorded = test::load_recorded("ping-6.12");
+    const auto recorded = test::load_recorded(test::ping_of_any_kernel());
     for (const auto& [cpu, one] : recorded.capture.cpus()) {
         auto damaged = one;
         const auto whole = match_cpu(one, recorded.functions, {});
@@ -224,7 +225,7 @@ TEST_CASE("a recorded ping with events taken out: exactly those calls lack their
 }
 
 TEST_CASE("a recorded ping with records overwritten: what is left is joined as before") {
-    const auto recorded = test::load_recorded("ping-6.12");
+    const auto recorded = test::load_recorded(test::ping_of_any_kernel());
     for (const auto& [cpu, one] : recorded.capture.cpus()) {
         const auto whole = match_cpu(one, recorded.functions, {});
         auto damaged = one;

@@ -108,7 +108,7 @@ TEST_CASE("a recorded ping in pieces is the same as in one") {
     // The smallest pieces are shorter than most calls.
     const auto step = GENERATE(std::uint64_t{200'000}, 3'000'000, 50'000'000, 5'000'000'000);
     CAPTURE(step);
-    const auto recorded = load_recorded("ping-6.12");
+    const auto recorded = load_recorded(ping_of_any_kernel());
     auto whole = assemble(recorded.capture, recorded.functions, {}, reasons, {});
 
     std::uint64_t first = ~std::uint64_t{0};
