@@ -12,10 +12,12 @@
 #include <signal.h>
 
 #include "tests/guest/nic.h"
+#include "tests/guest/nic_report.h"
 
 namespace fs = std::filesystem;
 using Catch::Matchers::ContainsSubstring;
 using skbtrail::tests::eventually;
+using skbtrail::tests::last_report;
 using skbtrail::tests::Nic;
 using skbtrail::tests::Program;
 using skbtrail::tests::Scratch;
@@ -71,4 +73,12 @@ TEST_CASE("iPXE in QEMU's option ROM gets an address") {
     CHECK(nic.sent().frames >= 2);
     CHECK(nic.received().frames >= 2);
     CHECK(nic.sent().dropped == 0);
+    CHECK(nic.received().dropped == 0);
+    // iPXE shows no counters at its end, so what both sides of the NIC counted is compared: what
+    // left the driver's rings is what the wire was given, and the other way round.
+    const auto report = last_report(nic.log());
+    CHECK(report.wire_from_guest == nic.sent().frames);
+    CHECK(report.wire_to_guest == nic.received().frames);
+    CHECK(report.wire_dropped == 0);
+    CHECK(report.wire_waiting == 0);
 }

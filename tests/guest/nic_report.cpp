@@ -16,8 +16,8 @@ NicReport last_report(const std::string& log) {
     static const std::regex queue(
         R"(queue \d+ \((receive|transmit)\): (\d+) frames, \d+ bytes; dropped (\d+))");
     static const std::regex wire(
-        R"(wire: from the guest \d+ frames, \d+ bytes, dropped (\d+); )"
-        R"(to the guest \d+ frames, \d+ bytes, dropped (\d+), waiting (\d+))");
+        R"(wire: from the guest (\d+) frames, \d+ bytes, dropped (\d+); )"
+        R"(to the guest (\d+) frames, \d+ bytes, dropped (\d+), waiting (\d+))");
     NicReport report;
     NicReport complete;
     std::istringstream lines(log);
@@ -29,8 +29,10 @@ NicReport last_report(const std::string& log) {
             sum.frames += number(match[2]);
             sum.dropped += number(match[3]);
         } else if (std::regex_search(line, match, wire)) {
-            report.wire_dropped = number(match[1]) + number(match[2]);
-            report.wire_waiting = number(match[3]);
+            report.wire_from_guest = number(match[1]);
+            report.wire_to_guest = number(match[3]);
+            report.wire_dropped = number(match[2]) + number(match[4]);
+            report.wire_waiting = number(match[5]);
             complete = report;  // the wire's line is the last of a report
             report = {};
         }

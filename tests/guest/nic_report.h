@@ -16,7 +16,9 @@ struct QueueReport {
 struct NicReport {
     QueueReport receive;
     QueueReport transmit;
-    std::uint64_t wire_dropped = 0;  ///< both directions
+    std::uint64_t wire_from_guest = 0;  ///< frames that the wire was given
+    std::uint64_t wire_to_guest = 0;    ///< and that it gave
+    std::uint64_t wire_dropped = 0;     ///< both directions
     std::uint64_t wire_waiting = 0;
 };
 
