@@ -9,6 +9,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "tracer/chain/packet_words.h"
+
 namespace skbtrail::tracer {
 
 namespace {
@@ -111,7 +113,9 @@ std::string spoken(std::string name) {
 struct Decoder {
     PacketHeaders result;
 
-    void set(const char* key, std::string value) { result.fields[key] = std::move(value); }
+    void set(chain::HeaderWord word, std::string value) {
+        result.fields[std::string(word.text())] = std::move(value);
+    }
 
     /// The beginning of what the headers carry, which tells alike packets apart.
     void payload(Bytes bytes) {

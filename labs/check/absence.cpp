@@ -1,6 +1,8 @@
 #include "labs/check/absence.h"
 
 #include <algorithm>
+#include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -9,6 +11,7 @@
 #include <fmt/ranges.h>
 
 #include "labs/check/packet_selection.h"
+#include "tracer/chain/packet_words.h"
 #include "tracer/chain/suggest.h"
 
 namespace skbtrail::labs {
@@ -20,9 +23,22 @@ bool is_root(const Evidence& evidence, const ExpectedChain& expected, const Tree
                        [&](const std::string& name) { return evidence.names.id(name) == root; });
 }
 
+/// "its fate is unknown, it has no vlan.id".
+std::string differences_text(const NearPacket& near) {
+    std::vector<std::string> parts;
+    for (const auto& [word, values] : near.other) {
+        parts.push_back(values.empty()
+                            ? fmt::format("it has no {}", word)
+                            : fmt::format("its {} is {}", word, fmt::join(values, " and ")));
+    }
+    return fmt::format("{}", fmt::join(parts, ", "));
+}
+
 /// A header that no packet has is probably misspelt, else the exercise sent something else.
-std::string no_packet_reason(const chain::Recording& recording, const PacketSelector& selector) {
+std::string no_packet_reason(const chain::Recording& recording, const PacketSelector& selector,
+                             const std::optional<NearPacket>& near) {
     std::set<std::string_view> known(packet_words.begin(), packet_words.end());
+    known.insert(chain::header_words.begin(), chain::header_words.end());
     for (const chain::Packet& packet : recording.packets) {
         for (const auto& [header, value] : packet.headers) known.insert(header);
     }
@@ -33,8 +49,14 @@ std::string no_packet_reason(const chain::Recording& recording, const PacketSele
                                chain::did_you_mean(header, names));
         }
     }
-    return "no such packet was sent or received, or it was seen by no function that takes an "
-           "sk_buff";
+    if (near && near->other.size() == 1) {
+        return fmt::format("packet #{} agrees in all but {}: {}", near->packet,
+                           near->other.begin()->first, differences_text(*near));
+    }
+    return fmt::format(
+        "no such packet was sent or received, or it was seen by no function that takes an "
+        "sk_buff{}",
+        near ? fmt::format("; #{} comes nearest: {}", near->packet, differences_text(*near)) : "");
 }
 
 /// The chains of the recording that come near: from another root with that packet, or from that
@@ -81,8 +103,14 @@ Divergence describe_no_packet(const Evidence& evidence, const ExpectedChain& exp
     divergence.expected = headers_text(selector);
     divergence.came = fmt::format("none among {} packets", evidence.recording.packets.size());
     divergence.cause = Cause::no_packet;
-    divergence.explanation = no_packet_reason(evidence.recording, selector);
-    divergence.next = "list what was recorded: skbtrail show RECORDING";
+    const auto near = nearest_packet(evidence.recording, selector);
+    divergence.explanation = no_packet_reason(evidence.recording, selector, near);
+    divergence.next = near && near->other.size() == 1
+                          ? fmt::format(
+                                "if it is the one that is meant, correct \"packet\"; look at it: "
+                                "skbtrail show RECORDING --packet {}",
+                                near->packet)
+                          : "list what was recorded: skbtrail show RECORDING";
     divergence.place = expected.place;
     return divergence;
 }

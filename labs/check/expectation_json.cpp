@@ -2,16 +2,22 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <span>
+#include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include "labs/check/json_parts.h"
 #include "labs/check/paths.h"
 #include "labs/check/step_reader.h"
+#include "tracer/chain/glob.h"
 #include "tracer/chain/json_reader.h"
 #include "tracer/chain/names.h"
+#include "tracer/chain/packet_words.h"
+#include "tracer/chain/suggest.h"
 
 namespace skbtrail::labs {
 namespace {
@@ -41,6 +47,23 @@ std::vector<Forbidden> read_forbidden(const JsonValue& value, const StepReader& 
     });
 }
 
+/// Fails unless each of `globs`, which stand under `word`, can be one of `kinds`.
+void check_kinds(const JsonValue& value, std::string_view word,
+                 const std::vector<std::string>& globs, std::span<const std::string_view> kinds) {
+    for (const std::string& glob : globs) {
+        const bool known = std::any_of(kinds.begin(), kinds.end(), [&](std::string_view kind) {
+            return chain::glob_matches(glob, std::string(kind));
+        });
+        if (known) continue;
+        const std::string hint = chain::did_you_mean(glob, kinds);
+        value.fail(fmt::format(
+            "no packet has the {} \"{}\"{}", word, glob,
+            hint.empty() ? fmt::format("; it is {} or {}",
+                                       fmt::join(kinds.first(kinds.size() - 1), ", "), kinds.back())
+                         : hint));
+    }
+}
+
 PacketSelector read_headers(const JsonValue& value) {
     if (!value.is_object()) {
         value.fail("expected an object of headers like {\"icmp.type\": \"echo-reply\"}");
@@ -48,7 +71,9 @@ PacketSelector read_headers(const JsonValue& value) {
     PacketSelector selector;
     for (const auto& member : value.json().items()) {
         const JsonValue wanted(member.value(), value, member.key());
-        selector.headers[member.key()] = read_one_or_more(wanted);
+        auto& values = selector.headers[member.key()] = read_one_or_more(wanted);
+        if (member.key() == "fate") check_kinds(wanted, "fate", values, chain::fate_kinds);
+        if (member.key() == "edge") check_kinds(wanted, "edge", values, chain::edge_kinds);
     }
     return selector;
 }

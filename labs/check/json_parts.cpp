@@ -4,6 +4,7 @@
 #include <array>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "tracer/chain/names.h"
 
@@ -44,7 +45,7 @@ void check_kernel_condition(const JsonValue& value, const std::string& text) {
 }  // namespace
 
 std::vector<std::string> read_one_or_more(const JsonValue& value) {
-    if (value.is_text()) return {value.get<std::string>()};
+    if (value.is_text() || value.json().is_number()) return {value.get<std::string>()};
     auto result = value.get<std::vector<std::string>>();
     if (result.empty()) value.fail("this list is empty; name at least one");
     return result;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -69,14 +70,20 @@ std::vector<std::string> values_of(const chain::Packet& packet, const std::strin
     return values;
 }
 
+using Wanted = std::map<std::string, std::vector<std::string>>::value_type;
+
+/// Whether the packet is as one word of a selector says.
+bool agrees(const Wanted& wanted, const chain::Packet& packet, const Carriers& carriers) {
+    const auto values = values_of(packet, wanted.first, carriers);
+    return std::any_of(values.begin(), values.end(), [&](const std::string& value) {
+        return chain::any_glob_matches(wanted.second, value);
+    });
+}
+
 bool selects(const PacketSelector& selector, const chain::Packet& packet,
              const Carriers& carriers) {
-    return std::all_of(selector.headers.begin(), selector.headers.end(), [&](const auto& wanted) {
-        const auto values = values_of(packet, wanted.first, carriers);
-        return std::any_of(values.begin(), values.end(), [&](const std::string& value) {
-            return chain::any_glob_matches(wanted.second, value);
-        });
-    });
+    return std::all_of(selector.headers.begin(), selector.headers.end(),
+                       [&](const auto& wanted) { return agrees(wanted, packet, carriers); });
 }
 
 }  // namespace
@@ -88,6 +95,24 @@ std::string headers_text(const PacketSelector& selector) {
         parts.push_back(fmt::format("{} {}", header, fmt::join(values, " or ")));
     }
     return fmt::format("a packet with {}", fmt::join(parts, ", "));
+}
+
+std::optional<NearPacket> nearest_packet(const chain::Recording& recording,
+                                         const PacketSelector& selector) {
+    const Carriers carriers = carriers_for(selector, recording);
+    std::optional<NearPacket> nearest;
+    for (const chain::Packet& packet : recording.packets) {
+        NearPacket near{packet.id, {}};
+        for (const Wanted& wanted : selector.headers) {
+            if (agrees(wanted, packet, carriers)) continue;
+            auto values = values_of(packet, wanted.first, carriers);
+            std::erase(values, "");
+            near.other[wanted.first] = std::move(values);
+        }
+        if (near.other.size() >= selector.headers.size()) continue;
+        if (!nearest || near.other.size() < nearest->other.size()) nearest = std::move(near);
+    }
+    return nearest;
 }
 
 std::set<PacketClass> packets_like(const Evidence& evidence, const PacketSelector& selector) {

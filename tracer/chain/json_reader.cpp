@@ -224,6 +224,10 @@ JsonValue JsonValue::element(std::size_t index) const {
 }
 
 std::string JsonValue::text() const {
+    if (value_->is_number()) {
+        fail(fmt::format("expected a string, found {0}; write it as a text: \"{0}\"",
+                         describe(*value_)));
+    }
     if (!is_text()) fail(fmt::format("expected a string, found {}", describe(*value_)));
     return value_->get<std::string>();
 }

@@ -15,6 +15,7 @@ using labs::Outcome;
 using test::call;
 using test::CallBuilder;
 using test::divergence;
+using test::expect;
 using test::parse_members;
 
 TEST_CASE("steps can want one packet") {
@@ -180,6 +181,32 @@ TEST_CASE("a chain can be about the packet of one above") {
     CHECK(without.chains[0].divergence->cause == Cause::no_packet);
     CHECK(without.chains[1].outcome == Outcome::not_judgeable);
     CHECK_THAT(without.chains[1].reason, ContainsSubstring("\"request\""));
+}
+
+TEST_CASE("where no packet is as was asked, the one that is nearly so is named") {
+    auto recording = test::RecordingBuilder()
+                         .packet(3, {{"tcp.source", "80"}, {"tcp.flags", "ACK"}})
+                         .packet(9, {{"tcp.source", "80"}, {"tcp.flags", "RST"}})
+                         .chain(call("root", {call("a").skb(3)}))
+                         .build();
+    recording.packets[0].fate.kind = "delivered";
+    const auto d = [&](const std::string& words) {
+        return divergence(recording, expect(R"("packet":{)" + words + "}"));
+    };
+    const auto by_fate = d(R"("tcp.source":"80","tcp.flags":"RST","fate":"consumed")");
+    CHECK(by_fate.cause == Cause::no_packet);
+    CHECK(by_fate.explanation == "packet #9 agrees in all but fate: its fate is unknown");
+    CHECK_THAT(by_fate.next, ContainsSubstring("skbtrail show RECORDING --packet 9"));
+    CHECK(d(R"("tcp.source":"80","fate.reason":"TCP_RST")").explanation ==
+          "packet #3 agrees in all but fate.reason: it has no fate.reason");
+    CHECK_THAT(d(R"("tcp.source":"80","tcp.flags":"SYN","fate":"dropped")").explanation,
+               ContainsSubstring("#3 comes nearest: its fate is delivered, its tcp.flags is ACK"));
+    // Nothing is near what agrees in nothing, and a slip in a word is the better sentence.
+    CHECK(d(R"("tcp.flags":"SYN")").explanation.ends_with("takes an sk_buff"));
+    CHECK_THAT(d(R"("tcp.source":"80","tcp.flasg":"RST")").explanation,
+               ContainsSubstring("did you mean \"tcp.flags\"?"));
+    CHECK_THAT(d(R"("udp.sorce":"80")").explanation,
+               ContainsSubstring("did you mean \"udp.source\"?"));
 }
 
 TEST_CASE("a packet that has a name for all chains has to be there") {
