@@ -143,6 +143,14 @@ void end_with_parent() {
     if (::getppid() == 1) throw CannotRun("the program that started this run has ended");
 }
 
+/// The one that the user named, else the lab's own.
+Expectation expectation_for(const Lab& lab, const RunArguments& arguments) {
+    if (!arguments.expectation.empty()) return load_expectation(arguments.expectation);
+    auto expectation = load_expectation(lab.expectation().string());
+    check_shown_chains(lab, expectation);
+    return expectation;
+}
+
 /// Returns the exit status; nothing: the run has to be made again.
 std::optional<int> run_once(RunArguments& arguments) {
     if (arguments.exit_with_parent) end_with_parent();
@@ -152,10 +160,7 @@ std::optional<int> run_once(RunArguments& arguments) {
     if (!arguments.change.empty()) lab = with_change(std::move(lab), load_change(arguments.change));
     // Before anything is booted: a typo in an expectation should not cost a boot.
     const bool keeps = !arguments.run.keep_at.empty();
-    const auto expectation =
-        keeps ? Expectation()
-              : load_expectation(arguments.expectation.empty() ? lab.expectation().string()
-                                                               : arguments.expectation);
+    const auto expectation = keeps ? Expectation() : expectation_for(lab, arguments);
 
     // A closed pipe behind us is an error of that write, not the end of the run.
     ::signal(SIGPIPE, SIG_IGN);

@@ -52,6 +52,18 @@ std::vector<std::string> console_evidence(const std::filesystem::path& console) 
     return lines;
 }
 
+bool is_quoted(const std::vector<std::string>& lines, const std::string& sentence) {
+    // The last one may be the hint where help is, as behind a wrong command line.
+    constexpr std::size_t last = 2;
+    for (auto line = lines.rbegin(); line != lines.rend() && line < lines.rbegin() + last; ++line) {
+        const auto program = line->find("skbtrail-");
+        const auto said = program == line->npos ? line->npos : line->find(": ", program);
+        if (said == line->npos) continue;
+        if (sentence.find(line->substr(said + 2)) != sentence.npos) return true;
+    }
+    return false;
+}
+
 std::string console_ending(const std::filesystem::path& console) {
     for (const auto& line : last_lines(console, looked_at)) {
         for (const auto& ending : endings) {

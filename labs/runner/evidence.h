@@ -13,6 +13,10 @@ class Steering;
 /// The end of the guest's console; when the kernel panicked, from the panic on.
 std::vector<std::string> console_evidence(const std::filesystem::path& console);
 
+/// Whether `sentence` quotes what a program of skbtrail wrote at the end of `lines`, a log's: then
+/// the sentence says it all, and the log nothing more.
+bool is_quoted(const std::vector<std::string>& lines, const std::string& sentence);
+
 /// How the guest's kernel ended, as its console tells it, in words that follow "the guest ": that
 /// it panicked, powered off, restarted or halted. Empty when it says none of these.
 std::string console_ending(const std::filesystem::path& console);

@@ -10,6 +10,7 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include "labs/check/expectation.h"
 #include "labs/runner/data_files.h"
 #include "labs/runner/failure.h"
 #include "labs/runner/kernel_config.h"
@@ -198,6 +199,18 @@ const LabStep& Lab::recorded_step() const {
     return *std::find_if(steps.begin(), steps.end(), [](const auto& step) { return step.record; });
 }
 
+fs::path Lab::expectation() const {
+    auto file = folder / "expect.json";
+    std::error_code error;
+    if (!fs::exists(file, error)) {
+        throw CannotRun(fmt::format(
+            "the lab {} has no expect.json, which says what is expected of its recording ({} is "
+            "not there). Begin with one chain; docs/labs.md shows it under \"A first one\".",
+            name, file.string()));
+    }
+    return file;
+}
+
 std::string Lab::wire_argument() const {
     std::string argument = wire.kind;
     for (const auto& [key, value] : wire.options) {
@@ -269,6 +282,19 @@ Lab load_lab(const fs::path& given) {
             folder.string()));
     }
     return lab;
+}
+
+void check_shown_chains(const Lab& lab, const Expectation& expectation) {
+    std::vector<std::string_view> names;
+    for (const ExpectedChain& chain : expectation.chains) names.push_back(chain.name);
+    for (std::size_t i = 0; i < lab.show.size(); ++i) {
+        const auto& shown = lab.show[i];
+        if (std::ranges::find(names, shown) != names.end()) continue;
+        throw chain::FormatError(
+            fmt::format("{}: /show/{}: {} has no chain \"{}\"{}; it has: {}",
+                        (lab.folder / "lab.json").string(), i, lab.expectation().string(), shown,
+                        chain::did_you_mean(shown, names), fmt::join(names, ", ")));
+    }
 }
 
 std::vector<fs::path> lab_directories(const std::vector<std::string>& named) {

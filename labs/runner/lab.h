@@ -14,6 +14,8 @@
 
 namespace skbtrail::labs {
 
+struct Expectation;
+
 /// One script of a lab, run in the guest.
 struct LabStep {
     std::string name;
@@ -69,7 +71,8 @@ struct Lab {
     /// What the user has changed: a step, modules and programs of the above come of it.
     std::optional<LabChange> change;
 
-    std::filesystem::path expectation() const { return folder / "expect.json"; }
+    /// Its expect.json. Throws CannotRun when there is none.
+    std::filesystem::path expectation() const;
     const LabStep& recorded_step() const;
     /// "script,file=/…/wire.json,uplink=nat": what --wire gets.
     std::string wire_argument() const;
@@ -82,6 +85,10 @@ Lab parse_lab(std::string_view json, const std::filesystem::path& folder);
 /// Reads the lab in `folder`, and checks that the files it names are there. Throws
 /// chain::FormatError (with the file's name) or CannotRun.
 Lab load_lab(const std::filesystem::path& folder);
+
+/// Fails where the lab shows a chain that `expectation`, its own, does not have: throws
+/// chain::FormatError, which says what was probably meant.
+void check_shown_chains(const Lab& lab, const Expectation& expectation);
 
 /// Folders that hold labs: `named` (--labs), then the shipped ones.
 std::vector<std::filesystem::path> lab_directories(const std::vector<std::string>& named);

@@ -209,7 +209,8 @@ class Run {
             cause = RunFailed::Cause::not_resumed;
         }
         auto verdict = verdict_on_what_came();
-        throw RunFailed(cause, failed->text, failed->phase, evidence(), kept(), std::move(verdict));
+        throw RunFailed(cause, failed->text, failed->phase, evidence(failed->text), kept(),
+                        std::move(verdict));
     }
 
     /// How a guest has ended that a phase waited for in vain.
@@ -252,9 +253,11 @@ class Run {
                       fs::copy_options::overwrite_existing, error);
     }
 
-    std::vector<RunFailed::Evidence> evidence() const {
+    /// The logs that tell more than the failure's `sentence` does.
+    std::vector<RunFailed::Evidence> evidence(const std::string& sentence) const {
         std::vector<RunFailed::Evidence> found;
-        if (!results_) {
+        if (!results_ || is_quoted(last_lines(results_->console(), 1), sentence) ||
+            is_quoted(last_lines(results_->nic_log(), 2), sentence)) {
             return found;
         }
         const auto add = [&](const char* title, const fs::path& file,

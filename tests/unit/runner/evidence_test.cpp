@@ -41,6 +41,19 @@ TEST_CASE("without a panic the console's end is shown, harmless to a terminal") 
     CHECK(console_evidence(temporary / "absent").empty());
 }
 
+TEST_CASE("a log whose end the failure's sentence quotes tells nothing more") {
+    const std::string sentence =
+        "the guest reports: The sysctl a.b could not be set. (In lab.json.)";
+    CHECK(is_quoted({"[    1.8] Run /init", "skbtrail-init: The sysctl a.b could not be set."},
+                    sentence));
+    CHECK(is_quoted({"skbtrail-nic: The sysctl a.b could not be set.", "Try skbtrail-nic --help."},
+                    sentence));
+    CHECK_FALSE(
+        is_quoted({"skbtrail-init: The sysctl a.b could not be set.", "oops", "oops"}, sentence));
+    CHECK_FALSE(is_quoted({"[    1.8] the guest reports"}, sentence));
+    CHECK_FALSE(is_quoted({}, sentence));
+}
+
 TEST_CASE("how a guest's kernel ended is in its console") {
     const TemporaryDirectory temporary;
     const auto ending = [&](const std::string& console) {

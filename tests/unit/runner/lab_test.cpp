@@ -9,6 +9,7 @@
 #include <catch2/matchers/catch_matchers_string.hpp>
 #include <nlohmann/json.hpp>
 
+#include "labs/check/expectation.h"
 #include "labs/runner/failure.h"
 #include "labs/runner/kept_guest.h"
 #include "tests/unit/runner/temporary.h"
@@ -58,7 +59,6 @@ TEST_CASE("a lab is read") {
     CHECK(lab.steps.at(0).deadline == std::chrono::seconds(20));
     CHECK(lab.recorded_step().name == "exercise");
     CHECK(lab.show == std::vector<std::string>{"the reply"});
-    CHECK(lab.expectation() == "/labs/ping/expect.json");
 }
 
 TEST_CASE("labs that want the same machine can share a boot, unless one says otherwise") {
@@ -191,6 +191,37 @@ TEST_CASE("a lab whose script is missing is refused before it is run") {
     REQUIRE_THROWS_WITH(load_lab(labs / "ping"), ContainsSubstring("run.sh"));
     labs.write("ping/run.sh", "");
     REQUIRE_NOTHROW(load_lab(labs / "ping"));
+}
+
+TEST_CASE("a lab without an expectation is told how to get one") {
+    const TemporaryDirectory labs;
+    labs.write("ping/lab.json", good_lab().dump());
+    for (const char* file : {"prepare.sh", "run.sh", "wire.json"}) {
+        labs.write(std::filesystem::path("ping") / file, "");
+    }
+    const Lab lab = load_lab(labs / "ping");
+    CHECK_THROWS_WITH(lab.expectation(), ContainsSubstring("the lab ping has no expect.json") &&
+                                             ContainsSubstring("docs/labs.md"));
+    labs.write("ping/expect.json", "{}");
+    CHECK(lab.expectation() == lab.folder / "expect.json");
+}
+
+TEST_CASE("a lab can show only chains that its expectation has") {
+    const TemporaryDirectory labs;
+    Lab lab;
+    lab.folder = labs.path();
+    labs.write("expect.json", "{}");
+    Expectation expectation;
+    expectation.chains.resize(2);
+    expectation.chains[0].name = "exactly the next number";
+    expectation.chains[1].name = "ignored";
+    lab.show = {"ignored", "exactly the next number"};
+    CHECK_NOTHROW(check_shown_chains(lab, expectation));
+    lab.show[1] = "ignorde";
+    CHECK_THROWS_WITH(check_shown_chains(lab, expectation),
+                      ContainsSubstring("lab.json: /show/1: ") &&
+                          ContainsSubstring("has no chain \"ignorde\"; did you mean "
+                                            "\"ignored\"?; it has: exactly the next number"));
 }
 
 TEST_CASE("labs are found by name, never by path") {
