@@ -1,8 +1,10 @@
 // skbtrail expect: is an expectation true, and is it sharp?
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -13,6 +15,7 @@
 #include "labs/check/draft.h"
 #include "labs/check/expectation_json.h"
 #include "labs/check/sharpness.h"
+#include "labs/check/source/release.h"
 #include "labs/check/source/verify.h"
 #include "labs/command.h"
 #include "labs/runner/failure.h"
@@ -27,6 +30,7 @@ using source::Edge;
 struct VerifyArguments {
     std::vector<std::string> labs;
     std::string tree;
+    std::string recording;
     std::vector<std::string> lab_directories;
     bool all = false;
 };
@@ -74,10 +78,24 @@ void warn_without_version(const source::SourceTree& tree, const std::string& nam
                named);
 }
 
+/// Stable releases differ as well: what is true of the one need not be of the other.
+void warn_of_other_version(const source::SourceTree& tree, const VerifyArguments& arguments) {
+    if (arguments.recording.empty()) return;
+    const auto observed = named_recording(arguments.recording).observed;
+    if (!source::is_other_version(tree.release(), observed)) return;
+    fmt::print(
+        stderr,
+        "skbtrail: warning: {} is Linux {}, and {} was recorded on {} (Linux {}): a call may "
+        "be in the one and not in the other. Take the source of that version.\n",
+        arguments.tree, tree.release(), arguments.recording, observed.kernel_release,
+        source::upstream_version(observed));
+}
+
 int verify_labs(const VerifyArguments& arguments) {
     const auto& tables = source::named_call_tables();
     const source::SourceTree tree(arguments.tree, tables.scope);
     warn_without_version(tree, arguments.tree);
+    warn_of_other_version(tree, arguments);
     bool failed = false;
     for (const auto& lab : arguments.labs) {
         const auto file = expectation_of(lab, arguments.lab_directories);
@@ -131,6 +149,11 @@ void add_verify(CLI::App& expect, Action& chosen) {
     command->add_option("--source", arguments->tree, "The kernel's source, unpacked")
         ->required()
         ->type_name("TREE");
+    command
+        ->add_option("--recording", arguments->recording,
+                     "Warn if this recording, or result directory, is of another version of Linux "
+                     "than the source")
+        ->type_name("RECORDING");
     command->add_flag("-a,--all", arguments->all, "Show also what was found, with file and line");
     add_labs_option(*command, arguments->lab_directories);
     command->callback(
@@ -201,11 +224,20 @@ struct DraftArguments {
     std::string output;
 };
 
+/// The path from the file to the schema, where the file is in a folder beside those of the shipped
+/// labs; anywhere else there is none that would hold on another machine.
+std::string schema_for(const std::string& output) {
+    const std::string relative = "../check/expectation.schema.json";
+    std::error_code error;
+    const auto folder = std::filesystem::absolute(output, error).parent_path();
+    return !output.empty() && std::filesystem::exists(folder / relative, error) ? relative : "";
+}
+
 int print_draft(const DraftArguments& arguments) {
     const auto recording = named_recording(arguments.recording);
     std::string draft;
     try {
-        draft = draft_expectation(recording, arguments.chains);
+        draft = draft_expectation(recording, arguments.chains, schema_for(arguments.output));
     } catch (const std::invalid_argument& error) {
         throw CannotRun(fmt::format("{}: {}", arguments.recording, error.what()));
     }

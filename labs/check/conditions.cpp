@@ -12,23 +12,6 @@ namespace {
 
 using Truth = ConditionAnswer::Truth;
 
-/// The numbers at the start of a version: "6.12.38+deb12-cloud-amd64" → 6, 12, 38.
-std::vector<unsigned> version_numbers(std::string_view text) {
-    std::vector<unsigned> numbers;
-    std::size_t i = 0;
-    while (i < text.size() && text[i] >= '0' && text[i] <= '9') {
-        unsigned number = 0;
-        for (; i < text.size() && text[i] >= '0' && text[i] <= '9'; ++i) {
-            constexpr unsigned largest = 1'000'000;
-            number = std::min(largest, number * 10 + static_cast<unsigned>(text[i] - '0'));
-        }
-        numbers.push_back(number);
-        if (i == text.size() || text[i] != '.') break;
-        ++i;
-    }
-    return numbers;
-}
-
 /// Whether "6.12.38" is as ">=6.2" says. Only as many numbers are compared as the condition has:
 /// "<=6.12" holds for every 6.12.x.
 bool kernel_holds(std::string_view condition, std::string_view release) {
@@ -82,6 +65,22 @@ ConditionAnswer feature_holds(const std::string& condition, const chain::Observe
 }
 
 }  // namespace
+
+std::vector<unsigned> version_numbers(std::string_view text) {
+    std::vector<unsigned> numbers;
+    std::size_t i = 0;
+    while (i < text.size() && text[i] >= '0' && text[i] <= '9') {
+        unsigned number = 0;
+        for (; i < text.size() && text[i] >= '0' && text[i] <= '9'; ++i) {
+            constexpr unsigned largest = 1'000'000;
+            number = std::min(largest, number * 10 + static_cast<unsigned>(text[i] - '0'));
+        }
+        numbers.push_back(number);
+        if (i == text.size() || text[i] != '.') break;
+        ++i;
+    }
+    return numbers;
+}
 
 ConditionAnswer holds(const Conditions& when, const chain::Observed& observed) {
     for (const std::string& condition : when.kernel) {

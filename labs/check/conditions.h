@@ -3,11 +3,16 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "labs/check/expectation.h"
 #include "tracer/chain/recording.h"
 
 namespace skbtrail::labs {
+
+/// The numbers at the start of a version: "6.12.38+deb12-cloud-amd64" → 6, 12, 38.
+std::vector<unsigned> version_numbers(std::string_view text);
 
 /// Whether conditions hold.
 struct ConditionAnswer {

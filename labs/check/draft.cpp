@@ -121,14 +121,15 @@ class Draft {
 }  // namespace
 
 std::string draft_expectation(const chain::Recording& recording,
-                              const std::vector<chain::ChainId>& chains) {
+                              const std::vector<chain::ChainId>& chains,
+                              const std::string& schema) {
     const Draft draft(recording);
     const auto wanted = [&](const chain::Chain& chain) {
         if (chains.empty()) return draft.packet_of(chain.root).has_value();
         return std::find(chains.begin(), chains.end(), chain.id) != chains.end();
     };
     json document;
-    document["$schema"] = "../check/expectation.schema.json";
+    if (!schema.empty()) document["$schema"] = schema;
     document["format"] = "skbtrail-expectation";
     document["version"] = 1;
     document["title"] = "";

@@ -11,8 +11,10 @@ namespace skbtrail::labs {
 
 /// The text of an expectation of the chains with these ids; of none: of all that handle a packet
 /// whose headers are known. The calls on the way of a chain's packet are written out, the others
-/// are leaves, noise is left out. Throws std::invalid_argument when there is no such chain.
+/// are leaves, noise is left out. `schema`: the path to expectation.schema.json, for editors;
+/// empty: none. Throws std::invalid_argument when there is no such chain.
 std::string draft_expectation(const chain::Recording& recording,
-                              const std::vector<chain::ChainId>& chains);
+                              const std::vector<chain::ChainId>& chains,
+                              const std::string& schema = {});
 
 }  // namespace skbtrail::labs

@@ -42,6 +42,12 @@ TEST_CASE("a draft says what came, without noise, suffixes and accidents") {
     }
 }
 
+TEST_CASE("a draft names the schema that it is told, or none") {
+    CHECK_THAT(labs::draft_expectation(recording(), {}), !ContainsSubstring("$schema"));
+    CHECK_THAT(labs::draft_expectation(recording(), {}, "../x.json"),
+               ContainsSubstring("\"$schema\": \"../x.json\""));
+}
+
 TEST_CASE("a draft passes nothing; once read and unmarked, its recording passes") {
     auto expectation = labs::parse_expectation(labs::draft_expectation(recording(), {}));
     CHECK(expectation.draft);

@@ -1,4 +1,5 @@
 // skbtrail's exit statuses and sentences, tried on the program itself.
+#include <filesystem>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -133,6 +134,41 @@ TEST_CASE("status 2: what cannot be judged, in a sentence that names the file") 
     CHECK(result.status == 2);
     CHECK_THAT(result.errors, ContainsSubstring("expect.json") && ContainsSubstring("\"call\""));
     is_told({"show", typo.recording().string(), "--chain", "77"}, "no chain 77");
+}
+
+TEST_CASE("status 2: a lab whose expectation is missing, or lacks what the lab shows") {
+    const TemporaryDirectory temporary;
+    temporary.write("labs/mine/lab.json", R"({"format":"skbtrail-lab","version":1,"title":"t",
+        "wire":{"kind":"sink"},"steps":[{"name":"s","run":"run.sh","record":true}],
+        "show":["replied"]})");
+    temporary.write("labs/mine/run.sh", "");
+    const auto told = [&] {
+        const auto result = skbtrail({"run", "mine", "--labs", (temporary / "labs").string(),
+                                      "--output", (temporary / "results").string()});
+        CHECK(result.status == 2);
+        CHECK_FALSE(std::filesystem::exists(temporary / "results"));
+        return result.errors;
+    };
+    CHECK_THAT(told(), ContainsSubstring("the lab mine has no expect.json"));
+    temporary.write("labs/mine/expect.json", R"({"format":"skbtrail-expectation","version":1,
+        "chains":[{"name":"replies","root":"__napi_poll"}]})");
+    CHECK_THAT(told(), ContainsSubstring("lab.json: /show/0: ") &&
+                           ContainsSubstring("did you mean \"replies\"?"));
+}
+
+TEST_CASE("verify warns of a source of another version than the recording's") {
+    const Recorded recorded(R"(["virtnet_poll"])");  // on 6.12.38
+    const TemporaryDirectory tree;
+    tree.write("net/core/dev.c", "int first(void)\n{\n\treturn 0;\n}\n");
+    const auto errors_of = [&](const char* sublevel) {
+        tree.write("Makefile", std::string("VERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = ") + sublevel);
+        return skbtrail({"expect", "verify", "ping-receive", "--source", tree.path().string(),
+                         "--recording", recorded.recording().string()})
+            .errors;
+    };
+    CHECK_THAT(errors_of("95\n"),
+               ContainsSubstring("is Linux 6.12.95") && ContainsSubstring("(Linux 6.12.38)"));
+    CHECK(errors_of("38\n").empty());
 }
 
 TEST_CASE("status 0 and 1: recordings are compared") {
