@@ -107,6 +107,8 @@ class Proposing {
 
     std::optional<Change> one_more(const Divergence& divergence) const {
         if (divergence.called.empty()) return std::nullopt;
+        // In front of a step that all labs share: it cannot go in front, and not to the end either.
+        if (step_of(divergence).empty() && !divergence.list_over) return std::nullopt;
         const auto step = fmt::format("{{\"call\": {}}}", quoted(divergence.called));
         const auto edit = step_of(divergence).empty()
                               ? insert_after(text_, divergence.last, step)

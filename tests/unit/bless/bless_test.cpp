@@ -214,6 +214,17 @@ TEST_CASE("what is not about a step is left to people") {
     CHECK_THAT(proposal.by_hand[0], ContainsSubstring("a packet comes in: "));
 }
 
+TEST_CASE("a call in front of a step that all labs share is left to people") {
+    RecordingBuilder builder;
+    builder.chain(call("r", {call("x"), call("virtqueue_notify", {call("vp_notify")})}));
+    const auto proposal =
+        propose(builder.build(), R"({"format": "skbtrail-expectation", "version": 1, "chains": [
+            {"name": "kicked", "root": "r", "calls": [{"use": "the kick"}]}]})");
+    CHECK(proposal.hunks.empty());
+    REQUIRE(proposal.by_hand.size() == 1);
+    CHECK_THAT(proposal.by_hand[0], ContainsSubstring("r called x before virtqueue_notify"));
+}
+
 TEST_CASE("nothing is proposed from what lost something, or into a draft") {
     auto lossy = poll(as_expected());
     lossy.loss("ring_buffer_overrun", 3, 0U);
