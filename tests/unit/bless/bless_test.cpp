@@ -216,10 +216,10 @@ TEST_CASE("what is not about a step is left to people") {
 
 TEST_CASE("a call in front of a step that all labs share is left to people") {
     RecordingBuilder builder;
-    builder.chain(call("r", {call("x"), call("virtqueue_notify", {call("vp_notify")})}));
+    builder.chain(call("r", {call("x"), call("virtqueue_notify", {call("vp_notify")}), call("y")}));
     const auto proposal =
         propose(builder.build(), R"({"format": "skbtrail-expectation", "version": 1, "chains": [
-            {"name": "kicked", "root": "r", "calls": [{"use": "the kick"}]}]})");
+            {"name": "kicked", "root": "r", "calls": [{"use": "the kick"}, "y"]}]})");
     CHECK(proposal.hunks.empty());
     REQUIRE(proposal.by_hand.size() == 1);
     CHECK_THAT(proposal.by_hand[0], ContainsSubstring("r called x before virtqueue_notify"));
