@@ -1,11 +1,14 @@
 // skbtrail show: a recording for a person.
 #include <algorithm>
+#include <cstdio>
 #include <iostream>
 #include <optional>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "labs/check/source/places.h"
+#include "labs/check/source/release.h"
 #include "labs/command.h"
 #include "labs/runner/failure.h"
 #include "labs/show/show.h"
@@ -20,6 +23,7 @@ struct Arguments {
     bool all = false;
     bool full = false;
     bool no_geometry = false;
+    std::string source;  ///< a kernel's source tree; empty: none
     LookOptions look;
 };
 
@@ -74,13 +78,35 @@ void show_chains(const Arguments& arguments, const chain::Recording& recording,
                          : ""));
 }
 
+/// Lines move from one stable release to the next.
+void warn_of_other_version(const source::SourceTree& tree, const chain::Observed& observed) {
+    if (!source::is_other_version(tree.release(), observed)) return;
+    fmt::print(stderr,
+               "skbtrail: warning: the source is Linux {}, and {} was recorded (Linux {}): a line "
+               "may be some lines off, and a function in another file\n",
+               tree.release(), observed.kernel_release, source::upstream_version(observed));
+}
+
+/// The chains that are asked for, with places in the source.
+void show_with_source(const Arguments& arguments, const chain::Recording& recording,
+                      ShowOptions options) {
+    const auto& tables = source::named_call_tables();
+    const source::SourceTree tree(arguments.source, tables.scope);
+    warn_of_other_version(tree, recording.observed);
+    const source::Places places(tree, tables);
+    options.places = &places;
+    show_chains(arguments, recording, options);
+}
+
 int show(const Arguments& arguments) {
     const auto recording = named_recording(arguments.recording);
     auto options = show_options(arguments.look);
     options.fold = !arguments.full;
     options.geometry = !arguments.no_geometry;
     options.packet = arguments.packet;
-    if (arguments.chain || arguments.packet || arguments.all) {
+    if (!arguments.source.empty()) {
+        show_with_source(arguments, recording, options);
+    } else if (arguments.chain || arguments.packet || arguments.all) {
         show_chains(arguments, recording, options);
     } else {
         show_overview(recording, options);
@@ -100,7 +126,8 @@ void add_show_command(CLI::App& app, Action& chosen) {
         "Examples:\n"
         "  skbtrail show skbtrail-results/DIRECTORY\n"
         "  skbtrail show skbtrail-results/DIRECTORY --packet 2\n"
-        "  skbtrail show recording.json --chain 5 --full | less -R");
+        "  skbtrail show recording.json --chain 5 --full | less -R\n"
+        "  skbtrail show skbtrail-results/DIRECTORY --packet 2 --source linux-source-6.12");
     auto arguments = std::make_shared<Arguments>();
     command
         ->add_option("recording", arguments->recording, "A recording, or a run's result directory")
@@ -114,6 +141,13 @@ void add_show_command(CLI::App& app, Action& chosen) {
                       "Fold nothing: locks, memory and timers too, and calls without a packet");
     command->add_flag("--no-geometry", arguments->no_geometry,
                       "Leave out where head, data, tail and end stand");
+    command
+        ->add_option(
+            "--source", arguments->source,
+            "Say beside each call in which file and line of this tree, the unpacked source "
+            "of the recorded kernel, the function is defined; of every chain, unless "
+            "--chain or --packet says which")
+        ->type_name("TREE");
     add_look_options(*command, arguments->look);
     command->callback([arguments, &chosen] { chosen = [arguments] { return show(*arguments); }; });
 }

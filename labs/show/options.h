@@ -5,6 +5,10 @@
 
 #include "tracer/chain/recording.h"
 
+namespace skbtrail::labs::source {
+class Places;
+}
+
 namespace skbtrail::labs {
 
 struct ShowOptions {
@@ -14,6 +18,8 @@ struct ShowOptions {
     bool geometry = true;  ///< where head, data, tail and end stand
     /// Only the branches that handle this packet.
     std::optional<chain::PacketId> packet;
+    /// Where functions are defined, to be shown beside each call; null: not. Has to outlive it.
+    const source::Places* places = nullptr;
 };
 
 /// Options for the terminal or file behind `descriptor`: colour on a terminal only, and not where

@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "labs/check/source/places.h"
 #include "labs/show/descriptors.h"
 #include "labs/show/fold.h"
 #include "labs/show/paint.h"
@@ -59,7 +60,7 @@ class TreePrinter {
 
     void print() {
         const ShownCall root = folding_.fold(chain_.root);
-        add_call(root, "", "");
+        add_call(root, "", "", "");
         print_header();
         print_columns();
         for (const Line& line : lines_) print_line(line);
@@ -148,15 +149,22 @@ class TreePrinter {
         return std::string(taken < width ? width - taken : 0, ' ') + std::string(text);
     }
 
-    /// `branch` is drawn before the call, `below` before what comes under it.
-    void add_call(const ShownCall& shown, const std::string& branch, const std::string& below) {
+    /// `branch` is drawn before the call, `below` before what comes under it. `caller_file` is the
+    /// source file of who called it, if places are shown.
+    void add_call(const ShownCall& shown, const std::string& branch, const std::string& below,
+                  const std::string& caller_file) {
         const chain::Call& call = *shown.call;
+        const source::Place place =
+            options_.places == nullptr
+                ? source::Place{}
+                : options_.places->of(call.function, call.module, caller_file);
         Line line;
         line.duration = shown.returned ? duration_text(shown.duration) : "?";
         line.branch = branch;
         line.text = call.function;
         line.ink = shown.has_packet ? Ink::strong : Ink::plain;
         if (!call.module.empty()) line.remark += fmt::format(" [{}]", call.module);
+        if (!place.file.empty()) line.remark += fmt::format("  {}:{}", place.file, place.line);
         if (call.cpu && *call.cpu != chain_.cpu) line.remark += fmt::format(" cpu{}", *call.cpu);
         if (shown.times > 1) line.remark += fmt::format(" ×{}", shown.times);
         if (shown.interrupted > 0) {
@@ -191,7 +199,8 @@ class TreePrinter {
         add_descriptors(call, continued);
         for (std::size_t i = 0; i < shown.calls.size(); ++i) {
             const bool last = i + 1 == shown.calls.size();
-            add_call(shown.calls[i], below + (last ? "└ " : "├ "), below + (last ? "  " : "│ "));
+            add_call(shown.calls[i], below + (last ? "└ " : "├ "), below + (last ? "  " : "│ "),
+                     place.file);
         }
     }
 

@@ -11,6 +11,7 @@
 
 #include "labs/check/expectation_json.h"
 #include "labs/check/source/c_file.h"
+#include "labs/check/source/places.h"
 #include "labs/check/source/verify.h"
 
 using namespace skbtrail::labs;
@@ -58,6 +59,27 @@ TEST_CASE("a call by name is found with its file and line") {
     CHECK(found.site.kind == CallSite::Kind::direct);
     CHECK(found.site.file == "net/core/dev.c");
     CHECK(found.site.line == 18);
+}
+
+TEST_CASE("what a recording names has a place in the source, if there is one and no other") {
+    const SourceTree tree(SKBTRAIL_TEST_DATA "/tree", tables().scope);
+    const Places places(tree, tables());
+    const auto place = [&](const std::string& function, const std::string& module = {},
+                           const std::string& caller_file = {}) {
+        const Place found = places.of(function, module, caller_file);
+        return found.file.empty() ? std::string() : fmt::format("{}:{}", found.file, found.line);
+    };
+    CHECK(place("netif_receive") == "net/core/dev.c:9");
+    CHECK(place("count_packet.constprop.0") == "net/core/dev.c:4");
+    CHECK(place("__x64_sys_pass") == "net/core/dev.c:30");
+    // The header's is for a kernel without the option.
+    CHECK(place("tunnel_open") == "net/ipv4/tunnel.c:6");
+    // Two static functions of one name: the caller's file tells, or the module.
+    CHECK(place("take").empty());
+    CHECK(place("take", "", "net/ipv4/tunnel.c") == "net/ipv4/tunnel.c:1");
+    CHECK(place("take", "veth") == "drivers/net/veth.c:3");
+    CHECK(place("tunnel_peek").empty());  // a macro
+    CHECK(place("memcpy").empty());
 }
 
 TEST_CASE("texts, comments and prototypes call nothing") {

@@ -40,7 +40,7 @@ json with_everything() {
         "kernel": {"default": "6.12", "needs": ["CONFIG_NETFILTER"]},
         "nic": {"features": {"mrg_rxbuf": false}, "latency_ms": 20, "queue_pairs": 2},
         "wire": {"kind": "script", "file": "wire.json", "judge": true, "window": 4},
-        "guest": "own", "vcpus": 2,
+        "guest": "own", "interrupts": true, "vcpus": 2,
         "boot_trace": {"root": "inet_init", "functions": ["*_init", "dev_add_pack"]}, "memory_mib": 256, "modules": ["virtio_net"],
         "programs": ["nc.openbsd"], "sysctls": {"net.ipv4.ip_forward": "1"},
         "steps": [{"name": "prepare", "run": "prepare.sh", "deadline_s": 20},

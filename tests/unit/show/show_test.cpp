@@ -12,6 +12,7 @@
 
 #include "labs/check/check.h"
 #include "labs/check/expectation_json.h"
+#include "labs/check/source/places.h"
 #include "labs/show/paint.h"
 #include "labs/show/sightings.h"
 #include "tests/unit/recording_builder.h"
@@ -112,6 +113,26 @@ TEST_CASE("one packet's branches are shown on request") {
     const std::string text = chain_text(recording, 0, options);
     CHECK_THAT(text, ContainsSubstring("a (+1)") && ContainsSubstring("└ d\n") &&
                          !ContainsSubstring(" b\n") && !ContainsSubstring("packet #1"));
+}
+
+TEST_CASE("each call has its place in the source on request") {
+    const auto& tables = labs::source::named_call_tables();
+    const labs::source::SourceTree tree(SKBTRAIL_SOURCE_DIR "/tests/unit/check/data/tree",
+                                        tables.scope);
+    const labs::source::Places places(tree, tables);
+    const auto recording =
+        test::RecordingBuilder()
+            .packet(1)
+            .chain(call("tunnel_open", {call("take").skb(1), call("elsewhere").skb(1)}))
+            .build();
+    labs::ShowOptions options;
+    CHECK_THAT(chain_text(recording, 0, options), !ContainsSubstring(".c:"));
+    options.places = &places;
+    const std::string text = chain_text(recording, 0, options);
+    CHECK_THAT(text, ContainsSubstring("tunnel_open  net/ipv4/tunnel.c:6\n"));
+    // There are two: this one is the caller's neighbour.
+    CHECK_THAT(text, ContainsSubstring("├ take  net/ipv4/tunnel.c:1\n"));
+    CHECK_THAT(text, ContainsSubstring("└ elsewhere\n"));
 }
 
 TEST_CASE("a call that may lack something says so") {
