@@ -163,8 +163,8 @@ void ForestBuilder::end_unseen(const GraphRecord& record, std::uint32_t roles, T
     auto& open = thread.open;
     while (!open.empty() && forest_.nodes[open.back()].depth >= record.depth) {
         auto& node = forest_.nodes[open.back()];
-        const bool interrupts = (roles & role::interrupt_begins) != 0 ||
-                                rank_of(record.flags) > rank_of(node.flags);
+        const bool interrupts =
+            (roles & role::interrupt_begins) != 0 || rank_of(record.flags) > rank_of(node.flags);
         if (node.depth == record.depth && interrupts) break;
         node.incomplete |= incomplete::no_return;
         close(open);
