@@ -59,7 +59,10 @@ bool is_quoted(const std::vector<std::string>& lines, const std::string& sentenc
         const auto program = line->find("skbtrail-");
         const auto said = program == line->npos ? line->npos : line->find(": ", program);
         if (said == line->npos) continue;
-        if (sentence.find(line->substr(said + 2)) != sentence.npos) return true;
+        const auto words = line->substr(said + 2);
+        // Something that was told in passing is no reason: what came before may be.
+        if (words.starts_with("info: ") || words.starts_with("warning: ")) continue;
+        if (sentence.find(words) != sentence.npos) return true;
     }
     return false;
 }

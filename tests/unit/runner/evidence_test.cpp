@@ -52,6 +52,10 @@ TEST_CASE("a log whose end the failure's sentence quotes tells nothing more") {
         is_quoted({"skbtrail-init: The sysctl a.b could not be set.", "oops", "oops"}, sentence));
     CHECK_FALSE(is_quoted({"[    1.8] the guest reports"}, sentence));
     CHECK_FALSE(is_quoted({}, sentence));
+    // A NIC that was killed: its last words are no reason.
+    CHECK_FALSE(is_quoted({"14:22:58 skbtrail-nic: info: front end connected"},
+                          "the NIC has ended. It said: 14:22:58 skbtrail-nic: info: front end "
+                          "connected"));
 }
 
 TEST_CASE("how a guest's kernel ended is in its console") {
