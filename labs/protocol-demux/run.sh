@@ -16,7 +16,7 @@ echo 0 > /sys/class/net/eth0/queues/rx-0/rps_cpus
 
 tcpdump -Z root -p -n -t -i eth0 -Q in -c 2 udp or ether proto 0x88b5 > /tmp/seen 2> /tmp/tcpdump &
 tap=$!
-wait_for "the packet socket" grep -q "listening on" /tmp/tcpdump
+wait_for "the packet socket" grep -qs "listening on" /tmp/tcpdump
 next "tap"
 wait "$tap"
 grep -E "UDP|ethertype" /tmp/seen | sed "s/^.*ethertype/ethertype/; s/: *$//"
