@@ -140,8 +140,9 @@ chain::Call ChainWriter::call_of(NodeId id, unsigned chain_cpu) const {
     return call;
 }
 
-bool ChainWriter::carries_packet(NodeId id) const {
+bool ChainWriter::may_carry_packet(NodeId id) const {
     const auto& node = forest_.nodes[id];
+    if (node.unseen) return true;
     if (node.group != no_group) {
         const auto& group = matches_.at(node.cpu).groups[node.group];
         const auto& ids = packets_.at(node.cpu);
@@ -150,7 +151,7 @@ bool ChainWriter::carries_packet(NodeId id) const {
         }
     }
     for (auto child = node.first_child; child != no_node; child = forest_.nodes[child].next) {
-        if (carries_packet(child)) return true;
+        if (may_carry_packet(child)) return true;
     }
     return false;
 }
@@ -185,7 +186,7 @@ std::vector<chain::Chain> ChainWriter::chains_of(const std::vector<NodeId>& tops
         const bool nested = outer != chain_of_top.end();
         const auto context = context_of(node.flags);
         const bool interrupt = interrupts_ && context == chain::Context::hardirq;
-        if (!root && !nested && !interrupt && !carries_packet(top)) continue;
+        if (!root && !nested && !interrupt && !may_carry_packet(top)) continue;
         chain::Chain chain;
         chain.id = static_cast<chain::ChainId>(chains.size() + 1);
         chain.cpu = node.cpu;

@@ -35,13 +35,14 @@ class ChainWriter {
 
     /// The chains of the trees whose first calls are `tops`, in this order, numbered from 1. A tree
     /// is a chain when it begins at a root, was cut out of a chain, or a call of it was given a
-    /// packet; and, if they are asked for, when a hard interrupt began it.
+    /// packet, or may have been (Node::unseen). And, if they are asked for, when a hard interrupt
+    /// began it.
     [[nodiscard]] std::vector<chain::Chain> chains_of(const std::vector<NodeId>& tops,
                                                       const NameOf& name_of) const;
 
   private:
     [[nodiscard]] chain::Call call_of(NodeId id, unsigned chain_cpu) const;
-    [[nodiscard]] bool carries_packet(NodeId id) const;
+    [[nodiscard]] bool may_carry_packet(NodeId id) const;
     void add_skbs(const Node& node, chain::Call& call) const;
 
     const Forest& forest_;

@@ -97,10 +97,6 @@ Join join(const std::vector<GraphRecord>& records, const std::vector<FunctionId>
     return result;
 }
 
-bool inside(const Window& window, std::uint64_t time) {
-    return time >= window.begin && time <= window.end;
-}
-
 }  // namespace
 
 CpuMatch match_cpu(const CpuCapture& capture, const FunctionTable& functions,
@@ -129,12 +125,12 @@ CpuMatch match_cpu(const CpuCapture& capture, const FunctionTable& functions,
         const auto& record = capture.records[i];
         if (!record.entry || function_of[i] == no_function) continue;
         if (functions[function_of[i]].probed && match.group_of_record[i] == no_group &&
-            inside(window, record.time)) {
+            window.contains(record.time)) {
             ++match.calls_without_event[function_of[i]];
         }
     }
     for (std::size_t i = 0; i < match.groups.size(); ++i) {
-        if (match.record_of_group[i] == no_group && inside(window, match.groups[i].time)) {
+        if (match.record_of_group[i] == no_group && window.contains(match.groups[i].time)) {
             ++match.events_without_call;
         }
     }

@@ -38,6 +38,8 @@ struct CpuMatch {
 struct Window {
     std::uint64_t begin = 0;
     std::uint64_t end = ~std::uint64_t{0};
+
+    [[nodiscard]] bool contains(std::uint64_t time) const { return time >= begin && time <= end; }
 };
 
 /// Joins one CPU's records and events.

@@ -108,6 +108,8 @@ void ForestBuilder::enter(const GraphRecord& record, FunctionId function, std::u
     node.depth = record.depth;
     node.cpu = record.cpu;
     node.flags = record.flags;
+    node.unseen = group == no_group && function != no_function && functions_[function].probed &&
+                  window_.contains(record.time);
     if (!open.empty()) {
         node.parent = open.back();
         auto& parent = forest_.nodes[node.parent];

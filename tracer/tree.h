@@ -38,7 +38,8 @@ struct Node {
     std::uint16_t cpu = 0;
     std::uint8_t flags = 0;  ///< interrupt state at entry
     std::uint8_t incomplete = 0;
-    bool cut = false;  ///< begins a tree of its own though it ran inside `parent`
+    bool unseen = false;  ///< it was probed, and what it was given is lost
+    bool cut = false;     ///< begins a tree of its own though it ran inside `parent`
     /// An interrupt came while ftrace was about to record a call of this one: the entry of that
     /// call has to follow the interrupt's.
     bool owed_call = false;

@@ -176,6 +176,17 @@ TEST_CASE("a chain that ran inside another one says where") {
     CHECK(nested >= 2);
 }
 
+TEST_CASE("a tree that lost its packet is a chain all the same") {
+    const auto table = test::make_table({"start_xmit"}, {"net_tx_action", "timer"});
+    Story story(table);
+    story.enter("timer").leave("timer");
+    story.enter("net_tx_action").enter("start_xmit").leave("start_xmit").leave("net_tx_action");
+    const auto result = assemble(story.capture, table, {}, reasons, {});
+    REQUIRE(result.chains.size() == 1);
+    CHECK(result.chains[0].root.function == "net_tx_action");
+    CHECK(count_of(result.losses, "call_without_event") == 1);
+}
+
 TEST_CASE("trees that carry nothing and begin at no root are left out") {
     const auto table = test::make_table({"ip_rcv_core", "__x64_sys_sendto"}, {"timer", "kick"});
     Story story(table);
