@@ -9,6 +9,7 @@
 #include "device/virtqueue/ring.h"
 #include "tests/unit/device/fake_driver.h"
 #include "tests/unit/device/fake_packed_driver.h"
+#include "tests/unit/device/ring_bench.h"
 
 using namespace skbtrail::device;
 using namespace skbtrail::device::test;
@@ -19,24 +20,16 @@ constexpr RingFeatures split_features{.indirect = true, .event_idx = true};
 constexpr RingFeatures packed_features{.indirect = true, .event_idx = true, .packed = true};
 
 template <typename Driver>
-struct Bench {
+struct Bench : RingBench<Driver> {
     Bench(std::uint32_t size, RingFeatures features, std::uint16_t start)
-        : driver(ram, size, start),
-          ring(must(Ring::open(
-              ram.mapped(), driver.addresses(), size, features,
-              start | (features.packed ? std::uint32_t{start} << 16 : std::uint32_t{0})))) {
-        ring.watch_kicks();
+        : RingBench<Driver>(size, features, start) {
+        this->ring.watch_kicks();
     }
     /// The next chain, lent for good; its buffers' bytes.
     std::uint32_t take() {
-        const auto chain = must(ring.take());
-        REQUIRE(chain);
-        return chain->readable_bytes() + chain->writable_bytes();
+        const Chain chain = RingBench<Driver>::take();
+        return chain.readable_bytes() + chain.writable_bytes();
     }
-
-    GuestRam ram;
-    Driver driver;
-    Ring ring;
 };
 
 struct SplitBench : Bench<FakeDriver> {

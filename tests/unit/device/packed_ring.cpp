@@ -8,6 +8,7 @@
 
 #include "device/virtqueue/ring.h"
 #include "tests/unit/device/fake_packed_driver.h"
+#include "tests/unit/device/ring_bench.h"
 
 using namespace skbtrail::device;
 using namespace skbtrail::device::test;
@@ -16,29 +17,12 @@ namespace {
 
 constexpr RingFeatures packed_features{.indirect = true, .event_idx = true, .packed = true};
 
-struct Bench {
+struct Bench : RingBench<FakePackedDriver> {
     explicit Bench(std::uint32_t size = 8, RingFeatures features = packed_features,
                    std::uint16_t start = 0x8000)
-        : driver(ram, size, start),
-          ring(must(Ring::open(ram.mapped(), driver.addresses(), size, features,
-                               start | std::uint32_t{start} << 16))) {
+        : RingBench(size, features, start) {
         driver.in_order = features.in_order;
     }
-
-    Chain take() {
-        auto chain = must(ring.take());
-        REQUIRE(chain);
-        return std::move(*chain);
-    }
-    std::vector<std::byte> content(const Chain& chain) {
-        std::vector<std::byte> bytes(chain.readable_bytes());
-        CHECK(gather(chain.readable(), 0, bytes) == bytes.size());
-        return bytes;
-    }
-
-    GuestRam ram;
-    FakePackedDriver driver;
-    Ring ring;
 };
 
 }  // namespace
@@ -144,22 +128,7 @@ TEST_CASE("packed ring: any size, lap after lap", "[device][ring][packed]") {
 TEST_CASE("packed ring: the largest that there may be goes around", "[device][ring][packed]") {
     const std::uint32_t size = GENERATE(max_ring_size, max_ring_size - 1);
     Bench bench(size);
-    const GuestAddress buffer = bench.ram.allocate(1);
-    for (int lap = 0; lap < 3; ++lap) {
-        for (std::uint32_t i = 0; i < size; ++i) {
-            bench.driver.chain().piece({buffer, 1, true}).offer();
-        }
-        for (std::uint32_t i = 0; i < size; ++i) {
-            bench.ring.put_used(bench.take(), 1);
-        }
-        CHECK_FALSE(must(bench.ring.take()));
-        bench.ring.publish();
-        std::uint32_t used = 0;
-        while (bench.driver.take_used()) {
-            ++used;
-        }
-        CHECK(used == size);
-    }
+    bench.go_around(size, [] {});
 }
 
 TEST_CASE("packed ring: its parts may lie in different regions", "[device][ring][packed]") {

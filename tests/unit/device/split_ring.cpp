@@ -8,32 +8,17 @@
 
 #include "device/virtqueue/ring.h"
 #include "tests/unit/device/fake_driver.h"
+#include "tests/unit/device/ring_bench.h"
 
 using namespace skbtrail::device;
 using namespace skbtrail::device::test;
 
 namespace {
 
-struct Bench {
+struct Bench : RingBench<FakeDriver> {
     explicit Bench(std::uint32_t size = 8, RingFeatures features = {true, true},
                    std::uint16_t start = 0)
-        : driver(ram, size, start),
-          ring(must(Ring::open(ram.mapped(), driver.addresses(), size, features, start))) {}
-
-    Chain take() {
-        auto chain = must(ring.take());
-        REQUIRE(chain);
-        return std::move(*chain);
-    }
-    std::vector<std::byte> content(const Chain& chain) {
-        std::vector<std::byte> bytes(chain.readable_bytes());
-        CHECK(gather(chain.readable(), 0, bytes) == bytes.size());
-        return bytes;
-    }
-
-    GuestRam ram;
-    FakeDriver driver;
-    Ring ring;
+        : RingBench(size, features, start) {}
 };
 
 }  // namespace
@@ -160,23 +145,8 @@ TEST_CASE("ring: a full ring is taken whole", "[device][ring]") {
 
 TEST_CASE("ring: the largest that there may be goes around", "[device][ring]") {
     Bench bench(max_ring_size);
-    const GuestAddress buffer = bench.ram.allocate(1);
-    for (int lap = 0; lap < 3; ++lap) {
-        for (std::uint32_t i = 0; i < max_ring_size; ++i) {
-            bench.driver.chain().piece({buffer, 1, true}).offer();
-        }
-        CHECK(must(bench.ring.waiting()) == max_ring_size);
-        for (std::uint32_t i = 0; i < max_ring_size; ++i) {
-            bench.ring.put_used(bench.take(), 1);
-        }
-        CHECK_FALSE(must(bench.ring.take()));
-        bench.ring.publish();
-        std::uint32_t used = 0;
-        while (bench.driver.take_used()) {
-            ++used;
-        }
-        CHECK(used == max_ring_size);
-    }
+    bench.go_around(max_ring_size,
+                    [&bench] { CHECK(must(bench.ring.waiting()) == max_ring_size); });
 }
 
 TEST_CASE("ring: its parts may lie in different regions", "[device][ring]") {
