@@ -73,7 +73,6 @@ TEST_CASE("pictures: the collector's cost has a column for each figure", "[bench
 }
 
 TEST_CASE("pictures: gnuplot draws what is to be drawn, and the table has all", "[bench]") {
-    if (!std::filesystem::exists("/usr/bin/gnuplot")) SKIP("gnuplot is not installed");
     const Picture picture{.name = "tracer-cost-functions",
                           .grows = "functions",
                           .left = "us",
