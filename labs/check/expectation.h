@@ -61,8 +61,9 @@ struct Forbidden {
 
 /// Which packets a chain is about.
 struct PacketSelector {
-    /// Header, "fate", "fate.function", "fate.reason", "edge", "ring.queue", "ring.descriptors" or
-    /// "ring.length" → the values that it may have, each a glob. Empty: any packet.
+    /// Header, "fate", "fate.function", "fate.reason", "edge", "ring.queue", "ring.descriptors",
+    /// "ring.length", "ring.kick" or "ring.call" → the values that it may have, each a glob. Empty:
+    /// any packet.
     std::map<std::string, std::vector<std::string>> headers;
     /// Or: those that a chain further up bound to this name. (A name from Expectation::packets is
     /// replaced by its headers.)

@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "labs/check/json_parts.h"
+#include "labs/check/packet_selection.h"
 #include "labs/check/paths.h"
 #include "labs/check/step_reader.h"
 #include "tracer/chain/glob.h"
@@ -74,6 +75,9 @@ PacketSelector read_headers(const JsonValue& value) {
         auto& values = selector.headers[member.key()] = read_one_or_more(wanted);
         if (member.key() == "fate") check_kinds(wanted, "fate", values, chain::fate_kinds);
         if (member.key() == "edge") check_kinds(wanted, "edge", values, chain::edge_kinds);
+        if (member.key() == "ring.kick" || member.key() == "ring.call") {
+            check_kinds(wanted, member.key(), values, notice_kinds);
+        }
     }
     return selector;
 }

@@ -1,6 +1,7 @@
 #include "labs/check/packet_selection.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <map>
 #include <optional>
 #include <string>
@@ -9,13 +10,17 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "labs/check/notices.h"
 #include "tracer/chain/glob.h"
 
 namespace skbtrail::labs {
 namespace {
 
-/// The ring's events that carried each packet.
-using Carriers = std::multimap<chain::PacketId, const chain::RingEvent*>;
+/// The ring's events that carried each packet, by their place among all of them.
+struct Carriers {
+    const std::vector<chain::RingEvent>& events;
+    std::multimap<chain::PacketId, std::size_t> of = {};
+};
 
 bool is_of_the_ring(const std::string& word) {
     return word.starts_with("ring.");
@@ -23,32 +28,44 @@ bool is_of_the_ring(const std::string& word) {
 
 /// Empty for a selector that asks nothing of the ring.
 Carriers carriers_for(const PacketSelector& selector, const chain::Recording& recording) {
-    Carriers carriers;
+    Carriers carriers{recording.ring_events};
     const bool asked = std::any_of(selector.headers.begin(), selector.headers.end(),
                                    [](const auto& wanted) { return is_of_the_ring(wanted.first); });
     if (!asked) return carriers;
-    for (const chain::RingEvent& event : recording.ring_events) {
-        if (event.packet) carriers.emplace(*event.packet, &event);
+    for (std::size_t i = 0; i < carriers.events.size(); ++i) {
+        if (const auto packet = carriers.events[i].packet) carriers.of.emplace(*packet, i);
     }
     return carriers;
 }
 
+const char* notice_text(const chain::RingEvent& notice) {
+    return notice.event == "kick" || notice.event == "call" ? "made" : "suppressed";
+}
+
 /// What the NIC saw of the packet: "ring.queue" and "ring.descriptors" of the buffer that it was
-/// in, "ring.length" when the NIC gave that back.
+/// in, and "ring.kick" that came with it; "ring.length" when the NIC gave that back, and
+/// "ring.call" behind it.
 std::vector<std::string> ring_values(const chain::Packet& packet, const std::string& word,
                                      const Carriers& carriers) {
     std::vector<std::string> values;
-    const auto [first, last] = carriers.equal_range(packet.id);
+    const auto [first, last] = carriers.of.equal_range(packet.id);
     for (auto carrier = first; carrier != last; ++carrier) {
-        const chain::RingEvent& event = *carrier->second;
+        const chain::RingEvent& event = carriers.events[carrier->second];
         const bool available = event.event == "available";
+        const bool used = event.event == "used";
         if (word == "ring.queue" && available) values.push_back(fmt::to_string(event.queue));
         if (word == "ring.descriptors" && available) {
             values.push_back(fmt::to_string(event.descriptors.size()));
         }
-        if (word == "ring.length" && event.event == "used" && event.length) {
+        if (word == "ring.length" && used && event.length) {
             values.push_back(fmt::to_string(*event.length));
         }
+        const chain::RingEvent* notice = nullptr;
+        if (word == "ring.kick" && available) {
+            notice = kick_of(carriers.events, carrier->second);
+        }
+        if (word == "ring.call" && used) notice = call_of(carriers.events, carrier->second);
+        if (notice != nullptr) values.emplace_back(notice_text(*notice));
     }
     return values;
 }

@@ -16,9 +16,12 @@
 namespace skbtrail::labs {
 
 /// What a selector may ask of a packet beside its headers.
-inline constexpr std::array<std::string_view, 7> packet_words = {
-    "fate",       "fate.function",    "fate.reason", "edge",
-    "ring.queue", "ring.descriptors", "ring.length"};
+inline constexpr std::array<std::string_view, 9> packet_words = {
+    "fate",        "fate.function", "fate.reason", "edge", "ring.queue", "ring.descriptors",
+    "ring.length", "ring.kick",     "ring.call"};
+
+/// What "ring.kick" and "ring.call" can be.
+inline constexpr std::array<std::string_view, 2> notice_kinds = {"made", "suppressed"};
 
 /// The packets of the recording that have the headers of `selector`.
 std::set<PacketClass> packets_like(const Evidence& evidence, const PacketSelector& selector);

@@ -11,6 +11,7 @@
 
 #include "labs/check/chain_check.h"
 #include "labs/check/check.h"
+#include "labs/check/notices.h"
 #include "labs/check/program.h"
 #include "labs/check/skb_values.h"
 #include "labs/check/witness.h"
@@ -35,10 +36,18 @@ struct Placed {
     std::size_t chain = 0;
 };
 
+/// A kick or a call that a chain's packet is asked for by, made or suppressed.
+struct Noticed {
+    std::size_t expected = 0;
+    std::size_t chain = 0;
+    std::size_t event = 0;  ///< index in the recording
+};
+
 /// All that an expectation needs of a recording.
 struct Needed {
     std::vector<Required> calls;
     std::vector<Placed> chains;
+    std::vector<Noticed> notices;
     /// Of each expected chain: the packets that have a name when it is judged.
     std::vector<Bindings> bindings;
     /// Of each expected chain: the recorded ones that a name for a packet comes from, above it.
@@ -64,6 +73,25 @@ std::vector<std::string> names_of(const std::map<std::string, std::int64_t>& skb
     return names;
 }
 
+/// Where the kicks and calls are that came with a packet, of those that the expected chain asks
+/// for.
+std::vector<std::size_t> notices_of(const Evidence& evidence, const ExpectedChain& expected,
+                                    chain::PacketId packet) {
+    const auto asks = [&](const char* word) {
+        return expected.packet && expected.packet->headers.contains(word);
+    };
+    const auto& events = evidence.recording.ring_events;
+    std::vector<std::size_t> found;
+    for (std::size_t i = 0; i < events.size(); ++i) {
+        if (events[i].packet != packet) continue;
+        const bool used = events[i].event == "used";
+        if (!asks(used ? "ring.call" : "ring.kick")) continue;
+        const auto* const notice = used ? call_of(events, i) : kick_of(events, i);
+        if (notice != nullptr) found.push_back(static_cast<std::size_t>(notice - events.data()));
+    }
+    return found;
+}
+
 /// All that required steps of the expected chains need.
 Needed find_needed(const Evidence& evidence, const Expectation& expectation) {
     const auto& trees = evidence.forest.trees();
@@ -83,6 +111,11 @@ Needed find_needed(const Evidence& evidence, const Expectation& expectation) {
             const auto chain = static_cast<std::size_t>(tree - trees.begin());
             if (!expected.bind.empty()) named_by.insert(chain);
             if (expected.cpu) needed.chains.push_back({index, chain});
+            if (i < verdict.packets.size()) {
+                for (const auto event : notices_of(evidence, expected, verdict.packets[i])) {
+                    needed.notices.push_back({index, chain, event});
+                }
+            }
             if (program.calls() == nullptr) continue;
             Bindings own = bindings;
             if (!expected.bind.empty() && i < verdict.packets.size()) {
@@ -225,6 +258,12 @@ class Measurement {
             judge(Mutation::elsewhere, placed.expected, placed.chain, {});
             --changed_.chains[placed.chain].cpu;
             forest_.renew(placed.chain, changed_.chains[placed.chain], names_);
+        }
+        for (const Noticed& noticed : needed_.notices) {
+            chain::RingEvent& event = changed_.ring_events[noticed.event];
+            event.event = other_notice(event.event);
+            judge(Mutation::altered, noticed.expected, noticed.chain, {});
+            event.event = other_notice(event.event);
         }
         return std::move(result_);
     }
