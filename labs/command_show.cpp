@@ -21,6 +21,7 @@ struct Arguments {
     std::optional<chain::ChainId> chain;
     std::optional<chain::PacketId> packet;
     bool all = false;
+    bool ring = false;
     bool full = false;
     bool no_geometry = false;
     std::string source;  ///< a kernel's source tree; empty: none
@@ -50,7 +51,8 @@ void show_overview(const chain::Recording& recording, const ShowOptions& options
     show_chain_list(std::cout, recording, options);
     std::cout << "\n";
     show_losses(std::cout, recording.losses, options);
-    std::cout << "\nA packet's way: --packet ID. One chain: --chain ID. All of them: --all.\n";
+    std::cout << "\nA packet's way: --packet ID. One chain: --chain ID. All of them: --all. "
+                 "The NIC's side: --ring.\n";
 }
 
 void show_chains(const Arguments& arguments, const chain::Recording& recording,
@@ -76,6 +78,20 @@ void show_chains(const Arguments& arguments, const chain::Recording& recording,
         arguments.packet ? fmt::format("{} packet {}", arguments.chain ? " with" : ": none handles",
                                        *arguments.packet)
                          : ""));
+}
+
+void show_ring_events(const Arguments& arguments, const chain::Recording& recording,
+                      const ShowOptions& options) {
+    const auto& events = recording.ring_events;
+    const bool any =
+        !arguments.packet || std::any_of(events.begin(), events.end(), [&](const auto& event) {
+            return event.packet == arguments.packet;
+        });
+    if (!any) {
+        throw CannotRun(fmt::format("{}: no ring event is known to have carried packet {}",
+                                    arguments.recording, *arguments.packet));
+    }
+    show_ring(std::cout, recording, options);
 }
 
 /// Lines move from one stable release to the next.
@@ -104,7 +120,9 @@ int show(const Arguments& arguments) {
     options.fold = !arguments.full;
     options.geometry = !arguments.no_geometry;
     options.packet = arguments.packet;
-    if (!arguments.source.empty()) {
+    if (arguments.ring) {
+        show_ring_events(arguments, recording, options);
+    } else if (!arguments.source.empty()) {
         show_with_source(arguments, recording, options);
     } else if (arguments.chain || arguments.packet || arguments.all) {
         show_chains(arguments, recording, options);
@@ -127,27 +145,33 @@ void add_show_command(CLI::App& app, Action& chosen) {
         "  skbtrail show skbtrail-results/DIRECTORY\n"
         "  skbtrail show skbtrail-results/DIRECTORY --packet 2\n"
         "  skbtrail show recording.json --chain 5 --full | less -R\n"
+        "  skbtrail show skbtrail-results/DIRECTORY --ring\n"
         "  skbtrail show skbtrail-results/DIRECTORY --packet 2 --source linux-source-6.12");
     auto arguments = std::make_shared<Arguments>();
     command
         ->add_option("recording", arguments->recording, "A recording, or a run's result directory")
         ->required()
         ->type_name("RECORDING");
-    command->add_option("-c,--chain", arguments->chain, "Show this chain")->type_name("ID");
+    auto* one = command->add_option("-c,--chain", arguments->chain, "Show this chain");
+    one->type_name("ID");
     command->add_option("-p,--packet", arguments->packet, "Show the chains that handle this packet")
         ->type_name("ID");
-    command->add_flag("-a,--all", arguments->all, "Show every chain");
+    auto* all = command->add_flag("-a,--all", arguments->all, "Show every chain");
     command->add_flag("-f,--full", arguments->full,
                       "Fold nothing: locks, memory and timers too, and calls without a packet");
     command->add_flag("--no-geometry", arguments->no_geometry,
                       "Leave out where head, data, tail and end stand");
+    auto* source = command->add_option(
+        "--source", arguments->source,
+        "Say beside each call in which file and line of this tree, the unpacked source "
+        "of the recorded kernel, the function is defined; of every chain, unless "
+        "--chain or --packet says which");
+    source->type_name("TREE");
     command
-        ->add_option(
-            "--source", arguments->source,
-            "Say beside each call in which file and line of this tree, the unpacked source "
-            "of the recorded kernel, the function is defined; of every chain, unless "
-            "--chain or --packet says which")
-        ->type_name("TREE");
+        ->add_flag("-r,--ring", arguments->ring,
+                   "Show what the NIC saw and did at its rings: buffers, kicks and calls, those "
+                   "that were suppressed too; with --packet, what concerns that one")
+        ->excludes(one, all, source);
     add_look_options(*command, arguments->look);
     command->callback([arguments, &chosen] { chosen = [arguments] { return show(*arguments); }; });
 }

@@ -23,6 +23,11 @@ void show_chain_list(std::ostream& out, const chain::Recording& recording,
 /// A line for each packet: id, summary, edges to others, and what became of it.
 void show_packets(std::ostream& out, const chain::Recording& recording, const ShowOptions& options);
 
+/// What the NIC saw and did at its rings: for each queue how often, and a line for each event,
+/// kicks and calls among them, and those that were suppressed with the reason. With
+/// `options.packet` only the events that carried it and the notifications that came with them.
+void show_ring(std::ostream& out, const chain::Recording& recording, const ShowOptions& options);
+
 /// What was observed, with what, and how much of it.
 void show_observed(std::ostream& out, const chain::Recording& recording,
                    const ShowOptions& options);

@@ -134,6 +134,7 @@ TEST_CASE("status 2: what cannot be judged, in a sentence that names the file") 
     CHECK(result.status == 2);
     CHECK_THAT(result.errors, ContainsSubstring("expect.json") && ContainsSubstring("\"call\""));
     is_told({"show", typo.recording().string(), "--chain", "77"}, "no chain 77");
+    is_told({"show", typo.recording().string(), "--ring", "--packet", "77"}, "carried packet 77");
 }
 
 TEST_CASE("status 2: a lab whose expectation is missing, or lacks what the lab shows") {

@@ -65,6 +65,44 @@ labs::Verdict ping_verdict() {
         {"name":"another packet","root":"__napi_poll","packet":{"icmp.typ":"echo-reply"}}]})"));
 }
 
+/// Two frames come in one after the other, the second while the driver polls; one goes out.
+chain::Recording ring_recording() {
+    chain::Recording recording;
+    const auto add = [&](unsigned queue, const std::string& event, std::string reason = {}) {
+        chain::RingEvent& next = recording.ring_events.emplace_back();
+        next.sequence = recording.ring_events.size();
+        next.time = 5'000'000'000 + static_cast<chain::Nanoseconds>(next.sequence) * 250'000;
+        next.queue = queue;
+        next.event = event;
+        next.reason = std::move(reason);
+        return recording.ring_events.size() - 1;
+    };
+    const auto carry = [&](unsigned queue, const std::string& event, unsigned index,
+                           chain::PacketId packet) {
+        chain::RingEvent& next = recording.ring_events[add(queue, event)];
+        next.index = index;
+        next.head = index + 4;
+        next.length = event == "used" ? 72 : 1536;
+        next.packet = packet;
+    };
+    add(1, "kick_suppressed", "available index 1 -> 2 does not pass avail_event 0");
+    carry(1, "available", 1, 1);
+    carry(1, "used", 1, 1);
+    add(1, "call", "used index 1 -> 2 passes used_event 1");
+    carry(0, "available", 14, 2);
+    carry(0, "used", 14, 2);
+    add(0, "call", "used index 14 -> 15 passes used_event 14");
+    carry(0, "available", 15, 3);
+    carry(0, "used", 15, 3);
+    add(0, "call_suppressed", "used index 15 -> 16 does not pass used_event 14");
+    add(0, "kick");
+    return recording;
+}
+
+std::string ring_text(const chain::Recording& recording, const labs::ShowOptions& options) {
+    return shown([&](std::ostream& out) { labs::show_ring(out, recording, options); });
+}
+
 chain::SkbGeometry at(std::int64_t data, std::int64_t tail, std::uint32_t data_len = 0) {
     chain::SkbGeometry skb;
     skb.head = 0x1000;
@@ -246,4 +284,24 @@ TEST_CASE("text is wrapped at words") {
     CHECK(labs::wrapped("longerthanthat x", 4) == std::vector<std::string>{"longerthanthat", "x"});
     CHECK(labs::wrapped("", 4) == std::vector<std::string>{""});
     CHECK(labs::columns("→ µs") == 4);
+}
+
+TEST_CASE("the NIC's side is shown queue by queue, with what was suppressed and why") {
+    CHECK_THAT(ring_text(ring_recording(), {}), Equals(golden("ring.txt")));
+}
+
+TEST_CASE("of one packet the NIC's side shows what carried it, and the notifications with it") {
+    labs::ShowOptions options;
+    options.packet = 3;
+    CHECK_THAT(ring_text(ring_recording(), options), Equals(golden("ring_packet.txt")));
+}
+
+TEST_CASE("ring events that the NIC could not write are told") {
+    auto recording = ring_recording();
+    chain::RingEvent lost;
+    lost.event = "lost";
+    lost.reason = "7 events up to here were not written: the reader is too slow";
+    recording.ring_events.push_back(lost);
+    CHECK(ring_text(recording, {}) == golden("ring.txt") + "lost: " + lost.reason + "\n");
+    CHECK(ring_text({}, {}) == "no ring event was recorded\n");
 }
