@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "labs/check/poll_values.h"
 #include "labs/check/skb_values.h"
 #include "tracer/chain/names.h"
 
@@ -76,6 +77,8 @@ class Describer {
             text += fmt::format(" for the packet \"{}\"", miss_.expected[0]->step->packet);
         } else if (miss_.wrong_skb) {
             text += " with " + values_text(miss_.expected[0]->step->skb);
+        } else if (miss_.wrong_poll) {
+            text += " with " + poll_values_text(miss_.expected[0]->step->poll);
         }
         return text;
     }
@@ -88,7 +91,8 @@ class Describer {
         }
         const std::string& name = function(came());
         if (miss_.wrong_packet) return name + " for another packet";
-        return miss_.wrong_skb ? fmt::format("{} with {}", name, skb_text()) : name;
+        if (miss_.wrong_skb) return fmt::format("{} with {}", name, skb_text());
+        return miss_.wrong_poll ? fmt::format("{} with {}", name, poll_text()) : name;
     }
 
     /// What the call that came was given, in the words of what was expected.
@@ -96,6 +100,12 @@ class Describer {
         const auto& skbs = tree_.node(came()).call->skbs;
         if (skbs.empty()) return "no sk_buff of its own";
         return values_text(miss_.expected[0]->step->skb, skbs.data());
+    }
+
+    /// What the poll that came had, all of it: what was expected of it is among that.
+    std::string poll_text() const {
+        const std::string text = poll_values_text(*tree_.node(came()).call);
+        return text.empty() ? "neither a budget nor work recorded" : text;
     }
 
     /// The step that the cause is looked for: the first that had to come.
@@ -126,6 +136,8 @@ class Describer {
             other_packet();
         } else if (miss_.wrong_skb) {
             other_skb();
+        } else if (miss_.wrong_poll) {
+            other_poll();
         } else if (!not_visible(is_required(*wanted)) && !among_siblings(*wanted) &&
                    !elsewhere_in_chain(*wanted) && !in_other_chain(*wanted)) {
             result_.cause = Cause::not_called;
@@ -156,6 +168,15 @@ class Describer {
         result_.next =
             "look which function moved data or tail before (skb_reserve, skb_put, skb_push, "
             "skb_pull), or change \"skb\"";
+    }
+
+    void other_poll() {
+        result_.cause = Cause::other_poll;
+        result_.explanation = fmt::format("{} was called here, with other figures of the poll: {}",
+                                          function(came()), poll_text());
+        result_.next =
+            "compare with what the NIC gave back before (`skbtrail show RECORDING --ring`), or "
+            "change \"budget\" or \"work\"";
     }
 
     void other_packet() {

@@ -39,6 +39,8 @@ struct Step {
     std::string packet;  ///< name of a binding: the call must handle that packet; empty: any
     /// Of the sk_buff of `packet` when the call is made: "data", "len", … (skb_values.h) → value.
     std::map<std::string, std::int64_t> skb;
+    /// Of a poll: "budget", "work" (poll_values.h) → value.
+    std::map<std::string, std::uint32_t> poll;
     /// What it calls: a closed list, in order, noise left out. Absent: a leaf, anything below.
     std::optional<std::vector<Step>> calls;
     std::vector<std::vector<Step>> alternatives;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "labs/check/poll_values.h"
 #include "labs/check/row.h"
 #include "labs/check/skb_values.h"
 
@@ -58,9 +59,13 @@ bool Matcher::skb_agrees(const Pattern& pattern, NodeId node) const {
     });
 }
 
+bool Matcher::poll_agrees(const Pattern& pattern, NodeId node) const {
+    return tree_.node(node).blind || has_poll_values(*tree_.node(node).call, pattern.step->poll);
+}
+
 bool Matcher::itself_agrees(const Pattern& pattern, NodeId node) const {
     return tree_.node(node).name == pattern.name && packet_agrees(pattern, node) &&
-           skb_agrees(pattern, node);
+           skb_agrees(pattern, node) && poll_agrees(pattern, node);
 }
 
 Weight Matcher::match_call(const Pattern& pattern, NodeId node) {
@@ -170,8 +175,10 @@ Miss Matcher::explain(const PatternList& list, NodeId parent) {
         }
         if (same_function(attempt)) {
             const bool packet = packet_agrees(*pattern, *attempt.node);
+            const bool skb = skb_agrees(*pattern, *attempt.node);
             miss.wrong_packet = miss.wrong_packet || !packet;
-            miss.wrong_skb = miss.wrong_skb || packet;
+            miss.wrong_skb = miss.wrong_skb || (packet && !skb);
+            miss.wrong_poll = miss.wrong_poll || (packet && skb);
             if (!miss.wrong) miss.wrong = attempt.node;
         }
         if (std::none_of(miss.expected.begin(), miss.expected.end(),

@@ -40,7 +40,8 @@ struct Miss {
     bool end_expected = false;             ///< nothing more could have come, too
     bool wrong_packet = false;             ///< the function was as expected, the packet was not
     bool wrong_skb = false;                ///< both were, but not where its sk_buff stood
-    /// Of these two: the call. Below "somewhere" it may be none of `children`.
+    bool wrong_poll = false;               ///< all that was, but not the poll's budget or work
+    /// Of these three: the call. Below "somewhere" it may be none of `children`.
     std::optional<NodeId> wrong = {};
 };
 
@@ -74,6 +75,7 @@ class Matcher {
     void add_children(const PatternList& list, NodeId parent, std::vector<NodeId>& children) const;
     bool packet_agrees(const Pattern& pattern, NodeId node) const;
     bool skb_agrees(const Pattern& pattern, NodeId node) const;
+    bool poll_agrees(const Pattern& pattern, NodeId node) const;
     bool itself_agrees(const Pattern& pattern, NodeId node) const;
     bool same_function(const Attempt& attempt) const;
     Weight match_call(const Pattern& pattern, NodeId node);

@@ -12,6 +12,7 @@
 #include "labs/check/chain_check.h"
 #include "labs/check/check.h"
 #include "labs/check/notices.h"
+#include "labs/check/poll_values.h"
 #include "labs/check/program.h"
 #include "labs/check/skb_values.h"
 #include "labs/check/witness.h"
@@ -28,6 +29,7 @@ struct Required {
     std::size_t chain = 0;           ///< index in the recording
     std::vector<std::size_t> steps;  ///< which call of the root, which call of that one, …
     std::vector<std::string> skb;    ///< what its step says of the packet's sk_buff
+    std::vector<std::string> poll;   ///< and of the poll
 };
 
 /// A chain whose processor is expected.
@@ -66,10 +68,12 @@ std::vector<std::size_t> steps_to(const Tree& tree, NodeId node) {
     return steps;
 }
 
-std::vector<std::string> names_of(const std::map<std::string, std::int64_t>& skb) {
+/// What a step says values of. Where nobody saw what the call was given, nothing was compared.
+template <typename Number>
+std::vector<std::string> names_of(const std::map<std::string, Number>& values, bool blind) {
     std::vector<std::string> names;
-    names.reserve(skb.size());
-    for (const auto& [name, value] : skb) names.push_back(name);
+    if (blind) return names;
+    for (const auto& [name, value] : values) names.push_back(name);
     return names;
 }
 
@@ -123,10 +127,9 @@ Needed find_needed(const Evidence& evidence, const Expectation& expectation) {
             }
             Matcher matcher(*tree, evidence.names, own, false);
             for (const auto& [node, step] : required_calls(matcher, *program.calls(), 0)) {
-                // Where nobody saw what it was given, nothing was compared.
-                auto skb =
-                    tree->node(node).blind ? std::vector<std::string>() : names_of(step->skb);
-                needed.calls.push_back({index, chain, steps_to(*tree, node), std::move(skb)});
+                const bool blind = tree->node(node).blind;
+                needed.calls.push_back({index, chain, steps_to(*tree, node),
+                                        names_of(step->skb, blind), names_of(step->poll, blind)});
             }
         }
     }
@@ -144,9 +147,11 @@ class Mutator {
     }
 
     /// Makes a value of the call's sk_buffs another one.
-    void alter(const std::string& name) {
+    void alter_skb(const std::string& name) {
         for (chain::SkbGeometry& skb : ancestors_.back()->skbs) change_skb_value(skb, name);
     }
+    /// The same of a poll's.
+    void alter_poll(const std::string& name) { change_poll_value(*ancestors_.back(), name); }
 
     /// Changes the call; false when there is nothing to change it with.
     bool apply(Mutation mutation) {
@@ -282,7 +287,12 @@ class Measurement {
             root = recording_.chains[required.chain].root;
         }
         for (const std::string& name : required.skb) {
-            Mutator(root, required.steps, noise_).alter(name);
+            Mutator(root, required.steps, noise_).alter_skb(name);
+            judge(Mutation::altered, required.expected, required.chain, required.steps);
+            root = recording_.chains[required.chain].root;
+        }
+        for (const std::string& name : required.poll) {
+            Mutator(root, required.steps, noise_).alter_poll(name);
             judge(Mutation::altered, required.expected, required.chain, required.steps);
             root = recording_.chains[required.chain].root;
         }

@@ -2,9 +2,9 @@
 //
 // In a recording that passes, every call that stands for a required step is removed, renamed, moved
 // to another parent and swapped with its neighbour, one change at a time; where the step says how
-// the packet's sk_buff stands, each of those values is made another one; a kick or a call by which
-// a packet is asked for comes the other way, made or suppressed; and a chain of which the processor
-// is expected runs on another. A sharp expectation fails each time.
+// the packet's sk_buff stands, or what a poll may do and did, each of those values is made another
+// one; a kick or a call by which a packet is asked for comes the other way, made or suppressed; and
+// a chain of which the processor is expected runs on another. A sharp expectation fails each time.
 #pragma once
 
 #include <cstddef>
@@ -20,8 +20,8 @@ namespace skbtrail::labs {
 
 enum class Mutation : std::uint8_t { removed, renamed, moved, swapped, altered, elsewhere };
 
-/// "removed", "renamed", "moved", "swapped", "altered" (a value of the sk_buff, or a kick or a
-/// call), "elsewhere" (on another processor).
+/// "removed", "renamed", "moved", "swapped", "altered" (a value of the sk_buff or of a poll, or a
+/// kick or a call), "elsewhere" (on another processor).
 std::string_view mutation_name(Mutation mutation);
 
 /// A change that the check did not notice.

@@ -9,6 +9,7 @@
 
 #include "labs/check/json_parts.h"
 #include "labs/check/paths.h"
+#include "labs/check/poll_values.h"
 #include "labs/check/skb_values.h"
 #include "tracer/chain/suggest.h"
 
@@ -28,9 +29,9 @@ constexpr std::string_view fragment_packet = "$packet";
 /// Where a fragment takes the steps of the place that uses it.
 constexpr std::string_view fragment_calls = "$calls";
 
-constexpr std::array<std::string_view, 12> step_keys = {
-    "call",   "any_of", "unordered", "somewhere", "file",       "count",
-    "packet", "calls",  "optional",  "when",      "may_inline", "skb"};
+constexpr std::array<std::string_view, 14> step_keys = {
+    "call",  "any_of",   "unordered", "somewhere",  "file", "count",  "packet",
+    "calls", "optional", "when",      "may_inline", "skb",  "budget", "work"};
 
 void read_step_count(JsonObject& object, Step& step) {
     const auto count = object.find("count");
@@ -258,6 +259,11 @@ void StepReader::read_call(JsonObject& object, Step& step) const {
     if (const auto skb = object.find("skb")) {
         if (!object.has("packet")) skb->fail("whose sk_buff? \"packet\" has to say it");
         read_skb(*skb, step);
+    }
+    for (const std::string_view name : poll_value_names()) {
+        if (const auto member = object.find(name)) {
+            step.poll[std::string(name)] = member->get<std::uint32_t>();
+        }
     }
     if (const auto calls = object.find("calls")) step.calls = read_steps(*calls);
     read_step_count(object, step);

@@ -14,7 +14,7 @@ constexpr std::array<std::pair<Outcome, std::string_view>, 4> outcome_names = {{
     {Outcome::skipped, "skipped"},
 }};
 
-constexpr std::array<std::pair<Cause, std::string_view>, 13> cause_names = {{
+constexpr std::array<std::pair<Cause, std::string_view>, 14> cause_names = {{
     {Cause::not_called, "not_called"},
     {Cause::cannot_be_seen, "cannot_be_seen"},
     {Cause::lost, "lost"},
@@ -23,6 +23,7 @@ constexpr std::array<std::pair<Cause, std::string_view>, 13> cause_names = {{
     {Cause::other_chain, "other_chain"},
     {Cause::other_packet, "other_packet"},
     {Cause::other_skb, "other_skb"},
+    {Cause::other_poll, "other_poll"},
     {Cause::unexpected_call, "unexpected_call"},
     {Cause::forbidden_call, "forbidden_call"},
     {Cause::no_packet, "no_packet"},

@@ -29,6 +29,7 @@ enum class Cause : std::uint8_t {
     other_chain,      ///< it was called in another chain only
     other_packet,     ///< it was called there, but for another packet
     other_skb,        ///< for that packet, but its sk_buff stood otherwise
+    other_poll,       ///< all that was as expected, but a poll's budget or work
     unexpected_call,  ///< a call came that the expectation does not name
     forbidden_call,   ///< a call came that the expectation forbids
     no_packet,        ///< no packet of the recording is what the chain is about

@@ -14,7 +14,8 @@ std::size_t count_calls(const chain::Call& call) {
 
 bool look_the_same(const ShownCall& a, const ShownCall& b) {
     const bool plain = !a.matters && !b.matters && a.calls.empty() && b.calls.empty();
-    return plain && a.call->function == b.call->function && a.call->cpu == b.call->cpu;
+    return plain && a.call->function == b.call->function && a.call->cpu == b.call->cpu &&
+           a.call->budget == b.call->budget && a.call->work == b.call->work;
 }
 
 }  // namespace

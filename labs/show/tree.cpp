@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "labs/check/poll_values.h"
 #include "labs/check/source/places.h"
 #include "labs/show/descriptors.h"
 #include "labs/show/fold.h"
@@ -46,6 +47,11 @@ struct Line {
     Ink ink = Ink::plain;
     std::string remark;  ///< behind the text, dim
 };
+
+/// "napi 8193", "budget 64", "work 12": what a poll's calls were about.
+std::string poll_text(const chain::Call& call) {
+    return call.napi ? fmt::format("napi {}", *call.napi) : poll_values_text(call);
+}
 
 class TreePrinter {
   public:
@@ -165,6 +171,7 @@ class TreePrinter {
         line.ink = shown.has_packet ? Ink::strong : Ink::plain;
         if (!call.module.empty()) line.remark += fmt::format(" [{}]", call.module);
         if (!place.file.empty()) line.remark += fmt::format("  {}:{}", place.file, place.line);
+        if (const std::string poll = poll_text(call); !poll.empty()) line.remark += "  " + poll;
         if (call.cpu && *call.cpu != chain_.cpu) line.remark += fmt::format(" cpu{}", *call.cpu);
         if (shown.times > 1) line.remark += fmt::format(" ×{}", shown.times);
         if (shown.interrupted > 0) {

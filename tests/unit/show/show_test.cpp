@@ -181,6 +181,25 @@ TEST_CASE("a call that may lack something says so") {
                ContainsSubstring("! calls below may be missing: ring buffer overrun"));
 }
 
+TEST_CASE("a poll's calls say of which NAPI, with which budget, and what was received") {
+    auto recording =
+        test::RecordingBuilder()
+            .chain(call("__napi_poll", {call("virtnet_poll", {call("napi_complete_done"),
+                                                              call("napi_complete_done")})}))
+            .build();
+    chain::Call& root = recording.chains[0].root;
+    root.napi = 8193;
+    root.calls[0].budget = 64;
+    root.calls[0].calls[0].work = 12;
+    root.calls[0].calls[1].work = 0;
+    const std::string text = chain_text(recording, 0);
+    CHECK_THAT(text, ContainsSubstring("__napi_poll  napi 8193\n"));
+    CHECK_THAT(text, ContainsSubstring("virtnet_poll  budget 64\n"));
+    // Not alike, so not one line.
+    CHECK_THAT(text, ContainsSubstring("napi_complete_done  work 12\n"));
+    CHECK_THAT(text, ContainsSubstring("napi_complete_done  work 0\n"));
+}
+
 TEST_CASE("a chain without anything can be shown") {
     chain::Recording recording;
     recording.chains.emplace_back();
