@@ -24,6 +24,7 @@ struct Arguments {
     bool ring = false;
     bool full = false;
     bool no_geometry = false;
+    bool skb = false;
     std::string source;  ///< a kernel's source tree; empty: none
     LookOptions look;
 };
@@ -119,12 +120,13 @@ int show(const Arguments& arguments) {
     auto options = show_options(arguments.look);
     options.fold = !arguments.full;
     options.geometry = !arguments.no_geometry;
+    options.skb_details = arguments.skb;
     options.packet = arguments.packet;
     if (arguments.ring) {
         show_ring_events(arguments, recording, options);
     } else if (!arguments.source.empty()) {
         show_with_source(arguments, recording, options);
-    } else if (arguments.chain || arguments.packet || arguments.all) {
+    } else if (arguments.chain || arguments.packet || arguments.all || arguments.skb) {
         show_chains(arguments, recording, options);
     } else {
         show_overview(recording, options);
@@ -145,6 +147,7 @@ void add_show_command(CLI::App& app, Action& chosen) {
         "  skbtrail show skbtrail-results/DIRECTORY\n"
         "  skbtrail show skbtrail-results/DIRECTORY --packet 2\n"
         "  skbtrail show recording.json --chain 5 --full | less -R\n"
+        "  skbtrail show skbtrail-results/DIRECTORY --packet 2 --skb\n"
         "  skbtrail show skbtrail-results/DIRECTORY --ring\n"
         "  skbtrail show skbtrail-results/DIRECTORY --packet 2 --source linux-source-6.12");
     auto arguments = std::make_shared<Arguments>();
@@ -161,6 +164,11 @@ void add_show_command(CLI::App& app, Action& chosen) {
                       "Fold nothing: locks, memory and timers too, and calls without a packet");
     command->add_flag("--no-geometry", arguments->no_geometry,
                       "Leave out where head, data, tail and end stand");
+    auto* skb = command->add_flag(
+        "-s,--skb", arguments->skb,
+        "Show below each call what else is recorded of the sk_buff that it is given, and changed "
+        "since the packet was seen last: headers, room, device, socket, reference count, pages, "
+        "segments, checksum …; of every chain, unless --chain or --packet says which");
     auto* source = command->add_option(
         "--source", arguments->source,
         "Say beside each call in which file and line of this tree, the unpacked source "
@@ -171,7 +179,7 @@ void add_show_command(CLI::App& app, Action& chosen) {
         ->add_flag("-r,--ring", arguments->ring,
                    "Show what the NIC saw and did at its rings: buffers, kicks and calls, those "
                    "that were suppressed too; with --packet, what concerns that one")
-        ->excludes(one, all, source);
+        ->excludes(one, all, skb, source);
     add_look_options(*command, arguments->look);
     command->callback([arguments, &chosen] { chosen = [arguments] { return show(*arguments); }; });
 }

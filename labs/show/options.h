@@ -16,6 +16,8 @@ struct ShowOptions {
     unsigned width = 100;  ///< columns that there are: for wrapping sentences and placing columns
     bool fold = true;      ///< leave out noise and what is below calls without a packet; says so
     bool geometry = true;  ///< where head, data, tail and end stand
+    /// What else is recorded of an sk_buff, below the call that is given it: what changed.
+    bool skb_details = false;
     /// Only the branches that handle this packet.
     std::optional<chain::PacketId> packet;
     /// Where functions are defined, to be shown beside each call; null: not. Has to outlive it.

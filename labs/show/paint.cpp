@@ -69,6 +69,19 @@ std::vector<std::string> wrapped(std::string_view text, std::size_t width) {
     return lines;
 }
 
+std::vector<std::string> listed(const std::vector<std::string>& items, std::size_t width) {
+    std::vector<std::string> lines;
+    for (std::size_t i = 0; i < items.size(); ++i) {
+        const std::string item = items[i] + (i + 1 < items.size() ? "," : "");
+        if (!lines.empty() && columns(lines.back()) + 1 + columns(item) <= width) {
+            lines.back() += " " + item;
+        } else {
+            lines.push_back(item);
+        }
+    }
+    return lines;
+}
+
 std::string duration_text(chain::Nanoseconds duration) {
     const auto ns = static_cast<double>(duration);
     if (duration < 1'000) return fmt::format("{} ns", duration);

@@ -35,6 +35,9 @@ std::string padded(std::string_view text, std::size_t width);
 /// The words of `text` in lines of at most `width` columns; a longer word has its own.
 std::vector<std::string> wrapped(std::string_view text, std::size_t width);
 
+/// `items` with commas between them, in lines of at most `width` columns; a longer one has its own.
+std::vector<std::string> listed(const std::vector<std::string>& items, std::size_t width);
+
 /// A duration with its unit: "980 ns", "12.3 µs", "4.5 ms", "1.2 s".
 std::string duration_text(chain::Nanoseconds duration);
 

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -6,6 +7,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -14,6 +16,7 @@
 #include "labs/check/poll_values.h"
 #include "labs/check/source/places.h"
 #include "labs/show/descriptors.h"
+#include "labs/show/details.h"
 #include "labs/show/fold.h"
 #include "labs/show/paint.h"
 #include "labs/show/show.h"
@@ -187,12 +190,13 @@ class TreePrinter {
             paged_ = paged_ || skb.data_len > 0;
             if (!line.offsets) {
                 add_geometry(skb, line);
-                continue;
+            } else {
+                Line& another = more.emplace_back();
+                another.branch = continued;
+                another.remark = fmt::format("(its argument {})", skb.argument + 1);
+                add_geometry(skb, another);
             }
-            Line& another = more.emplace_back();
-            another.branch = continued;
-            another.remark = fmt::format("(its argument {})", skb.argument + 1);
-            add_geometry(skb, another);
+            if (options_.skb_details) add_details(skb, continued, more);
         }
         lines_.push_back(std::move(line));
         for (Line& another : more) lines_.push_back(std::move(another));
@@ -225,6 +229,30 @@ class TreePrinter {
         } else if (skb.packet) {
             line.moved = "first seen";
         }
+    }
+
+    void add_details(const chain::SkbGeometry& skb, const std::string& branch,
+                     std::vector<Line>& lines) const {
+        const chain::SkbGeometry* before = sightings_.before(skb);
+        const auto details = skb_details(skb, before, recording_.observed);
+        if (details.empty()) return;
+        constexpr std::size_t narrowest = 60;
+        const std::size_t taken = columns_left_of_tree() + columns(branch);
+        const std::size_t room =
+            std::max(narrowest, options_.width - std::min<std::size_t>(options_.width, taken));
+        for (std::string& text : listed(details, room)) {
+            Line& line = lines.emplace_back();
+            line.branch = branch;
+            line.text = std::move(text);
+            line.ink = before == nullptr ? Ink::plain : Ink::changed;
+        }
+    }
+
+    /// Of a chain with packets.
+    std::size_t columns_left_of_tree() const {
+        const std::size_t offsets =
+            options_.geometry ? 4 * offset_columns + moved_columns + 2 : std::size_t{0};
+        return duration_columns + 2 + packet_columns + 2 + offsets;
     }
 
     /// The descriptors of the NIC: on the way out at the driver's ndo_start_xmit, on the way in

@@ -298,6 +298,14 @@ TEST_CASE("durations have the unit that suits them") {
     CHECK(labs::duration_text(2'500'000'000) == "2.50 s");
 }
 
+TEST_CASE("a list is broken between its items") {
+    using Lines = std::vector<std::string>;
+    CHECK(labs::listed({"a 1", "bb 2", "ccc 3"}, 9) == Lines{"a 1,", "bb 2,", "ccc 3"});
+    CHECK(labs::listed({"a 1", "bb 2", "ccc 3"}, 10) == Lines{"a 1, bb 2,", "ccc 3"});
+    CHECK(labs::listed({"longer than that", "b"}, 4) == Lines{"longer than that,", "b"});
+    CHECK(labs::listed({}, 4).empty());
+}
+
 TEST_CASE("text is wrapped at words") {
     CHECK(labs::wrapped("a bb ccc", 4) == std::vector<std::string>{"a bb", "ccc"});
     CHECK(labs::wrapped("longerthanthat x", 4) == std::vector<std::string>{"longerthanthat", "x"});
