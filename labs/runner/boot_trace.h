@@ -10,9 +10,12 @@ namespace skbtrail::labs {
 
 /// "boot_trace" of a lab.json.
 struct BootTrace {
-    std::string root;                    ///< the function whose calls are recorded
-    std::vector<std::string> functions;  ///< globs of the functions that it may show, beside itself
+    std::vector<std::string> roots;      ///< the functions whose calls are recorded, a chain each
+    std::vector<std::string> functions;  ///< globs of the functions that they may show, too
 };
+
+/// Most functions of the boot whose calls are recorded.
+inline constexpr std::size_t most_boot_trace_roots = 4;
 
 /// Most characters of the globs together: the command line of a kernel ends after 2,048.
 inline constexpr std::size_t most_boot_trace_characters = 1400;

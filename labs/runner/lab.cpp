@@ -143,7 +143,17 @@ std::string function_name(const JsonValue& value, bool globs) {
 BootTrace parse_boot_trace(const JsonValue& value) {
     BootTrace trace;
     JsonObject object(value);
-    trace.root = function_name(object.required("root"), false);
+    const auto root = object.required("root");
+    if (root.is_array()) {
+        trace.roots =
+            read_array(root, [](const JsonValue& one) { return function_name(one, false); });
+    } else {
+        trace.roots = {function_name(root, false)};
+    }
+    if (trace.roots.empty() || trace.roots.size() > most_boot_trace_roots) {
+        root.fail(fmt::format("{} functions; there may be 1 to {}", trace.roots.size(),
+                              most_boot_trace_roots));
+    }
     const auto functions = object.required("functions");
     std::size_t characters = 0;
     for (std::size_t i = 0; i < functions.size(); ++i) {
@@ -151,7 +161,7 @@ BootTrace parse_boot_trace(const JsonValue& value) {
         characters += trace.functions.back().size() + 1;
     }
     if (trace.functions.empty()) {
-        functions.fail("it would show nothing but its root; name what may be called there");
+        functions.fail("there would be nothing but the root; name what may be called there");
     }
     if (characters > most_boot_trace_characters) {
         functions.fail(fmt::format(

@@ -101,6 +101,11 @@ TEST_CASE("a boot that is recorded is a guest's own, and the kernel is told what
     CHECK_THAT(parameters, ContainsSubstring("ftrace_graph_filter=inet_init "));
     CHECK_THAT(parameters, ContainsSubstring("ftrace_filter=inet_init,*_init,dev_add_pack "));
 
+    document["boot_trace"]["root"] = {"inet_init", "inet6_init"};
+    const auto both = boot_trace_parameters(*parse_lab(document.dump(), "/labs/ping").boot_trace);
+    CHECK_THAT(both, ContainsSubstring("ftrace_graph_filter=inet_init,inet6_init "));
+    CHECK_THAT(both, ContainsSubstring("ftrace_filter=inet_init,inet6_init,*_init,dev_add_pack "));
+
     // As long as it may be, and one more.
     const std::string longest(most_boot_trace_characters - 1, 'x');
     document["boot_trace"]["functions"] = {longest};
@@ -155,7 +160,14 @@ TEST_CASE("a lab that is wrong is refused at the place of the mistake") {
         Case{"too many of them", replace("/nic/queue_pairs", 9), "/nic/queue_pairs", "1 to 8"},
         Case{"a boot trace of nothing",
              replace("/boot_trace", {{"root", "inet_init"}, {"functions", json::array()}}),
-             "/boot_trace/functions", "nothing but its root"},
+             "/boot_trace/functions", "nothing but the root"},
+        Case{"a boot trace of no root",
+             replace("/boot_trace", {{"root", json::array()}, {"functions", {"*"}}}),
+             "/boot_trace/root", "1 to 4"},
+        Case{"a boot trace of too many roots",
+             replace("/boot_trace", {{"root", {"a_init", "b_init", "c_init", "d_init", "e_init"}},
+                                     {"functions", {"*"}}}),
+             "/boot_trace/root", "1 to 4"},
         Case{"a boot trace without a root", replace("/boot_trace", {{"functions", {"*_init"}}}),
              "/boot_trace", "root"},
         Case{"another parameter of the kernel",
