@@ -3,8 +3,8 @@
 # and a packet socket registers itself as IP did.
 . /labs/common.sh
 
-echo "protocols:$(awk '$1 ~ /^(PING|RAW|UDP|TCP)$/ { print $1 }' /proc/net/protocols | sort | tr '\n' ' ' | sed 's/^/ /; s/ $//')"
-echo "ethertypes: $(awk 'NF == 2 && $2 ~ /^(ip|arp)_rcv$/ { printf "%s to %s  ", $1, $2 }' /proc/net/ptype)"
+echo "protocols:$(awk '$1 ~ /^(PING|RAW|UDP|TCP)(v6)?$/ { print $1 }' /proc/net/protocols | sort | tr '\n' ' ' | sed 's/^/ /; s/ $//')"
+echo "ethertypes: $(awk 'NF == 2 && $2 ~ /^(ip|ipv6|arp)_rcv$/ { printf "%s to %s  ", $1, $2 }' /proc/net/ptype)"
 
 # A socket of each kind that inetsw_array knows: inet_create looks up what was registered.
 nc.openbsd -4 -z 127.0.0.1 9 || echo "nobody listens"
