@@ -43,7 +43,8 @@ std::string gso_type_words(std::uint32_t bits) {
     return words;
 }
 
-chain::SkbGeometry geometry_of(const skbtrail_event& event, chain::PacketId packet) {
+chain::SkbGeometry geometry_of(const skbtrail_event& event, chain::PacketId packet,
+                               std::uint32_t roles) {
     chain::SkbGeometry geometry;
     geometry.argument = event.argument;
     geometry.address = event.skb;
@@ -75,7 +76,8 @@ chain::SkbGeometry geometry_of(const skbtrail_event& event, chain::PacketId pack
     geometry.mark = event.mark;
     geometry.hash = event.hash;
     geometry.ip_summed = checksum_states[event.ip_summed & 3U];
-    if ((event.flags & SKBTRAIL_EVENT_SHARED) != 0) {
+    // Who gives the struct itself back has given the buffer back before: its end is another's.
+    if ((event.flags & SKBTRAIL_EVENT_SHARED) != 0 && (roles & role::frees) == 0) {
         geometry.frags = event.frags;
         if (event.gso_size != 0) {
             geometry.gso_size = event.gso_size;
@@ -168,7 +170,7 @@ void ChainWriter::add_skbs(const Node& node, chain::Call& call) const {
     if ((roles & role::has_work) != 0) call.work = value;
     for (auto i = group.first; i < group.first + group.count; ++i) {
         if (match.events[i].skb != 0) {
-            call.skbs.push_back(geometry_of(match.events[i], ids[i]));
+            call.skbs.push_back(geometry_of(match.events[i], ids[i], roles));
         }
     }
 }

@@ -249,6 +249,42 @@ TEST_CASE("a thread's name comes from the events of roots, also when it has ende
     CHECK(sum_of(result.losses) == 0);
 }
 
+TEST_CASE("of an sk_buff that is given back the buffer's end is told no more") {
+    const auto table = test::make_table({"__x64_sys_recvfrom", "ip_rcv_core", "skb_release_data",
+                                         "kfree_skbmem", "napi_skb_cache_put"});
+    auto shared = sight(0x100, 0x10000);
+    shared.flags |= SKBTRAIL_EVENT_SHARED;
+    shared.frags = 2;
+    shared.gso_size = 1448;
+    // Who has the memory now has written there.
+    auto reused = shared;
+    reused.frags = 121;
+    reused.gso_size = 42871;
+    Story story(table);
+    story.call("__x64_sys_recvfrom").leaf("ip_rcv_core", shared);
+    story.leaf("skb_release_data", shared).leaf("kfree_skbmem", reused);
+    story.leaf("napi_skb_cache_put", reused).leave("__x64_sys_recvfrom");
+    const auto result = assemble(story.capture, table, {}, reasons, {});
+    REQUIRE(result.chains.size() == 1);
+    for (const char* function : {"ip_rcv_core", "skb_release_data"}) {
+        INFO(function);
+        const auto* call = find(result.chains[0].root, function);
+        REQUIRE(call != nullptr);
+        REQUIRE(call->skbs.size() == 1);
+        CHECK(call->skbs[0].frags == 2U);
+        CHECK(call->skbs[0].gso_size == 1448);
+    }
+    for (const char* function : {"kfree_skbmem", "napi_skb_cache_put"}) {
+        INFO(function);
+        const auto* call = find(result.chains[0].root, function);
+        REQUIRE(call != nullptr);
+        REQUIRE(call->skbs.size() == 1);
+        CHECK(call->skbs[0].len == shared.len);
+        CHECK_FALSE(call->skbs[0].frags);
+        CHECK(call->skbs[0].gso_size == 0);
+    }
+}
+
 TEST_CASE("a call on another CPU than its chain says so") {
     const auto table = test::make_table({"__x64_sys_recvfrom", "ip_rcv_core"});
     Story story(table);
