@@ -18,6 +18,7 @@ struct Detail {
     const char* name;
     const char* unset;  ///< how that is said of one that was
     std::string (*text)(const SkbGeometry&, const Observed&);
+    bool at_the_end = false;  ///< it stands in the buffer's end, which may not have been read
 };
 
 template <typename Number>
@@ -90,9 +91,10 @@ constexpr std::array details = {
                return std::string(skb.cloned ? "yes" : "");
            }},
     Detail{"frags", "0",
-           [](const SkbGeometry& skb, const Observed&) { return decimal(skb.frags.value_or(0)); }},
-    Detail{"gso", "none",
-           [](const SkbGeometry& skb, const Observed&) { return segmentation(skb); }},
+           [](const SkbGeometry& skb, const Observed&) { return decimal(skb.frags.value_or(0)); },
+           true},
+    Detail{"gso", "none", [](const SkbGeometry& skb, const Observed&) { return segmentation(skb); },
+           true},
     Detail{"ip_summed", "none",
            [](const SkbGeometry& skb, const Observed&) {
                return skb.ip_summed == "none" ? std::string() : skb.ip_summed;
@@ -112,6 +114,7 @@ std::vector<std::string> skb_details(const SkbGeometry& skb, const SkbGeometry* 
                                      const Observed& observed) {
     std::vector<std::string> shown;
     for (const Detail& detail : details) {
+        if (detail.at_the_end && !skb.frags) continue;
         const std::string now = detail.text(skb, observed);
         const std::string then = before == nullptr ? std::string() : detail.text(*before, observed);
         if (now == then) continue;

@@ -102,11 +102,18 @@ TEST_CASE("what is no longer so is said") {
     CHECK(after([](Skb& skb) { skb.mac_header.reset(); }) == Texts{"mac not set"});
     CHECK(after([](Skb& skb) { skb.sock = 0; }) == Texts{"sock none"});
     CHECK(after([](Skb& skb) { skb.cloned = false; }) == Texts{"cloned no"});
-    CHECK(after([](Skb& skb) { skb.frags.reset(); }) == Texts{"frags 0"});
+    CHECK(after([](Skb& skb) { skb.frags = 0; }) == Texts{"frags 0"});
     CHECK(after([](Skb& skb) { skb.gso_size = 0; }) == Texts{"gso none"});
     CHECK(after([](Skb& skb) { skb.vlan.reset(); }) == Texts{"vlan none"});
     CHECK(after([](Skb& skb) { skb.ip_summed = "none"; }) == Texts{"ip_summed none"});
     CHECK(after([](Skb& skb) { skb.mark = 0; }) == Texts{"mark 0"});
+}
+
+TEST_CASE("where the buffer's end was not read, nothing is said of what stands there") {
+    CHECK(after([](chain::SkbGeometry& skb) {
+              skb.frags.reset();
+              skb.gso_size = 0;
+          }).empty());
 }
 
 TEST_CASE("nothing can be put behind data that go on in pages") {
