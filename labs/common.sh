@@ -90,6 +90,17 @@ next() {
     wait_for "the datagram \"$1\"" grep -q "$1" /tmp/read
 }
 
+# has_taken NUMBER: so many frames were taken out of eth0's receive ring. For wait_for.
+has_taken() { [ "$(cat /sys/class/net/eth0/statistics/rx_packets)" -ge "$1" ]; }
+
+# ask_for_one: asks the wire for one frame (by a datagram to port 7009), and waits until the driver has
+# taken one more out of the ring. What is asked for after that has a poll of its own.
+ask_for_one() {
+    taken=$(($(cat /sys/class/net/eth0/statistics/rx_packets) + 1))
+    echo "one more" | nc.openbsd -4 -u -q 0 -p 5009 10.0.2.2 7009
+    wait_for "the frame that was asked for" has_taken "$taken"
+}
+
 # has_bytes NUMBER: the reader has read so many. For wait_for.
 has_bytes() { [ "$(wc -c < /tmp/read)" -ge "$1" ]; }
 

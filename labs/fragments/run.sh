@@ -7,6 +7,7 @@
 sender=$!
 wait_for "the answer" has_line /tmp/answer
 echo "sent in $(counter Ip FragCreates) fragments, received $(wc -c < /tmp/answer) bytes"
+ask_for_one
 wait_for "the end of the wait" counts Ip ReasmTimeout 1
 echo "put together: $(counter Ip ReasmOKs), given up: $(counter Ip ReasmTimeout)"
 kill "$sender"

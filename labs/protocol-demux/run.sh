@@ -6,6 +6,7 @@
 udp_reader
 
 next "list"
+ask_for_one
 dropped() { [ "$(cat /sys/class/net/eth0/statistics/rx_dropped)" -ge 1 ]; }
 wait_for "the frame that nobody wants" dropped
 echo "nobody's frames: $(cat /sys/class/net/eth0/statistics/rx_dropped)"
@@ -18,6 +19,7 @@ tcpdump -Z root -p -n -t -i eth0 -Q in -c 2 udp or ether proto 0x88b5 > /tmp/see
 tap=$!
 wait_for "the packet socket" grep -qs "listening on" /tmp/tcpdump
 next "tap"
+ask_for_one
 wait "$tap"
 grep -E "UDP|ethertype" /tmp/seen | sed "s/^.*ethertype/ethertype/; s/: *$//"
 

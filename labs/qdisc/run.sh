@@ -55,7 +55,7 @@ sent=$((sent + 253))
 all_sent "fq_codel, a full ring" $sent
 
 # The shell has a tc of its own, which knows less than /bin/tc.
-/bin/tc qdisc replace dev eth0 root tbf rate 8kbit burst 500 limit 10000
+/bin/tc qdisc replace dev eth0 root tbf rate 2kbit burst 500 limit 10000
 head -c 400 /dev/zero | send 5005
 head -c 400 /dev/zero | send 5006
 sent=$((sent + 2))

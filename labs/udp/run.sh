@@ -8,6 +8,7 @@ refused() { [ "$(counter Udp NoPorts)" -ge 1 ] && [ "$(counter Icmp OutDestUnrea
 # A socket that waits for anybody: bound, not connected.
 nc.openbsd -4 -u -l 10.0.2.15 6000 > /tmp/waiting &
 waiting=$!
+wait_for "the waiting socket" grep -q ":1770 " /proc/net/udp
 
 # A connected socket. nc calls connect() and writes what it reads; the wire answers.
 (echo "hello"; sleep 60) | nc.openbsd -4 -u -p 5000 10.0.2.2 7000 > /tmp/connected &
@@ -15,9 +16,11 @@ connected=$!
 wait_for "the answer to the connected socket" has_line /tmp/connected
 echo "connected: $(cat /tmp/connected)"
 
+ask_for_one
 wait_for "the datagram for the waiting socket" has_line /tmp/waiting
 echo "waiting: $(cat /tmp/waiting)"
 
+ask_for_one
 wait_for "the datagram that nobody wants" refused
 echo "nobody: $(counter Icmp OutDestUnreachs) port(s) unreachable"
 
