@@ -11,6 +11,7 @@ void write_chain(JsonWriter& writer, const Chain& chain);
 void write_packet(JsonWriter& writer, const Packet& packet);
 void write_loss(JsonWriter& writer, const Loss& loss);
 void write_observed(JsonWriter& writer, const Observed& observed);
+void write_ring_event(JsonWriter& writer, const RingEvent& event);
 
 // These throw FormatError with the place.
 
@@ -18,6 +19,7 @@ Chain read_chain(const JsonValue& value);
 Packet read_packet(const JsonValue& value);
 Loss read_loss(const JsonValue& value);
 Observed read_observed(const JsonValue& value);
+RingEvent read_ring_event(const JsonValue& value);
 
 /// That what refers to a packet by its number finds one, and numbers are given once: whoever reads
 /// a recording may rely on it. Throws FormatError.
