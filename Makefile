@@ -10,7 +10,7 @@ FUZZ_SECONDS ?= 600
 export CCACHE_BASEDIR := $(CURDIR)
 export CCACHE_NOHASHDIR := 1
 
-.PHONY: help lab test test-all bench bench-judge bench-clock bench-tracer setup build build-asan build-fuzz fuzz check-format tidy clean
+.PHONY: help lab test test-all bench bench-judge bench-clock bench-tracer setup programs build build-asan build-fuzz fuzz check-format tidy clean
 
 help:
 	@echo "make lab           set up, build, boot a guest, trace a ping, judge its path (LAB=$(LAB))"
@@ -27,7 +27,7 @@ help:
 	@echo "make tidy          clang-tidy over all C++ files"
 	@echo "make clean         remove build/"
 
-lab: build
+lab: programs
 	@build/bin/skbtrail run $(LAB)
 
 # One ctest runs all: the unit tests, under the sanitizers, the fuzzers, briefly, and the tests that
@@ -63,8 +63,12 @@ bench-tracer:
 setup:
 	@.ci/setup
 
-build: setup
+# What a lab needs, without the tests and the benchmarks: half of the compiling.
+programs: setup
 	@cmake --preset release >build.log 2>&1 || { cat build.log; rm -f build.log; exit 1; }; rm -f build.log
+	@cmake --build --preset release --parallel $(JOBS) --target skbtrail skbtrail-nic skbtrail-init skbtrail-collect
+
+build: programs
 	@cmake --build --preset release --parallel $(JOBS)
 
 build-asan: setup build
