@@ -5,9 +5,11 @@
 #include <memory>
 #include <vector>
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <gelf.h>
 #include <libelf.h>
+#include <unistd.h>
 
 namespace skbtrail::guest {
 namespace {
@@ -41,6 +43,25 @@ std::vector<GElf_Phdr> program_headers(Elf* elf) {
         }
     }
     return headers;
+}
+
+/// Null when `elf` is null, or has no section of that name.
+Elf_Scn* find_section(Elf* elf, std::string_view wanted) {
+    std::size_t names = 0;
+    if (elf == nullptr || elf_getshdrstrndx(elf, &names) != 0) {
+        return nullptr;
+    }
+    for (Elf_Scn* section = nullptr; (section = elf_nextscn(elf, section)) != nullptr;) {
+        GElf_Shdr header;
+        if (gelf_getshdr(section, &header) == nullptr) {
+            continue;
+        }
+        const char* name = elf_strptr(elf, names, header.sh_name);
+        if (name != nullptr && name == wanted) {
+            return section;
+        }
+    }
+    return nullptr;
 }
 
 std::string hex(std::string_view bytes) {
@@ -111,26 +132,29 @@ std::string without_sections(std::string_view image) {
 
 std::optional<std::string> read_modinfo(std::string_view image) {
     const ElfHandle elf = open_elf(image);
-    std::size_t names = 0;
-    if (!elf || elf_getshdrstrndx(elf.get(), &names) != 0) {
+    Elf_Scn* const section = find_section(elf.get(), ".modinfo");
+    if (section == nullptr) {
         return std::nullopt;
     }
-    for (Elf_Scn* section = nullptr; (section = elf_nextscn(elf.get(), section)) != nullptr;) {
-        GElf_Shdr header;
-        if (gelf_getshdr(section, &header) == nullptr) {
-            continue;
-        }
-        const char* name = elf_strptr(elf.get(), names, header.sh_name);
-        if (name == nullptr || std::strcmp(name, ".modinfo") != 0) {
-            continue;
-        }
-        const Elf_Data* data = elf_rawdata(section, nullptr);
-        if (data == nullptr || data->d_buf == nullptr) {
-            return std::string();
-        }
-        return std::string(static_cast<const char*>(data->d_buf), data->d_size);
+    const Elf_Data* data = elf_rawdata(section, nullptr);
+    if (data == nullptr || data->d_buf == nullptr) {
+        return std::string();
     }
-    return std::nullopt;
+    return std::string(static_cast<const char*>(data->d_buf), data->d_size);
+}
+
+bool has_debug_info(const std::filesystem::path& file) {
+    const int descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
+    if (descriptor < 0) {
+        return false;
+    }
+    bool found = false;
+    if (elf_version(EV_CURRENT) != EV_NONE) {
+        const ElfHandle elf(elf_begin(descriptor, ELF_C_READ, nullptr));
+        found = find_section(elf.get(), ".debug_info") != nullptr;
+    }
+    ::close(descriptor);
+    return found;
 }
 
 bool needs_loader(std::string_view image) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -29,6 +30,9 @@ std::string without_sections(std::string_view image);
 /// The .modinfo section of a module: "key=value" strings, each ended by a NUL. Nothing when the
 /// image is not ELF or has no such section.
 std::optional<std::string> read_modinfo(std::string_view image);
+
+/// True when `file` is an ELF file with DWARF in it. Only its headers are read.
+bool has_debug_info(const std::filesystem::path& file);
 
 /// True when the program needs a dynamic loader, which a guest does not have.
 bool needs_loader(std::string_view image);

@@ -28,6 +28,8 @@ using nlohmann::json;
 constexpr const char* record_name = "kernel.json";
 constexpr const char* record_format = "skbtrail-kernel";
 constexpr int record_version = 1;
+/// Below a kernel's directory, as usr/lib/debug is in its -dbg package.
+constexpr const char* debug_name = "debug";
 
 /// A guest without a plan takes a second or two longer to start.
 constexpr Retention plans_kept{.unused = std::chrono::hours(24 * 30), .most_bytes = 256U << 20};
@@ -75,6 +77,7 @@ std::optional<Kernel> read_any_kernel(const fs::path& directory) {
                   .modules = if_there(directory / "modules"),
                   .config = if_there(directory / "config"),
                   .system_map = if_there(directory / "System.map"),
+                  .debug_info = if_there(directory / debug_name),
                   .build_id = text("build_id"),
                   .package = text("package"),
                   .package_version = text("package_version"),
@@ -153,6 +156,21 @@ std::string spell_cached(const std::vector<Kernel>& kernels) {
     }
     return releases.empty() ? "which is empty"
                             : fmt::format("which has {}", fmt::join(releases, ", "));
+}
+
+/// Of the debug information of a kernel's modules, below `modules`, leaves what a packet can meet:
+/// all of it is more than a gigabyte.
+void keep_networking(const fs::path& modules) {
+    const auto is_wanted = [&](const fs::path& file) {
+        const std::string below = file.lexically_relative(modules);
+        return below.starts_with("net/") || below.starts_with("drivers/net/") ||
+               below.starts_with("drivers/virtio/");
+    };
+    for (const fs::directory_entry& entry : fs::recursive_directory_iterator(modules)) {
+        if (entry.is_regular_file() && !is_wanted(entry.path())) {
+            fs::remove(entry.path());
+        }
+    }
 }
 
 /// The last match, which is the newest, as both lists are ordered.
@@ -311,6 +329,36 @@ Kernel KernelStore::install(const AvailableKernel& kernel, const std::vector<fs:
     return *read_kernel(place);
 }
 
+Kernel KernelStore::fetch_debug_info(const Kernel& kernel, const Progress& progress,
+                                     std::stop_token stop) {
+    if (kernel.package.empty()) {
+        throw Error(fmt::format(
+            "{} is not one of Debian's kernels: its debug information is in the tree that it was "
+            "built in, if it was built with CONFIG_DEBUG_INFO_DWARF5, and is found there.",
+            kernel.release));
+    }
+    const FileLock lock = lock_for_fetching(progress);
+    const fs::path place = kernels() / kernel.release;
+    if (!fs::exists(place / debug_name)) {
+        AptState apt(root_ / "apt", progress, stop);
+        apt.update();
+        remove_leftovers(kernels());
+        const ScratchDirectory scratch(kernels());
+        const AvailableKernel wanted{.release = kernel.release,
+                                     .package = kernel.package + "-dbg",
+                                     .package_version = kernel.package_version,
+                                     .suite = kernel.suite};
+        for (const fs::path& package : apt.download(wanted, scratch.path())) {
+            if (progress) progress("unpacking " + package.filename().string());
+            unpack(package, scratch.path() / "tree", stop);
+        }
+        const fs::path found = scratch.path() / "tree/usr/lib/debug";
+        keep_networking(found / "lib/modules" / kernel.release / "kernel");
+        fs::rename(found, place / debug_name);
+    }
+    return *read_kernel(place);
+}
+
 Kernel KernelStore::resolve_file(const std::string& spec) {
     const OwnBuild build = find_own_build(spec);
     Kernel kernel;
@@ -319,6 +367,7 @@ Kernel KernelStore::resolve_file(const std::string& spec) {
     kernel.build_id = build.boot.build_id;
     kernel.modules = build.modules;
     kernel.config = build.config;
+    kernel.debug_info = build.debug_info;
     if (build.packed) {
         // Kept unpacked, so that QEMU has a file to start from.
         const KeptFiles unpacked(kernels() / "own", unpacked_kept);

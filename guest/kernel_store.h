@@ -25,10 +25,13 @@ struct Kernel {
     std::filesystem::path modules;
     std::filesystem::path config;      ///< empty when none was found
     std::filesystem::path system_map;  ///< empty when none was found (Debian's may be a stub)
-    std::string build_id;              ///< lower-case hex; empty when the kernel has none
-    std::string package;               ///< Debian's name for it; empty for the user's own
-    std::string package_version;       ///< "6.12.95-1~bpo12+1"
-    std::string suite;                 ///< where it came from: "bookworm-backports"
+    /// Its vmlinux with debug information, or a directory that has it as a -dbg package does, with
+    /// its modules'; empty when none was found.
+    std::filesystem::path debug_info;
+    std::string build_id;         ///< lower-case hex; empty when the kernel has none
+    std::string package;          ///< Debian's name for it; empty for the user's own
+    std::string package_version;  ///< "6.12.95-1~bpo12+1"
+    std::string suite;            ///< where it came from: "bookworm-backports"
 };
 
 /// A kernel that a Debian mirror has.
@@ -65,6 +68,12 @@ class KernelStore {
     /// The newest that the mirror has for a version or release, fetched unless the cache has that
     /// very one. Throws Error as resolve does.
     Kernel fetch(const std::string& spec, const Progress& progress = {}, std::stop_token stop = {});
+
+    /// Fetches the debug information of a kernel that the cache has, unless it is there already,
+    /// and returns the kernel with it: of the kernel itself and of its modules for networking.
+    /// Throws Error: as fetch() does, and where the kernel is not one of Debian's.
+    Kernel fetch_debug_info(const Kernel& kernel, const Progress& progress = {},
+                            std::stop_token stop = {});
 
     /// What the cache has, oldest version first.
     std::vector<Kernel> list() const;

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "guest/cache.h"
+#include "guest/elf_image.h"
 #include "guest/error.h"
 #include "guest/process.h"
 
@@ -87,6 +88,16 @@ fs::path find_config(const fs::path& image, const std::string& release) {
     return {};
 }
 
+/// The image itself, or what it was packed from.
+fs::path find_debug_info(const fs::path& image) {
+    for (const fs::path& place : {image, image.parent_path() / "../../../vmlinux"}) {
+        if (has_debug_info(place)) {
+            return fs::canonical(place);
+        }
+    }
+    return {};
+}
+
 /// Not ".veth.ko.cmd", which a build leaves beside it.
 bool is_module(std::string_view name) {
     constexpr std::array<std::string_view, 4> endings = {".ko", ".ko.xz", ".ko.zst", ".ko.gz"};
@@ -131,6 +142,7 @@ OwnBuild find_own_build(const std::string& spec) {
     build.boot = read_boot_image(file, build.image.string());
     build.packed = build.boot.vmlinux.size() != file.size();
     build.config = find_config(build.image, build.boot.release);
+    build.debug_info = find_debug_info(build.image);
     if (comma == std::string::npos) {
         build.modules = find_modules(build.image, build.boot.release);
         return build;

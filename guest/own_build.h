@@ -14,6 +14,9 @@ struct OwnBuild {
     bool packed = false;            ///< the image is not itself what boots
     std::filesystem::path modules;  ///< empty when none was found (all built in, perhaps)
     std::filesystem::path config;   ///< empty when none was found
+    /// The vmlinux with debug information, in the tree that it was built in; empty when there is
+    /// none.
+    std::filesystem::path debug_info;
 };
 
 /// Finds the parts of "PATH" or "PATH,modules=DIR". PATH is a bzImage or a vmlinux; or a tree that

@@ -67,6 +67,19 @@ TEST_CASE("a vmlinux that was built after the bzImage is the one that is meant")
                          ContainsSubstring("arch/x86/boot/bzImage"));
 }
 
+TEST_CASE("debug information is what the image was packed from, if that has any") {
+    const Tree tree;
+    tree.build();
+    const auto later = fs::last_write_time(tree.directory / "vmlinux") + std::chrono::hours(1);
+    fs::last_write_time(tree.directory / "arch/x86/boot/bzImage", later);
+    CHECK(tree.find().debug_info.empty());
+    tree.put("vmlinux", make_elf(ET_EXEC, {}, {{".text", "code"}, {".debug_info", "DWARF"}}));
+    fs::last_write_time(tree.directory / "arch/x86/boot/bzImage", later);
+    const OwnBuild build = tree.find();
+    CHECK(build.image == tree.directory / "arch/x86/boot/bzImage");
+    CHECK(build.debug_info == fs::canonical(tree.directory / "vmlinux"));
+}
+
 TEST_CASE("a tree that one kernel was installed in") {
     const Tree tree;
     tree.put("boot/vmlinuz-6.99.0-mine", make_vmlinux("6.99.0-mine"));
