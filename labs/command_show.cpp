@@ -10,6 +10,7 @@
 #include "labs/check/source/places.h"
 #include "labs/check/source/release.h"
 #include "labs/command.h"
+#include "labs/debug_info/inlined_steps.h"
 #include "labs/runner/failure.h"
 #include "labs/show/show.h"
 
@@ -25,7 +26,8 @@ struct Arguments {
     bool full = false;
     bool no_geometry = false;
     bool skb = false;
-    std::string source;  ///< a kernel's source tree; empty: none
+    std::string source;      ///< a kernel's source tree; empty: none
+    std::string debug_info;  ///< where the kernel's is; empty: none
     LookOptions look;
 };
 
@@ -95,6 +97,12 @@ void show_ring_events(const Arguments& arguments, const chain::Recording& record
     show_ring(std::cout, recording, options);
 }
 
+void name_inlined(chain::Recording& recording, const std::string& path) {
+    for (const auto& note : debug_info::name_inlined_steps(recording, path).notes) {
+        fmt::print(stderr, "skbtrail: warning: {}\n", note);
+    }
+}
+
 /// Lines move from one stable release to the next.
 void warn_of_other_version(const source::SourceTree& tree, const chain::Observed& observed) {
     if (!source::is_other_version(tree.release(), observed)) return;
@@ -116,7 +124,8 @@ void show_with_source(const Arguments& arguments, const chain::Recording& record
 }
 
 int show(const Arguments& arguments) {
-    const auto recording = named_recording(arguments.recording);
+    auto recording = named_recording(arguments.recording);
+    if (!arguments.debug_info.empty()) name_inlined(recording, arguments.debug_info);
     auto options = show_options(arguments.look);
     options.fold = !arguments.full;
     options.geometry = !arguments.no_geometry;
@@ -126,7 +135,8 @@ int show(const Arguments& arguments) {
         show_ring_events(arguments, recording, options);
     } else if (!arguments.source.empty()) {
         show_with_source(arguments, recording, options);
-    } else if (arguments.chain || arguments.packet || arguments.all || arguments.skb) {
+    } else if (arguments.chain || arguments.packet || arguments.all || arguments.skb ||
+               !arguments.debug_info.empty()) {
         show_chains(arguments, recording, options);
     } else {
         show_overview(recording, options);
@@ -175,11 +185,17 @@ void add_show_command(CLI::App& app, Action& chosen) {
         "of the recorded kernel, the function is defined; of every chain, unless "
         "--chain or --packet says which");
     source->type_name("TREE");
+    auto* debug_info = command->add_option(
+        "--debug-info", arguments->debug_info,
+        "Name the functions that the compiler inlined between two calls, from here: the tree that "
+        "the recorded kernel was built in, its vmlinux, or where its -dbg package was unpacked; of "
+        "every chain, as --source does");
+    debug_info->type_name("PATH");
     command
         ->add_flag("-r,--ring", arguments->ring,
                    "Show what the NIC saw and did at its rings: buffers, kicks and calls, those "
                    "that were suppressed too; with --packet, what concerns that one")
-        ->excludes(one, all, skb, source);
+        ->excludes(one, all, skb, source, debug_info);
     add_look_options(*command, arguments->look);
     command->callback([arguments, &chosen] { chosen = [arguments] { return show(*arguments); }; });
 }

@@ -4,8 +4,11 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "guest/cache.h"
+#include "labs/debug_info/error.h"
+#include "labs/debug_info/inlined_steps.h"
 #include "labs/runner/domain.h"
 #include "labs/runner/libvirt.h"
 #include "tracer/chain/printable.h"
@@ -36,6 +39,22 @@ void add_host_facts(chain::Recording& recording, const HostFacts& facts) {
     }
 }
 
+/// Names what the compiler inlined, where the kernel's debug information is at hand; says what came
+/// of it. A recording without is as good as any.
+std::string add_inlined_steps(chain::Recording& recording, const std::filesystem::path& path) {
+    if (path.empty()) return {};
+    auto& told = recording.observed.host["debug_info"];
+    try {
+        const auto steps = debug_info::name_inlined_steps(recording, path);
+        told = fmt::format("{}", fmt::join(steps.notes, "; "));
+        if (told.empty()) told = path;
+        return fmt::format("; inlined functions named before {} calls", steps.calls);
+    } catch (const debug_info::Error& error) {
+        told = fmt::format("not used: {}", error.what());
+        return fmt::format("; inlined functions not named: {}", error.what());
+    }
+}
+
 }  // namespace
 
 JoinedRecording join_recording(const std::string& sent, const std::filesystem::path& ring_events,
@@ -45,6 +64,7 @@ JoinedRecording join_recording(const std::string& sent, const std::filesystem::p
     add_host_facts(joined.recording, facts);
     joined.recording.ring_events = parse_ring_events(guest::read_file(ring_events));
     joined.ring = join_ring_events(joined.recording);
+    const auto inlined = add_inlined_steps(joined.recording, facts.kernel.debug_info);
     std::ostringstream text;
     chain::write_json(joined.recording, text);
     joined.text = std::move(text).str();
@@ -56,6 +76,7 @@ JoinedRecording join_recording(const std::string& sent, const std::filesystem::p
                                        joined.recording.ring_events.size(), ring.joined,
                                        ring.transmissions + ring.arrivals)
                          : ring.note;
+    joined.summary += inlined;
     return joined;
 }
 

@@ -22,7 +22,8 @@ struct HostFacts {
     GuestClock clock = GuestClock::real;
 };
 
-/// The recording that the guest sent, with what the host knows, joined with the NIC's ring events.
+/// The recording that the guest sent, with what the host knows, and what the kernel's debug
+/// information tells where it is at hand, joined with the NIC's ring events.
 struct JoinedRecording {
     chain::Recording recording;  ///< with texts that may be printed
     RingJoin ring;

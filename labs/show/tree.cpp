@@ -173,6 +173,10 @@ class TreePrinter {
         line.text = call.function;
         line.ink = shown.has_packet ? Ink::strong : Ink::plain;
         if (!call.module.empty()) line.remark += fmt::format(" [{}]", call.module);
+        if (call.tail_call) line.remark += " (tail call)";
+        if (!call.inlined.empty()) {
+            line.remark += fmt::format("  through inlined {}", fmt::join(call.inlined, ", "));
+        }
         if (!place.file.empty()) line.remark += fmt::format("  {}:{}", place.file, place.line);
         if (const std::string poll = poll_text(call); !poll.empty()) line.remark += "  " + poll;
         if (call.cpu && *call.cpu != chain_.cpu) line.remark += fmt::format(" cpu{}", *call.cpu);

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include <catch2/catch_test_macros.hpp>
 #include <fmt/format.h>
@@ -33,6 +34,23 @@ skbtrail::chain::Recording record(const Scratch& scratch, const std::string& ker
     return recording;
 }
 
+/// What is named between a call of `caller` and one of `callee` below it; REQUIREs that something
+/// is.
+std::vector<std::string> inlined_before(const skbtrail::chain::Recording& recording,
+                                        const std::string& caller, const std::string& callee) {
+    std::vector<std::string> found;
+    const auto look = [&](const auto& again, const skbtrail::chain::Call& call) -> void {
+        for (const auto& below : call.calls) {
+            if (call.function == caller && below.function == callee) found = below.inlined;
+            again(again, below);
+        }
+    };
+    for (const auto& chain : recording.chains) look(look, chain.root);
+    CAPTURE(caller, callee);
+    REQUIRE_FALSE(found.empty());
+    return found;
+}
+
 }  // namespace
 
 TEST_CASE("ping-receive passes on 6.1, where kprobe events tell who is who") {
@@ -55,4 +73,16 @@ TEST_CASE("ping-receive passes on the newest kernel, given as somebody's own bzI
     CHECK(recording.observed.kernel_release == kernel.release);
     CHECK(recording.observed.identity_method == "kprobe.multi");
     CHECK(recording.observed.calibration.empty());
+}
+
+TEST_CASE("the debug information of a kernel of Debian's names what was inlined", "[.all]") {
+    const Scratch scratch;
+    const auto fetched = run(scratch, {"skbtrail", "kernels", "fetch", "6.12", "--debug-info"});
+    INFO(fetched.output);
+    REQUIRE(fetched.status == 0);
+    const auto recording = record(scratch, "6.12");
+    // Each is static and called at one place only, which a compiler leaves no call of.
+    CHECK(inlined_before(recording, "virtnet_poll", "receive_buf").front() == "virtnet_receive");
+    CHECK(inlined_before(recording, "__x64_sys_sendto", "__sys_sendto") ==
+          std::vector<std::string>{"__se_sys_sendto", "__do_sys_sendto"});
 }

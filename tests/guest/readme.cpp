@@ -111,7 +111,10 @@ std::string comparable(const std::string& line) {
     static const std::regex packets("#[0-9]+");
     static const std::regex numbers("[0-9]+");
     static const std::regex spaces(" +");
-    std::string text = std::regex_replace(line, addresses, "0xN");
+    // Told where the kernel's debug information is at hand only.
+    static const std::regex inlining(R"( \(tail call\)|  through inlined [\w.]+(, [\w.]+)*)");
+    std::string text = std::regex_replace(line, inlining, "");
+    text = std::regex_replace(text, addresses, "0xN");
     text = std::regex_replace(text, is_of_a_tree(line) ? packets : numbers,
                               is_of_a_tree(line) ? "#N" : "N");
     return std::regex_replace(text, spaces, " ");

@@ -36,6 +36,7 @@ Readme parse_readme(const std::string& text);
 
 /// Which line of `printed`, from `from` on, shows `shown`; npos: none. Compared without what is
 /// another in each run: numbers, and the runs of spaces that depend on how many digits they have;
+/// and without what debug information tells of inlined functions, which not every machine has;
 /// of several lines it is the one with most numbers in common. In a tree of calls the places of an
 /// sk_buff's pointers are what it is about: there the numbers count, but for the packet's own and
 /// for addresses.

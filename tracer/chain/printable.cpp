@@ -36,6 +36,7 @@ void clean(std::map<std::string, std::string>& texts) {
 void clean(Call& call) {
     clean(call.function);
     clean(call.module);
+    clean(call.inlined);
     clean(call.incomplete);
     for (auto& skb : call.skbs) {
         clean(skb.ip_summed);

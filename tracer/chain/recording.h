@@ -64,6 +64,10 @@ struct SkbGeometry {
 struct Call {
     std::string function;  ///< with the compiler's suffix (.isra.0, …), as kallsyms has it
     std::string module;    ///< empty: the kernel's own text
+    /// The functions between its caller and it that the compiler inlined, outermost first; empty
+    /// also where no debug information told.
+    std::vector<std::string> inlined;
+    bool tail_call = false;  ///< its caller jumped to it and had nothing left to do; likewise
     Nanoseconds start = 0;
     std::optional<Nanoseconds> duration;  ///< absent: the return was not seen
     Nanoseconds interrupted = 0;  ///< part of the duration that interrupts took, softirqs included

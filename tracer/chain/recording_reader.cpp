@@ -45,6 +45,8 @@ Call read_call(const JsonValue& value) {
     JsonObject object(value);
     object.required("function", call.function);
     object.optional("module", call.module);
+    object.optional("inlined", call.inlined);
+    object.optional("tail_call", call.tail_call);
     object.required("start", call.start);
     object.optional("duration", call.duration);
     object.optional("interrupted", call.interrupted);

@@ -46,6 +46,8 @@ void write_call(JsonWriter& writer, const Call& call) {
     Members members(writer);
     members.text("function", call.function);
     members.optional_text("module", call.module);
+    members.optional_array("inlined", call.inlined, write_text);
+    members.boolean_if_true("tail_call", call.tail_call);
     members.integer("start", call.start);
     members.optional_integer("duration", call.duration);
     members.integer_unless_zero("interrupted", call.interrupted);

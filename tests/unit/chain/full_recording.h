@@ -65,6 +65,8 @@ inline chain::Recording full_recording() {
     skb.gso_type = "tcpv4 dodgy";
     recording.chains[0].root.duration.reset();
     recording.chains[0].root.calls[0].interrupted = 12;
+    recording.chains[0].root.calls[0].inlined = {"outer", "inner"};
+    recording.chains[0].root.calls[0].tail_call = true;
     recording.chains[0].root.budget = 64;
     recording.chains[0].root.napi = 8193;
     recording.chains[0].root.work = 3;

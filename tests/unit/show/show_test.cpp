@@ -173,6 +173,19 @@ TEST_CASE("each call has its place in the source on request") {
     CHECK_THAT(text, ContainsSubstring("└ elsewhere\n"));
 }
 
+TEST_CASE("a call names the inlined functions between its caller and it, and that it is a jump") {
+    auto recording = test::RecordingBuilder()
+                         .packet(1)
+                         .chain(call("root", {call("a").in_module("m").skb(1), call("b").skb(1)}))
+                         .build();
+    auto& calls = recording.chains[0].root.calls;
+    calls[0].inlined = {"outer", "inner"};
+    calls[1].tail_call = true;
+    const std::string text = chain_text(recording, 0);
+    CHECK_THAT(text, ContainsSubstring("├ a [m]  through inlined outer, inner\n"));
+    CHECK_THAT(text, ContainsSubstring("└ b (tail call)\n"));
+}
+
 TEST_CASE("a call that may lack something says so") {
     const auto recording = test::RecordingBuilder()
                                .chain(call("root", {call("a").incomplete("ring buffer overrun")}))
