@@ -98,4 +98,12 @@ std::string_view upstream_version(std::string_view version) {
     return split(version).upstream;
 }
 
+std::string series_of(std::string_view package_version) {
+    const std::string version(upstream_version(package_version));
+    const std::size_t dot = version.find('.');
+    return dot == std::string::npos
+               ? version
+               : version.substr(0, version.find_first_not_of("0123456789", dot + 1));
+}
+
 }  // namespace skbtrail::guest

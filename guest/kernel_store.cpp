@@ -8,6 +8,7 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include "guest/additions.h"
 #include "guest/apt_state.h"
 #include "guest/boot_image.h"
 #include "guest/content_hash.h"
@@ -16,7 +17,7 @@
 #include "guest/elf_image.h"
 #include "guest/kept_files.h"
 #include "guest/own_build.h"
-#include "guest/process.h"
+#include "guest/package.h"
 
 namespace skbtrail::guest {
 namespace fs = std::filesystem;
@@ -28,8 +29,8 @@ using nlohmann::json;
 constexpr const char* record_name = "kernel.json";
 constexpr const char* record_format = "skbtrail-kernel";
 constexpr int record_version = 1;
-/// Below a kernel's directory, as usr/lib/debug is in its -dbg package.
 constexpr const char* debug_name = "debug";
+constexpr const char* source_name = "source";
 
 /// A guest without a plan takes a second or two longer to start.
 constexpr Retention plans_kept{.unused = std::chrono::hours(24 * 30), .most_bytes = 256U << 20};
@@ -78,6 +79,7 @@ std::optional<Kernel> read_any_kernel(const fs::path& directory) {
                   .config = if_there(directory / "config"),
                   .system_map = if_there(directory / "System.map"),
                   .debug_info = if_there(directory / debug_name),
+                  .source = if_there(directory / source_name),
                   .build_id = text("build_id"),
                   .package = text("package"),
                   .package_version = text("package_version"),
@@ -100,18 +102,6 @@ void write_kernel(const fs::path& directory, const AvailableKernel& kernel,
     write_file_atomically(directory / record_name, document.dump(2) + "\n");
 }
 
-void unpack(const fs::path& package, const fs::path& target, std::stop_token stop) {
-    Command command;
-    command.arguments = {"dpkg-deb", "-x", package.string(), target.string()};
-    command.deadline = std::chrono::minutes(5);
-    command.stop = std::move(stop);
-    const ProcessResult result = run_process(command);
-    if (!result.succeeded()) {
-        throw Error(fmt::format("{} could not be unpacked: {}.", package.filename().string(),
-                                describe(command, result)));
-    }
-}
-
 /// Moves `name`, which stands in one of several places of an unpacked package, to `target`.
 bool move_first(const std::vector<fs::path>& places, const fs::path& target) {
     for (const fs::path& place : places) {
@@ -121,15 +111,6 @@ bool move_first(const std::vector<fs::path>& places, const fs::path& target) {
         }
     }
     return false;
-}
-
-/// "6.12" of "6.12.95-1~bpo12+1".
-std::string series_of(const std::string& package_version) {
-    const std::string version(upstream_version(package_version));
-    const std::size_t dot = version.find('.');
-    return dot == std::string::npos
-               ? version
-               : version.substr(0, version.find_first_not_of("0123456789", dot + 1));
 }
 
 /// "6.1 (newest: 6.1.192), 6.12 (newest: 6.12.117)"; `kernels` are ordered by version.
@@ -156,21 +137,6 @@ std::string spell_cached(const std::vector<Kernel>& kernels) {
     }
     return releases.empty() ? "which is empty"
                             : fmt::format("which has {}", fmt::join(releases, ", "));
-}
-
-/// Of the debug information of a kernel's modules, below `modules`, leaves what a packet can meet:
-/// all of it is more than a gigabyte.
-void keep_networking(const fs::path& modules) {
-    const auto is_wanted = [&](const fs::path& file) {
-        const std::string below = file.lexically_relative(modules);
-        return below.starts_with("net/") || below.starts_with("drivers/net/") ||
-               below.starts_with("drivers/virtio/");
-    };
-    for (const fs::directory_entry& entry : fs::recursive_directory_iterator(modules)) {
-        if (entry.is_regular_file() && !is_wanted(entry.path())) {
-            fs::remove(entry.path());
-        }
-    }
 }
 
 /// The last match, which is the newest, as both lists are ordered.
@@ -299,7 +265,7 @@ Kernel KernelStore::install(const AvailableKernel& kernel, const std::vector<fs:
     const fs::path tree = scratch / "tree";
     const fs::path result = scratch / "kernel";
     for (const fs::path& package : packages) {
-        unpack(package, tree, stop);
+        unpack_package(package, tree, stop);
     }
     fs::create_directories(result);
     const fs::path modules = fs::path("lib/modules") / kernel.release;
@@ -329,32 +295,28 @@ Kernel KernelStore::install(const AvailableKernel& kernel, const std::vector<fs:
     return *read_kernel(place);
 }
 
-Kernel KernelStore::fetch_debug_info(const Kernel& kernel, const Progress& progress,
-                                     std::stop_token stop) {
+Kernel KernelStore::fetch_addition(const Kernel& kernel, Addition addition,
+                                   const Progress& progress, std::stop_token stop) {
     if (kernel.package.empty()) {
         throw Error(fmt::format(
-            "{} is not one of Debian's kernels: its debug information is in the tree that it was "
-            "built in, if it was built with CONFIG_DEBUG_INFO_DWARF5, and is found there.",
+            "{} is not one of Debian's kernels: its source and its debug information are where it "
+            "was built.",
             kernel.release));
     }
     const FileLock lock = lock_for_fetching(progress);
     const fs::path place = kernels() / kernel.release;
-    if (!fs::exists(place / debug_name)) {
+    const fs::path target = place / (addition == Addition::source ? source_name : debug_name);
+    if (!fs::exists(target)) {
         AptState apt(root_ / "apt", progress, stop);
         apt.update();
         remove_leftovers(kernels());
         const ScratchDirectory scratch(kernels());
-        const AvailableKernel wanted{.release = kernel.release,
-                                     .package = kernel.package + "-dbg",
-                                     .package_version = kernel.package_version,
-                                     .suite = kernel.suite};
-        for (const fs::path& package : apt.download(wanted, scratch.path())) {
-            if (progress) progress("unpacking " + package.filename().string());
-            unpack(package, scratch.path() / "tree", stop);
-        }
-        const fs::path found = scratch.path() / "tree/usr/lib/debug";
-        keep_networking(found / "lib/modules" / kernel.release / "kernel");
-        fs::rename(found, place / debug_name);
+        AvailableKernel wanted{kernel.release, addition_package(kernel, addition),
+                               kernel.package_version, kernel.suite};
+        const auto packages = apt.download(wanted, scratch.path());
+        if (progress) progress("unpacking " + wanted.package);
+        fs::rename(unpack_addition(addition, kernel, packages, scratch.path() / "tree", stop),
+                   target);
     }
     return *read_kernel(place);
 }

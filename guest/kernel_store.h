@@ -28,10 +28,17 @@ struct Kernel {
     /// Its vmlinux with debug information, or a directory that has it as a -dbg package does, with
     /// its modules'; empty when none was found.
     std::filesystem::path debug_info;
-    std::string build_id;         ///< lower-case hex; empty when the kernel has none
-    std::string package;          ///< Debian's name for it; empty for the user's own
-    std::string package_version;  ///< "6.12.95-1~bpo12+1"
-    std::string suite;            ///< where it came from: "bookworm-backports"
+    std::filesystem::path source;  ///< its source, as far as it is kept; empty when it is not
+    std::string build_id;          ///< lower-case hex; empty when the kernel has none
+    std::string package;           ///< Debian's name for it; empty for the user's own
+    std::string package_version;   ///< "6.12.95-1~bpo12+1"
+    std::string suite;             ///< where it came from: "bookworm-backports"
+};
+
+/// What can be fetched for one of Debian's kernels besides itself.
+enum class Addition : std::uint8_t {
+    debug_info,  ///< of the kernel and of its modules for networking
+    source,      ///< as it was patched and built: networking, and what it stands on
 };
 
 /// A kernel that a Debian mirror has.
@@ -69,11 +76,11 @@ class KernelStore {
     /// very one. Throws Error as resolve does.
     Kernel fetch(const std::string& spec, const Progress& progress = {}, std::stop_token stop = {});
 
-    /// Fetches the debug information of a kernel that the cache has, unless it is there already,
-    /// and returns the kernel with it: of the kernel itself and of its modules for networking.
-    /// Throws Error: as fetch() does, and where the kernel is not one of Debian's.
-    Kernel fetch_debug_info(const Kernel& kernel, const Progress& progress = {},
-                            std::stop_token stop = {});
+    /// Fetches what belongs to one of Debian's kernels that the cache has, unless it is there
+    /// already, and returns the kernel with it. Throws Error: as fetch() does, and where the kernel
+    /// is not one of Debian's.
+    Kernel fetch_addition(const Kernel& kernel, Addition addition, const Progress& progress = {},
+                          std::stop_token stop = {});
 
     /// What the cache has, oldest version first.
     std::vector<Kernel> list() const;

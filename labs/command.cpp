@@ -1,5 +1,6 @@
 #include "labs/command.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <system_error>
 
@@ -7,6 +8,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "guest/debian_mirror.h"
+#include "guest/kernel_store.h"
 #include "labs/runner/failure.h"
 #include "tracer/chain/printable.h"
 #include "tracer/chain/recording_json.h"
@@ -51,6 +54,21 @@ chain::Recording named_recording(const std::string& named) {
     auto recording = chain::load_recording(recording_file(named));
     chain::make_printable(recording);
     return recording;
+}
+
+std::string source_tree(const std::string& named) {
+    std::error_code error;
+    if (fs::is_directory(named, error)) return named;
+    const auto kernels = guest::KernelStore().list();
+    const auto found = std::find_if(kernels.rbegin(), kernels.rend(), [&](const auto& kernel) {
+        return !kernel.source.empty() &&
+               guest::matches(named, kernel.release, kernel.package_version);
+    });
+    if (found != kernels.rend()) return found->source.string();
+    throw CannotRun(fmt::format(
+        "there is no source tree {0}: neither a directory, nor a kernel whose source is in the "
+        "cache. `skbtrail kernels fetch {1} --source` gets that of one of Debian's.",
+        named, named.find('/') == std::string::npos && !named.empty() ? named : "6.12"));
 }
 
 void add_labs_option(CLI::App& command, std::vector<std::string>& directories) {

@@ -54,6 +54,10 @@ std::string recording_file(const std::string& named);
 /// chain::FormatError.
 chain::Recording named_recording(const std::string& named);
 
+/// The source tree that the user named: a directory, or a kernel in the cache ("6.12") whose source
+/// was fetched. Throws CannotRun when there is none.
+std::string source_tree(const std::string& named);
+
 /// Adds --labs DIR.
 void add_labs_option(CLI::App& command, std::vector<std::string>& directories);
 

@@ -93,7 +93,7 @@ void warn_of_other_version(const source::SourceTree& tree, const VerifyArguments
 
 int verify_labs(const VerifyArguments& arguments) {
     const auto& tables = source::named_call_tables();
-    const source::SourceTree tree(arguments.tree, tables.scope);
+    const source::SourceTree tree(source_tree(arguments.tree), tables.scope);
     warn_without_version(tree, arguments.tree);
     warn_of_other_version(tree, arguments);
     bool failed = false;
@@ -138,15 +138,19 @@ void add_verify(CLI::App& expect, Action& chosen) {
         "  ✗ a required call is not confirmed   ? an optional one or an alternative is not\n"
         "\n"
         "Examples:\n"
-        "  tar xf /usr/src/linux-source-6.12.tar.xz          (Debian's linux-source-6.12)\n"
-        "  skbtrail expect verify ping-receive --source linux-source-6.12\n"
+        "  skbtrail kernels fetch 6.12 --source\n"
+        "  skbtrail expect verify ping-receive --source 6.12\n"
+        "  skbtrail expect verify ping-receive --source ~/linux\n"
         "\n"
         "Exit status: 0 all required calls are there, 1 some are not, 2 could not look.");
     auto arguments = std::make_shared<VerifyArguments>();
     command->add_option("lab", arguments->labs, "Labs, or files of expectations (….json)")
         ->required()
         ->type_name("LAB");
-    command->add_option("--source", arguments->tree, "The kernel's source, unpacked")
+    command
+        ->add_option("--source", arguments->tree,
+                     "The kernel's source, unpacked; or a version (6.12) that `kernels fetch "
+                     "--source` got")
         ->required()
         ->type_name("TREE");
     command

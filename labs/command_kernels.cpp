@@ -74,15 +74,29 @@ int list(bool available, bool facts) {
     return exit_passed;
 }
 
-int fetch(const std::string& wanted, bool debug_info) {
+struct FetchArguments {
+    std::string wanted;
+    bool debug_info = false;
+    bool source = false;
+};
+
+int fetch(const FetchArguments& arguments) {
+    using guest::Addition;
     guest::KernelStore store;
     const auto kernel =
         interruptibly<guest::Kernel>("fetch", fetch_limit, [&](const std::stop_token& stop) {
-            const auto fetched = store.fetch(wanted, say, stop);
-            return debug_info ? store.fetch_debug_info(fetched, say, stop) : fetched;
+            auto fetched = store.fetch(arguments.wanted, say, stop);
+            if (arguments.debug_info) {
+                fetched = store.fetch_addition(fetched, Addition::debug_info, say, stop);
+            }
+            if (arguments.source) {
+                fetched = store.fetch_addition(fetched, Addition::source, say, stop);
+            }
+            return fetched;
         });
     fmt::print("{}  {}\n", kernel.release, kernel.vmlinux.string());
-    if (debug_info) fmt::print("debug information  {}\n", kernel.debug_info.string());
+    if (arguments.debug_info) fmt::print("debug information  {}\n", kernel.debug_info.string());
+    if (arguments.source) fmt::print("source  {}\n", kernel.source.string());
     return exit_passed;
 }
 
@@ -125,17 +139,17 @@ void add_kernels_command(CLI::App& app, Action& chosen) {
     });
 
     auto* fetching = command->add_subcommand("fetch", "Get the newest kernel of a version");
-    auto wanted = std::make_shared<std::string>();
-    fetching->add_option("version", *wanted, "A version (6.12) or an exact release")
+    auto fetched = std::make_shared<FetchArguments>();
+    fetching->add_option("version", fetched->wanted, "A version (6.12) or an exact release")
         ->required()
         ->type_name("VERSION");
-    auto debug_info = std::make_shared<bool>(false);
-    fetching->add_flag("--debug-info", *debug_info,
+    fetching->add_flag("--debug-info", fetched->debug_info,
                        "Also get its debug information, so that recordings name what the compiler "
                        "inlined: 320 MB to fetch, 1 GB to keep, 2 GB while it is unpacked");
-    fetching->callback([wanted, debug_info, &chosen] {
-        chosen = [wanted, debug_info] { return fetch(*wanted, *debug_info); };
-    });
+    fetching->add_flag("--source", fetched->source,
+                       "Also get its source, for `show --source` and `expect verify --source`: "
+                       "150 MB to fetch, 300 MB to keep");
+    fetching->callback([fetched, &chosen] { chosen = [fetched] { return fetch(*fetched); }; });
 
     auto* adding = command->add_subcommand("add", "Keep a kernel of your own under a name");
     adding->footer(

@@ -116,7 +116,7 @@ void warn_of_other_version(const source::SourceTree& tree, const chain::Observed
 void show_with_source(const Arguments& arguments, const chain::Recording& recording,
                       ShowOptions options) {
     const auto& tables = source::named_call_tables();
-    const source::SourceTree tree(arguments.source, tables.scope);
+    const source::SourceTree tree(source_tree(arguments.source), tables.scope);
     warn_of_other_version(tree, recording.observed);
     const source::Places places(tree, tables);
     options.places = &places;
@@ -159,7 +159,7 @@ void add_show_command(CLI::App& app, Action& chosen) {
         "  skbtrail show recording.json --chain 5 --full | less -R\n"
         "  skbtrail show skbtrail-results/DIRECTORY --packet 2 --skb\n"
         "  skbtrail show skbtrail-results/DIRECTORY --ring\n"
-        "  skbtrail show skbtrail-results/DIRECTORY --packet 2 --source linux-source-6.12");
+        "  skbtrail show skbtrail-results/DIRECTORY --packet 2 --source 6.12");
     auto arguments = std::make_shared<Arguments>();
     command
         ->add_option("recording", arguments->recording, "A recording, or a run's result directory")
@@ -183,7 +183,7 @@ void add_show_command(CLI::App& app, Action& chosen) {
         "--source", arguments->source,
         "Say beside each call in which file and line of this tree, the unpacked source "
         "of the recorded kernel, the function is defined; of every chain, unless "
-        "--chain or --packet says which");
+        "--chain or --packet says which. A version (6.12): what `kernels fetch --source` got");
     source->type_name("TREE");
     auto* debug_info = command->add_option(
         "--debug-info", arguments->debug_info,

@@ -87,3 +87,19 @@ TEST_CASE("every shipped lab passes on every kernel, or says why it is skipped",
         CHECK(sharp.status == 0);
     }
 }
+
+TEST_CASE("what the shipped labs expect is in the source of every kernel", "[.all]") {
+    const Scratch scratch;
+    for (const auto& release : every_kernel()) {
+        CAPTURE(release);
+        const auto fetched = run(scratch, {"skbtrail", "kernels", "fetch", release, "--source"});
+        INFO(fetched.output);
+        REQUIRE(fetched.status == 0);
+        for (const auto& name : shipped_labs()) {
+            const auto verified =
+                run(scratch, {"skbtrail", "expect", "verify", name, "--source", release});
+            INFO(verified.output);
+            CHECK(verified.status == 0);
+        }
+    }
+}

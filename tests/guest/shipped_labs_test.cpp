@@ -2,9 +2,9 @@
 // not, and their READMEs show what the commands really print.
 //
 // Each run of the tests takes the labs of `in_each_run`, on 6.12: between them every kind of chain
-// (system call, poll, timer, softirq), every fragment of paths.json that several labs share, both
-// wires that labs use, and the longest recording. `make test-all` takes the others, too, and every
-// lab on every kernel (every_kernel_test.cpp).
+// (system call, poll, timer, softirq, interrupt), every fragment of paths.json that several labs
+// share, the wires that labs use (script, the NAT behind it, sink), and the longest recording.
+// `make test-all` takes the others, too, and every lab on every kernel (every_kernel_test.cpp).
 
 #include <algorithm>
 #include <filesystem>
@@ -34,7 +34,7 @@ using skbtrail::tests::text_of;
 namespace {
 
 const std::vector<std::string> in_each_run = {
-    "ping-receive",    // a system call, a poll, an answer from within the poll; the nat wire
+    "ping-receive",    // a system call, a poll, an answer from within the poll; NAT behind the wire
     "arp",             // a packet that waits for another one
     "udp",             // sockets, and the error that nobody has the port
     "start-xmit",      // the ring, both ways
@@ -42,11 +42,13 @@ const std::vector<std::string> in_each_run = {
     "tcp-loss",        // a timer's chain
     "tcp-tour",        // most chains
     "gro",             // merged packets, most changes for sharpness
-    "napi",            // most packets in one chain
+    "napi",            // most packets in one chain; interrupts as chains
     "skb-lifetime",    // drop reasons
     "fragments",       // copies, and several packets that become one
     "netfilter",       // modules, and a packet that is rewritten
     "ipv6-nd",         // the other family
+    "ipv6-transport",  // and its sockets
+    "net-device-ops",  // netlink and ethtool, the control virtqueue; the sink wire
     "protocol-demux",  // the single path
     "skb-layout",      // where an sk_buff stands, byte by byte
 };

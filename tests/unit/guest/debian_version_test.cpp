@@ -60,3 +60,10 @@ TEST_CASE("the author's part of a version") {
     CHECK(upstream_version("1:10.0.2+ds-2+deb13u1") == "10.0.2+ds");
     CHECK(upstream_version("5") == "5");
 }
+
+TEST_CASE("a version belongs to a series of kernels") {
+    CHECK(series_of("6.12.95-1~bpo12+1") == "6.12");
+    CHECK(series_of("1:6.1.192-2") == "6.1");
+    CHECK(series_of("7.3~rc1-1~exp1") == "7.3");
+    CHECK(series_of("7.3") == "7.3");
+}
