@@ -78,8 +78,9 @@ class Comparing {
                     ? fmt::format("the first recording has no packet {} whose headers were seen; "
                                   "`skbtrail show` lists its packets",
                                   *options_.packet)
-                    : "neither recording has a packet whose headers were seen: there is nothing "
-                      "to compare");
+                    : "neither recording has a packet whose headers were seen, and chains "
+                      "without one are not compared: which of them is which cannot be told. "
+                      "`skbtrail check` judges those that a lab is about");
         }
         join_moved(comparison);
         if (clock_) comparison.durations = durations_.sum_up(*clock_);

@@ -16,3 +16,6 @@ client=$!
 wait_for "the server's answer" has_line /tmp/answer
 echo "the server: $(cat /tmp/answer)"
 kill "$client" "$reader"
+# The FIN that it leaves behind is in the recording, in each run.
+client_closed() { ! tcp_socket 5001 ESTABLISHED; }
+wait_for "the client's FIN" client_closed

@@ -32,9 +32,12 @@ exec 4>&-
 wait_for "TIME-WAIT" tcp_socket 7100 TIME_WAIT
 echo "$(cat /tmp/first) connection: in TIME-WAIT"
 
-# Nothing is sent over the second one, so that there is one segment with data to look at.
-nc.openbsd -4 -l -N 127.0.0.1 7100 < /dev/null &
+# Nothing is sent over the second one, so that there is one segment with data to look at. Its client
+# closes first: both at once would meet in another way in each run.
+nc.openbsd -4 -l -N 127.0.0.1 7100 < /tmp/server &
+exec 3> /tmp/server
 wait_for "the second server" tcp_socket 7100 LISTEN
-nc.openbsd -4 -N -p 5555 127.0.0.1 7100 < /dev/null
+nc.openbsd -4 -N -p 5555 127.0.0.1 7100 < /dev/null 3>&-
+exec 3>&-
 wait
 echo "second connection: done"

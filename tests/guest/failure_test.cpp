@@ -72,8 +72,7 @@ TEST_CASE("a script that switches its guest off is told as such") {
     INFO(outcome.output);
     CHECK(outcome.status == 2);
     const auto* phase = recorded ? "phase \"exercise\"" : "phase \"prepare\"";
-    CHECK_THAT(outcome.output, ContainsSubstring(phase) &&
-                                   ContainsSubstring("guest powered off") &&
+    CHECK_THAT(outcome.output, ContainsSubstring(phase) && ContainsSubstring("guest powered off") &&
                                    ContainsSubstring(lab.file("").string()));
     check_nothing_left(scratch);
 }

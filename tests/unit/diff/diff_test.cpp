@@ -287,11 +287,43 @@ TEST_CASE(
          {Case{"skb_release_head_state", "dst_release", Likeness::equal},
           Case{"skb_release_head_state", "nf_conntrack_destroy", Likeness::different},
           Case{"tcp_write_xmit", "tcp_init_cwnd", Likeness::equal},
-          Case{"tcp_ack", "tcp_init_cwnd", Likeness::different}}) {
+          Case{"tcp_ack", "tcp_init_cwnd", Likeness::different},
+          Case{"tcp_skb_entail", "tcp_cwnd_restart", Likeness::equal},
+          Case{"neigh_lookup", "ndisc_key_eq", Likeness::equal},
+          Case{"ndisc_recv_ns", "ndisc_key_eq", Likeness::different},
+          Case{"sock_wfree", "__sk_free", Likeness::equal},
+          Case{"tcp_rcv_established", "__sk_free", Likeness::different}}) {
         CAPTURE(caller, function);
         CHECK(compare(end(caller, true, function), end(caller, false, function)).likeness ==
               likeness);
     }
+}
+
+TEST_CASE("A packet freed in bulk took the same way as one freed at once") {
+    const auto freed = [](bool in_poll, const char* by) {
+        auto head = call("skb_release_head_state").skb(1);
+        auto data = call("skb_release_data").skb(1);
+        test::RecordingBuilder builder;
+        builder.packet(1, request);
+        // Both kernels could show all of them.
+        for (const auto* function :
+             {"napi_skb_cache_put", "kfree_skbmem", "dev_kfree_skb_any_reason", "nf_queue"}) {
+            builder.traceable(function);
+        }
+        std::vector<test::CallBuilder> below;
+        if (in_poll) {
+            below = {head, data, call("napi_skb_cache_put").skb(1)};
+        } else {
+            below = {call(by, {head, data, call("kfree_skbmem").skb(1)}).skb(1)};
+        }
+        builder.chain(call("free_old_xmit", {call("napi_consume_skb", std::move(below)).skb(1)}));
+        return builder.build();
+    };
+    const auto in_bulk = freed(true, "dev_kfree_skb_any_reason");
+    const auto comparison = compare(in_bulk, freed(false, "dev_kfree_skb_any_reason"));
+    INFO(to_json(comparison));
+    CHECK(comparison.likeness == Likeness::equal);
+    CHECK(compare(in_bulk, freed(false, "nf_queue")).likeness == Likeness::different);
 }
 
 TEST_CASE("Chains that handle no packet are counted, and not compared") {
