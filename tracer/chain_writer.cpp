@@ -75,6 +75,7 @@ chain::SkbGeometry geometry_of(const skbtrail_event& event, chain::PacketId pack
     if (event.vlan_protocol != 0) geometry.vlan = event.vlan_tag;
     geometry.mark = event.mark;
     geometry.hash = event.hash;
+    geometry.timestamp = static_cast<chain::Nanoseconds>(event.tstamp);
     geometry.ip_summed = checksum_states[event.ip_summed & 3U];
     // Who gives the struct itself back has given the buffer back before: its end is another's.
     if ((event.flags & SKBTRAIL_EVENT_SHARED) != 0 && (roles & role::frees) == 0) {

@@ -158,6 +158,7 @@ void KprobeDecoder::describe(std::span<const std::byte> skb, std::uint32_t ifind
     narrow(layout_.vlan_tci, event.vlan_tag);
     narrow(layout_.mark, event.mark);
     narrow(layout_.hash, event.hash);
+    event.tstamp = value(layout_.tstamp);
     narrow(layout_.ip_summed, event.ip_summed);
     if (value(layout_.cloned) != 0) event.flags |= SKBTRAIL_EVENT_CLONED;
     if (is_kernel_address(value(layout_.dev))) {

@@ -19,7 +19,7 @@ struct Member {
 /// The members that are read. A test gives those of another kernel.
 struct SkbLayout {
     std::uint32_t size = 0;  ///< of struct sk_buff in bytes; 0: not known
-    Member next, dev, sk, cb, len, data_len, queue_mapping, cloned, ip_summed, hash, mark,
+    Member next, dev, sk, cb, len, data_len, queue_mapping, cloned, ip_summed, hash, mark, tstamp,
         vlan_proto, vlan_tci, protocol, transport_header, network_header, mac_header, tail, end,
         head, data, users;
     Member dev_ifindex;   ///< net_device.ifindex
@@ -45,6 +45,7 @@ inline constexpr std::array layout_entries{
     LayoutEntry{"sk_buff", "sk", &SkbLayout::sk, false},
     // its first word: in GRO's use of it (struct napi_gro_cb) that is frag0
     LayoutEntry{"sk_buff", "cb", &SkbLayout::cb, false},
+    LayoutEntry{"sk_buff", "tstamp", &SkbLayout::tstamp, false},
     LayoutEntry{"sk_buff", "len", &SkbLayout::len, true},
     LayoutEntry{"sk_buff", "data_len", &SkbLayout::data_len, true},
     LayoutEntry{"sk_buff", "queue_mapping", &SkbLayout::queue_mapping, false},

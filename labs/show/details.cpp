@@ -106,6 +106,8 @@ constexpr std::array details = {
            [](const SkbGeometry& skb, const Observed&) { return hexadecimal(skb.mark); }},
     Detail{"hash", "0",
            [](const SkbGeometry& skb, const Observed&) { return hexadecimal(skb.hash); }},
+    Detail{"timestamp", "none",
+           [](const SkbGeometry& skb, const Observed&) { return decimal(skb.timestamp); }},
 };
 
 }  // namespace

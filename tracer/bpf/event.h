@@ -130,6 +130,7 @@ struct skbtrail_event {
     skbtrail_u16 queue;         /* skb->queue_mapping */
     skbtrail_u16 vlan_protocol; /* network order; 0: no VLAN tag beside the data */
     skbtrail_u16 vlan_tag;
+    skbtrail_u64 tstamp; /* skb->tstamp */
 };
 
 struct skbtrail_long_event {

@@ -125,6 +125,7 @@ struct sk_buff {
     struct sk_buff* next;
     struct net_device* dev;
     struct sock* sk;
+    __s64 tstamp; /* ktime_t */
     unsigned int len;
     unsigned int data_len;
     __u16 queue_mapping;

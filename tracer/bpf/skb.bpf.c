@@ -222,6 +222,7 @@ static __always_inline void describe(struct skbtrail_event* event, const struct 
     event->vlan_tag = skb->vlan_tci;
     event->mark = skb->mark;
     event->hash = skb->hash;
+    event->tstamp = skb->tstamp;
     event->queue = skb->queue_mapping;
     event->ip_summed = BPF_CORE_READ_BITFIELD(skb, ip_summed);
     event->gso_size = shared->gso_size;

@@ -51,6 +51,9 @@ struct SkbGeometry {
     std::optional<std::uint16_t> vlan;
     std::uint32_t mark = 0;
     std::uint32_t hash = 0;
+    /// skb->tstamp: of what came in when that was, by the wall clock, if anybody wanted to know; of
+    /// what goes out when it may, by the clock of its sender. 0: none.
+    Nanoseconds timestamp = 0;
     /// What is known of its checksum: none, unnecessary, complete, partial (CHECKSUM_…).
     std::string ip_summed = "none";
     /// Of the buffer's end (struct skb_shared_info); absent where it could not be read.

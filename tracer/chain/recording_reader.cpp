@@ -31,6 +31,7 @@ SkbGeometry read_geometry(const JsonValue& value) {
     object.optional("vlan", skb.vlan);
     object.optional("mark", skb.mark);
     object.optional("hash", skb.hash);
+    object.optional("timestamp", skb.timestamp);
     object.optional("ip_summed", skb.ip_summed);
     object.optional("frags", skb.frags);
     object.optional("gso_size", skb.gso_size);

@@ -35,6 +35,7 @@ void write_geometry(JsonWriter& writer, const SkbGeometry& skb) {
     members.optional_integer("vlan", skb.vlan);
     members.integer_unless_zero("mark", skb.mark);
     members.integer_unless_zero("hash", skb.hash);
+    members.integer_unless_zero("timestamp", skb.timestamp);
     if (skb.ip_summed != "none") members.text("ip_summed", skb.ip_summed);
     members.optional_integer("frags", skb.frags);
     members.integer_unless_zero("gso_size", skb.gso_size);

@@ -58,6 +58,7 @@ inline chain::Recording full_recording() {
     skb.vlan = 42;
     skb.mark = 0xffffffff;
     skb.hash = 0xdeadbeef;
+    skb.timestamp = 1'790'000'000'123'456'789;
     skb.ip_summed = "partial";
     skb.frags = 17;
     skb.gso_size = 1448;

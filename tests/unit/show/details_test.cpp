@@ -38,6 +38,7 @@ chain::SkbGeometry full() {
     skb.vlan = 0x6005;
     skb.mark = 0x10;
     skb.hash = 0xabcd;
+    skb.timestamp = 1'790'000'000'123'456'789;
     skb.ip_summed = "partial";
     skb.frags = 3;
     skb.gso_size = 1448;
@@ -75,12 +76,26 @@ std::string tree(const chain::Recording& recording, const labs::ShowOptions& opt
 }  // namespace
 
 TEST_CASE("of an sk_buff that is seen first all is shown that is set") {
-    CHECK(details(full()) == Texts{"skb 0xffff888003a1c000", "headroom 78", "tailroom 50", "mac 64",
-                                   "network 78", "transport 98", "protocol 0x0800", "dev eth0",
-                                   "netns 4026531840", "sock 0xffff888005000000", "users 2",
-                                   "cloned yes", "frags 3", "gso 2 × 1448 bytes (tcpv4)",
-                                   "ip_summed partial", "queue 1", "vlan 5 priority 3", "mark 0x10",
-                                   "hash 0xabcd"});
+    CHECK(details(full()) == Texts{"skb 0xffff888003a1c000",
+                                   "headroom 78",
+                                   "tailroom 50",
+                                   "mac 64",
+                                   "network 78",
+                                   "transport 98",
+                                   "protocol 0x0800",
+                                   "dev eth0",
+                                   "netns 4026531840",
+                                   "sock 0xffff888005000000",
+                                   "users 2",
+                                   "cloned yes",
+                                   "frags 3",
+                                   "gso 2 × 1448 bytes (tcpv4)",
+                                   "ip_summed partial",
+                                   "queue 1",
+                                   "vlan 5 priority 3",
+                                   "mark 0x10",
+                                   "hash 0xabcd",
+                                   "timestamp 1790000000123456789"});
     CHECK(details({}) == Texts{"headroom 0", "tailroom 0"});
 }
 
@@ -106,6 +121,7 @@ TEST_CASE("what is no longer so is said") {
     CHECK(after([](Skb& skb) { skb.gso_size = 0; }) == Texts{"gso none"});
     CHECK(after([](Skb& skb) { skb.vlan.reset(); }) == Texts{"vlan none"});
     CHECK(after([](Skb& skb) { skb.ip_summed = "none"; }) == Texts{"ip_summed none"});
+    CHECK(after([](Skb& skb) { skb.timestamp = 0; }) == Texts{"timestamp none"});
     CHECK(after([](Skb& skb) { skb.mark = 0; }) == Texts{"mark 0"});
 }
 

@@ -17,10 +17,10 @@ namespace {
 constexpr std::uint64_t function = 0xffffffff81a00000;
 constexpr std::uint64_t head = 0xffff888001000000;
 
-/// A small sk_buff of our own making: 9 words.
+/// A small sk_buff of our own making: 10 words.
 SkbLayout layout() {
     SkbLayout layout;
-    layout.size = 72;
+    layout.size = 80;
     layout.next = {0, 64};
     layout.dev = {64, 64};
     layout.head = {128, 64};
@@ -37,6 +37,7 @@ SkbLayout layout() {
     layout.cloned = {480, 1};
     layout.ip_summed = {481, 2};
     layout.mark = {512, 32};
+    layout.tstamp = {576, 64};
     layout.dev_ifindex = {1792, 32};
     layout.dev_net = {2240, 64};
     layout.net_inum = {1024, 32};
@@ -55,11 +56,11 @@ EventFormat format(bool with_bytes) {
                        "\tfield:u64 extra;\toffset:36;\tsize:8;\tsigned:0;\n"
                        "\tfield:u32 ifindex;\toffset:44;\tsize:4;\tsigned:0;\n"
                        "\tfield:u32 netns;\toffset:48;\tsize:4;\tsigned:0;\n"
-                       "\tfield:u64 words[9];\toffset:52;\tsize:72;\tsigned:0;\n";
+                       "\tfield:u64 words[10];\toffset:52;\tsize:80;\tsigned:0;\n";
     if (with_bytes) {
         text +=
-            "\tfield:u64 page_offset;\toffset:124;\tsize:8;\tsigned:0;\n"
-            "\tfield:u64 data[12];\toffset:132;\tsize:96;\tsigned:0;\n";
+            "\tfield:u64 page_offset;\toffset:132;\tsize:8;\tsigned:0;\n"
+            "\tfield:u64 data[12];\toffset:140;\tsize:96;\tsigned:0;\n";
     }
     return parse_format(text);
 }
@@ -67,7 +68,7 @@ EventFormat format(bool with_bytes) {
 /// A record as the kernel writes it.
 struct Record {
     std::vector<std::byte> bytes;
-    explicit Record(std::uint16_t id, std::uint32_t pid = 42) : bytes(id == 901 ? 228 : 124) {
+    explicit Record(std::uint16_t id, std::uint32_t pid = 42) : bytes(id == 901 ? 236 : 132) {
         put(0, id);
         put(4, pid);
     }
@@ -97,6 +98,7 @@ struct Record {
         put(108, std::uint32_t{1});   // users
         put(112, std::uint8_t{0x4});  // ip_summed 2, not cloned
         put(116, std::uint32_t{7});   // mark
+        put(124, std::uint64_t{1'790'000'000'123'456'789});
         return *this;
     }
 };
@@ -131,6 +133,7 @@ TEST_CASE("an sk_buff is read from a kprobe event's bytes") {
     CHECK(event.network_header == 78);
     CHECK(event.ip_summed == 2);
     CHECK(event.mark == 7);
+    CHECK(event.tstamp == 1'790'000'000'123'456'789);
     CHECK((event.flags & (SKBTRAIL_EVENT_CLONED | SKBTRAIL_EVENT_SHARED)) == 0);
 }
 
@@ -163,8 +166,8 @@ TEST_CASE("records that are not of a probe's, or too short, are refused") {
 TEST_CASE("packet data is taken from the network header on") {
     const auto it = decoder({plain_point(0xff00 | SKBTRAIL_COOKIE_HEADERS_DONE)});
     auto record = Record(901).point(0).skb(0xffff888003000000);
-    record.put(124, std::uint64_t{0xffff888000000000});
-    for (std::size_t i = 0; i < 96; ++i) record.put(132 + i, static_cast<std::uint8_t>(i));
+    record.put(132, std::uint64_t{0xffff888000000000});
+    for (std::size_t i = 0; i < 96; ++i) record.put(140 + i, static_cast<std::uint8_t>(i));
     const auto sighting = it.decode(record.bytes);
     REQUIRE(sighting);
     CHECK(sighting->page_offset == 0xffff888000000000);
@@ -182,7 +185,7 @@ TEST_CASE("where GRO works, the first page has what the linear buffer lacks") {
     const KprobeDecoder it(format(false), format(true), with_cb,
                            {plain_point(0xff00 | SKBTRAIL_COOKIE_GRO)});
     auto record = Record(901).point(0).skb(0xffff888003000000, 0xffff888004000000);
-    for (std::size_t i = 0; i < 96; ++i) record.put(132 + i, static_cast<std::uint8_t>(i));
+    for (std::size_t i = 0; i < 96; ++i) record.put(140 + i, static_cast<std::uint8_t>(i));
     SECTION("the linear buffer ends where the network header begins") {
         record.put(92, std::uint32_t{78});
         const auto sighting = it.decode(record.bytes);
@@ -285,7 +288,7 @@ TEST_CASE("definitions fetch what the cookie says") {
     REQUIRE(one.size() == 1);
     CHECK(one[0].arguments ==
           "point=\\7:u32 base=\\0:x64 skb=%di:x64 extra=\\0:x64 ifindex=+224(+8(%di)):u32 "
-          "netns=+128(+280(+8(%di))):u32 words=+0(%di):x64[9]");
+          "netns=+128(+280(+8(%di))):u32 words=+0(%di):x64[10]");
     CHECK_FALSE(one[0].with_bytes);
 
     const auto second = texts(0x1 | SKBTRAIL_SHAPE_SKB_POINTER << 4U | 0x2U << 8U | 0x6U << 12U);
