@@ -311,8 +311,8 @@ Kernel KernelStore::fetch_addition(const Kernel& kernel, Addition addition,
         apt.update();
         remove_leftovers(kernels());
         const ScratchDirectory scratch(kernels());
-        AvailableKernel wanted{kernel.release, addition_package(kernel, addition),
-                               kernel.package_version, kernel.suite};
+        const AvailableKernel wanted{kernel.release, addition_package(kernel, addition),
+                                     kernel.package_version, kernel.suite};
         const auto packages = apt.download(wanted, scratch.path());
         if (progress) progress("unpacking " + wanted.package);
         fs::rename(unpack_addition(addition, kernel, packages, scratch.path() / "tree", stop),

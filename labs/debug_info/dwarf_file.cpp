@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <utility>
 
 #include <dwarf.h>
 #include <elfutils/libdw.h>
@@ -47,8 +46,7 @@ std::vector<Symbol> find_symbols(Dwfl_Module* module,
     return found;
 }
 
-/// The symbols that lie in what a DIE covers, as positions [first, last) of `symbols`, for each of
-/// its ranges.
+/// Calls `visit` with each of `symbols`, sorted by address, that lies in one of the DIE's ranges.
 template <typename Visit>
 void for_each_covered(Dwarf_Die& die, Dwarf_Addr bias, const std::vector<Symbol>& symbols,
                       const Visit& visit) {

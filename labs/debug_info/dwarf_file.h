@@ -1,7 +1,6 @@
 // One ELF file with DWARF in it, opened: a vmlinux, or a module, which is relocatable.
 #pragma once
 
-#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>
