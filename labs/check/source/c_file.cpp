@@ -233,7 +233,7 @@ class Parser {
 
     /// Each word in the value of a member is something that the member may be: `a ? b : c`.
     void read_value(std::size_t& i, std::size_t end, const std::string& type,
-                    std::string_view member) {
+                    std::string_view member, bool variable = false) {
         int depth = 0;
         for (; i < end; ++i) {
             const Token& here = token(i);
@@ -242,7 +242,7 @@ class Parser {
             if (depth == 0 && (here.is(";") || here.is(",") || here.is("}"))) return;
             if (here.is_word() && !token(i + 1).is("(")) {
                 file_.registrations.push_back(
-                    {type, std::string(member), std::string(here.text), here.line});
+                    {type, std::string(member), variable, std::string(here.text), here.line});
             }
         }
     }
@@ -285,9 +285,10 @@ class Parser {
                     continue;
                 }
             }
-            const std::string_view member = token(i).text;
+            const std::string_view set = token(i).text;
+            const bool member = token(i - 1).is("->") || token(i - 1).is(".");
             i += 2;
-            read_value(i, body.end, {}, member);
+            read_value(i, body.end, {}, set, !member);
         }
     }
 

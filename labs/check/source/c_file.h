@@ -35,10 +35,11 @@ struct Function {
     std::vector<Use> uses;
 };
 
-/// `.member = value` in an initializer, or `x->member = value;` in a body.
+/// `.member = value` in an initializer, or `x->member = value;` or `variable = value;` in a body.
 struct Registration {
-    std::string type;  ///< "net_device_ops"; empty where the text does not say it
-    std::string member;
+    std::string type;    ///< "net_device_ops"; empty where the text does not say it
+    std::string member;  ///< or the variable
+    bool variable = false;
     std::string value;
     std::uint32_t line = 0;
 };

@@ -32,6 +32,14 @@ bool visible_in(const std::vector<Definition>& callee, const std::string& path) 
     });
 }
 
+/// A variable may be handed on as the parameter of its name.
+bool may_fill(const Registration& put, const CallTable& table) {
+    const bool parameter = table.type.empty();
+    if (put.variable != parameter) return false;
+    const bool kind = parameter || (put.type.empty() ? table.assigned : put.type == table.type);
+    return kind && chain::glob_matches(table.member, put.member);
+}
+
 }  // namespace
 
 /// What is looked for in a body: a name, or a member that stands for it.
@@ -79,8 +87,7 @@ std::vector<CallSites::Slot> CallSites::slots(const std::vector<Definition>& cal
         for (const Registration& put : file.registrations) {
             if (put.value != name) continue;
             for (const CallTable& table : tables_.tables) {
-                const bool there = put.type.empty() ? table.assigned : put.type == table.type;
-                if (!there || !chain::glob_matches(table.member, put.member)) continue;
+                if (!may_fill(put, table)) continue;
                 add(table, put.member, fmt::format("{}:{}", path, put.line));
             }
         }

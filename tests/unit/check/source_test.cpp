@@ -127,6 +127,16 @@ TEST_CASE("a pointer may be copied to a variable first, and called by that") {
     CHECK(edge("dump_nothing", R"({"call":"dump_links"})").finding != Finding::found);
 }
 
+TEST_CASE("a parameter may be handed a variable, whose values it then has") {
+    const Edge found = edge("append", R"({"call":"copy_plain","file":"net/ipv4/udp.c"})");
+    CHECK(found.finding == Finding::found);
+    CHECK(found.site.kind == CallSite::Kind::table);
+    CHECK(found.site.table == "parameter getfrag, net/ipv4/udp.c:25");
+    CHECK(edge("append", R"("copy_lite")").finding == Finding::found);
+    // A member of the same name is not what the parameter is called by.
+    CHECK(edge("append", R"("copy_other")").finding == Finding::no_call);
+}
+
 TEST_CASE("a claim names the file that defines the function") {
     const Edge wrong = edge("netif_receive", R"({"call":"count_packet","file":"net/ipv4/ip.c"})");
     CHECK(wrong.finding == Finding::no_callee);
