@@ -30,9 +30,9 @@ help:
 lab: programs
 	@build/bin/skbtrail run $(LAB)
 
-# One ctest runs all: the unit tests, under the sanitizers, the fuzzers, briefly, and the tests that
-# boot guests, with the programs as built for use. Its closing line is the verdict.
-test: build build-asan build-fuzz
+# One ctest runs all: the unit tests and, briefly, the fuzzers, under the sanitizers, and the tests
+# that boot guests, with the programs as built for use. Its closing line is the verdict.
+test: build build-asan
 	@ctest --test-dir build --output-on-failure --parallel $(JOBS) --no-tests=error
 
 # Which labs `make test` runs, and why those: tests/guest/shipped_labs_test.cpp.
@@ -73,7 +73,7 @@ build: programs
 
 build-asan: setup build
 	@cmake --preset asan >build.log 2>&1 || { cat build.log; rm -f build.log; exit 1; }; rm -f build.log
-	@cmake --build --preset asan --parallel $(JOBS) --target unit-tests
+	@cmake --build --preset asan --parallel $(JOBS) --target unit-tests fuzzers
 
 build-fuzz: setup build
 	@cmake --preset fuzz >build-fuzz.log 2>&1 || { cat build-fuzz.log; rm -f build-fuzz.log; exit 1; }; rm -f build-fuzz.log

@@ -97,7 +97,7 @@ class Boots {
 
 }  // namespace
 
-TEST_CASE("boots by the lab clock have the same trees, and durations that compare") {
+TEST_CASE("boots by the lab clock have the same trees, and durations that compare", "[alone]") {
     const Scratch scratch;
     const int count = std::stoi(from_environment("SKBTRAIL_CLOCK_BOOTS", "2"));
     std::istringstream labs(from_environment("SKBTRAIL_CLOCK_LABS", "ping-receive"));

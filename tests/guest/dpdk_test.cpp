@@ -134,7 +134,7 @@ void check_accounts(const dpdk::PortCounters& front, const NicReport& nic) {
 
 }  // namespace
 
-TEST_CASE("DPDK's virtio-user: every shape of ring", "[dpdk]") {
+TEST_CASE("DPDK's virtio-user: every shape of ring", "[dpdk][alone]") {
     require_testpmd();
     const auto mode = GENERATE(from_range(modes));
     INFO(mode.name);
@@ -153,7 +153,7 @@ TEST_CASE("DPDK's virtio-user: every shape of ring", "[dpdk]") {
     check_accounts(counters, last_report(nic.log()));
 }
 
-TEST_CASE("DPDK's virtio-user: four queue pairs", "[dpdk]") {
+TEST_CASE("DPDK's virtio-user: four queue pairs", "[dpdk][alone]") {
     require_testpmd();
     const bool packed = GENERATE(false, true);
     constexpr unsigned pairs = 4;
@@ -176,7 +176,7 @@ TEST_CASE("DPDK's virtio-user: four queue pairs", "[dpdk]") {
     check_accounts(counters, report);
 }
 
-TEST_CASE("DPDK's virtio-user: it listens, and the NIC connects", "[dpdk]") {
+TEST_CASE("DPDK's virtio-user: it listens, and the NIC connects", "[dpdk][alone]") {
     require_testpmd();
     const auto mode = GENERATE(from_range(std::vector<Mode>{modes.front(), modes.back()}));
     INFO(mode.name);
@@ -195,7 +195,8 @@ TEST_CASE("DPDK's virtio-user: it listens, and the NIC connects", "[dpdk]") {
     check_accounts(counters, last_report(nic.log()));
 }
 
-TEST_CASE("DPDK's virtio-user: frames that are lost are missed, and accounted for", "[dpdk]") {
+TEST_CASE("DPDK's virtio-user: frames that are lost are missed, and accounted for",
+          "[dpdk][alone]") {
     require_testpmd();
     const Scratch scratch;
     const std::string socket = scratch.path() / "s";
@@ -226,7 +227,7 @@ TEST_CASE("DPDK's virtio-user: frames that are lost are missed, and accounted fo
     CHECK(report.transmit.dropped == 0);
 }
 
-TEST_CASE("DPDK's virtio-user: a ring that the NIC does not offer is noticed", "[dpdk]") {
+TEST_CASE("DPDK's virtio-user: a ring that the NIC does not offer is noticed", "[dpdk][alone]") {
     require_testpmd();
     const Mode mode = modes.back();
     const Scratch scratch;
@@ -243,7 +244,7 @@ TEST_CASE("DPDK's virtio-user: a ring that the NIC does not offer is noticed", "
     CHECK(nic.end(true));
 }
 
-TEST_CASE("DPDK's virtio-user: it leaves, and another comes in another mode", "[dpdk]") {
+TEST_CASE("DPDK's virtio-user: it leaves, and another comes in another mode", "[dpdk][alone]") {
     require_testpmd();
     const Scratch scratch;
     const std::string socket = scratch.path() / "s";
@@ -259,7 +260,7 @@ TEST_CASE("DPDK's virtio-user: it leaves, and another comes in another mode", "[
     CHECK(nic.end(true));
 }
 
-TEST_CASE("a benchmark that is killed leaves nothing running", "[dpdk]") {
+TEST_CASE("a benchmark that is killed leaves nothing running", "[dpdk][alone]") {
     require_testpmd();
     const Scratch scratch;
     const std::string temporary = scratch.temporary();
