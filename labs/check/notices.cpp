@@ -5,9 +5,9 @@ namespace {
 
 using Events = std::vector<chain::RingEvent>;
 
-/// The NIC numbers every event, also one that it could not write.
+/// Each NIC numbers every event of its own, also one that it could not write.
 bool follow_each_other(const chain::RingEvent& before, const chain::RingEvent& after) {
-    return before.sequence + 1 == after.sequence;
+    return before.nic == after.nic && before.sequence + 1 == after.sequence;
 }
 
 }  // namespace

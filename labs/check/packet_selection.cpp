@@ -42,8 +42,8 @@ const char* notice_text(const chain::RingEvent& notice) {
     return notice.event == "kick" || notice.event == "call" ? "made" : "suppressed";
 }
 
-/// What the NIC saw of the packet: "ring.queue" and "ring.descriptors" of the buffer that it was
-/// in, and "ring.kick" that came with it; "ring.length" when the NIC gave that back, and
+/// What a NIC saw of the packet: "ring.nic", "ring.queue" and "ring.descriptors" of the buffer that
+/// it was in, and "ring.kick" that came with it; "ring.length" when the NIC gave that back, and
 /// "ring.call" behind it.
 std::vector<std::string> ring_values(const chain::Packet& packet, const std::string& word,
                                      const Carriers& carriers) {
@@ -53,6 +53,7 @@ std::vector<std::string> ring_values(const chain::Packet& packet, const std::str
         const chain::RingEvent& event = carriers.events[carrier->second];
         const bool available = event.event == "available";
         const bool used = event.event == "used";
+        if (word == "ring.nic" && available) values.push_back(fmt::to_string(event.nic));
         if (word == "ring.queue" && available) values.push_back(fmt::to_string(event.queue));
         if (word == "ring.descriptors" && available) {
             values.push_back(fmt::to_string(event.descriptors.size()));

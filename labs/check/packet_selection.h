@@ -16,9 +16,9 @@
 namespace skbtrail::labs {
 
 /// What a selector may ask of a packet beside its headers.
-inline constexpr std::array<std::string_view, 9> packet_words = {
-    "fate",        "fate.function", "fate.reason", "edge", "ring.queue", "ring.descriptors",
-    "ring.length", "ring.kick",     "ring.call"};
+inline constexpr std::array<std::string_view, 10> packet_words = {
+    "fate",       "fate.function",    "fate.reason", "edge",      "ring.nic",
+    "ring.queue", "ring.descriptors", "ring.length", "ring.kick", "ring.call"};
 
 /// What "ring.kick" and "ring.call" can be.
 inline constexpr std::array<std::string_view, 2> notice_kinds = {"made", "suppressed"};

@@ -1,8 +1,11 @@
 #!/bin/sh
-# Makes the guest a router between eth0 and veth0; the other end of veth0 is the host 10.0.3.7, which
-# is a network namespace. Not recorded.
+# Makes the guest a router between eth0, eth1 and veth0. At eth1's wire is the host 10.0.4.9; the
+# other end of veth0 is the host 10.0.3.7, which is a network namespace. Not recorded.
 . /labs/common.sh
 network_up 10.0.2.15/24 10.0.2.2 52:55:0a:00:02:02
+ip link set eth1 up
+ip address add 10.0.4.1/24 dev eth1
+arp -s 10.0.4.9 52:55:0a:00:04:09
 sysctl -w net.ipv4.ip_forward=1 > /dev/null
 
 # The shell has an ip of its own, which knows less than /bin/ip.

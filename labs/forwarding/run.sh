@@ -1,6 +1,7 @@
 #!/bin/sh
-# The exercise: the guest tells the wire (wire.json) to begin; the wire sends three datagrams for the
-# host behind the guest, one after the other was answered.
+# The exercise: the guest tells eth0's wire (wire.json) to begin; the wire sends four datagrams for
+# hosts behind the guest, each when the one before was answered. The first goes to eth1's wire
+# (second-wire.json), which answers it.
 . /labs/common.sh
 
 echo "here I am" | /bin/ip netns exec far nc.openbsd -4 -u -l 10.0.3.7 6000 > /tmp/read &

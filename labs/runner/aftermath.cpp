@@ -1,5 +1,7 @@
 #include "labs/runner/aftermath.h"
 
+#include <algorithm>
+#include <iterator>
 #include <sstream>
 #include <utility>
 
@@ -30,9 +32,14 @@ void add_host_facts(chain::Recording& recording, const HostFacts& facts) {
         host["nanoseconds_per_instruction"] = std::to_string(nanoseconds_per_instruction);
     }
     host["vcpus"] = std::to_string(facts.lab.vcpus);
-    host["queue_pairs"] = std::to_string(facts.lab.queue_pairs);
+    const auto& nics = facts.lab.nics;
+    host["queue_pairs"] = std::to_string(nics.front().queue_pairs);
     host["memory_mib"] = std::to_string(facts.lab.memory_mib);
-    host["wire"] = facts.lab.wire.kind;
+    host["wire"] = nics.front().wire.kind;
+    for (std::size_t i = 1; i < nics.size(); ++i) {
+        host[fmt::format("nic_{}_queue_pairs", i)] = std::to_string(nics[i].queue_pairs);
+        host[fmt::format("nic_{}_wire", i)] = nics[i].wire.kind;
+    }
     if (!facts.kernel.package.empty()) {
         host["kernel_package"] = fmt::format("{} {} ({})", facts.kernel.package,
                                              facts.kernel.package_version, facts.kernel.suite);
@@ -57,12 +64,17 @@ std::string add_inlined_steps(chain::Recording& recording, const std::filesystem
 
 }  // namespace
 
-JoinedRecording join_recording(const std::string& sent, const std::filesystem::path& ring_events,
+JoinedRecording join_recording(const std::string& sent,
+                               const std::vector<std::filesystem::path>& ring_events,
                                const HostFacts& facts) {
     JoinedRecording joined;
     joined.recording = chain::parse_recording(sent);
     add_host_facts(joined.recording, facts);
-    joined.recording.ring_events = parse_ring_events(guest::read_file(ring_events));
+    auto& events = joined.recording.ring_events;
+    for (unsigned nic = 0; nic < ring_events.size(); ++nic) {
+        auto seen = parse_ring_events(guest::read_file(ring_events[nic]), nic);
+        std::move(seen.begin(), seen.end(), std::back_inserter(events));
+    }
     joined.ring = join_ring_events(joined.recording);
     const auto inlined = add_inlined_steps(joined.recording, facts.kernel.debug_info);
     std::ostringstream text;
@@ -71,11 +83,11 @@ JoinedRecording join_recording(const std::string& sent, const std::filesystem::p
     // What a guest has said is shown and judged from here on.
     chain::make_printable(joined.recording);
     const RingJoin& ring = joined.ring;
-    joined.summary = ring.note.empty()
-                         ? fmt::format("{} ring events; {} of {} packets found in the ring",
-                                       joined.recording.ring_events.size(), ring.joined,
-                                       ring.transmissions + ring.arrivals)
-                         : ring.note;
+    joined.summary =
+        ring.note.empty()
+            ? fmt::format("{} ring events; {} of {} packets found in the ring", events.size(),
+                          ring.joined, ring.transmissions + ring.arrivals)
+            : ring.note;
     joined.summary += inlined;
     return joined;
 }

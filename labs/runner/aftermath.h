@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "guest/kernel_store.h"
 #include "labs/runner/accelerator.h"
@@ -23,7 +24,7 @@ struct HostFacts {
 };
 
 /// The recording that the guest sent, with what the host knows, and what the kernel's debug
-/// information tells where it is at hand, joined with the NIC's ring events.
+/// information tells where it is at hand, joined with the NICs' ring events.
 struct JoinedRecording {
     chain::Recording recording;  ///< with texts that may be printed
     RingJoin ring;
@@ -31,8 +32,10 @@ struct JoinedRecording {
     std::string summary;  ///< for a person: how many ring events were joined
 };
 
-/// Throws chain::FormatError when `sent` is no recording, or `ring_events` (the NIC's file) none.
-JoinedRecording join_recording(const std::string& sent, const std::filesystem::path& ring_events,
+/// `ring_events`: the file of each NIC, in order. Throws chain::FormatError when `sent` is no
+/// recording, or one of them has no ring events.
+JoinedRecording join_recording(const std::string& sent,
+                               const std::vector<std::filesystem::path>& ring_events,
                                const HostFacts& facts);
 
 }  // namespace skbtrail::labs

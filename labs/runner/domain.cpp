@@ -94,6 +94,35 @@ void set_features(pugi::xml_node driver, const std::map<std::string, bool>& feat
     }
 }
 
+void set_nic(pugi::xml_node interface, const DomainNic& nic) {
+    set_attribute(interface.child("mac"), "address", nic.mac);
+    set_attribute(interface.child("source"), "path", nic.socket.string());
+    const auto driver = interface.child("driver");
+    if (nic.queue_pairs > 1) {
+        set_attribute(driver, "queues", std::to_string(nic.queue_pairs));
+    }
+    set_features(driver, nic.features);
+}
+
+/// The template's card, and copies of it in the slots behind its own: the guest finds them in the
+/// order of their slots.
+void set_nics(pugi::xml_node first, const std::vector<DomainNic>& nics) {
+    for (const char* needed : {"mac", "source", "driver", "address"}) {
+        if (!first.child(needed)) {
+            throw CannotRun(fmt::format("the domain template has no //interface/{}", needed));
+        }
+    }
+    auto last = first;
+    for (std::size_t i = 1; i < nics.size(); ++i) {
+        last = first.parent().insert_copy_after(first, last);
+        set_attribute(
+            last.child("address"), "slot",
+            fmt::format("{:#04x}", first.child("address").attribute("slot").as_uint() + i));
+        set_nic(last, nics[i]);
+    }
+    set_nic(first, nics.front());
+}
+
 /// Arguments of QEMU's that libvirt has no word for.
 void add_arguments(pugi::xml_node domain, const std::vector<std::string>& arguments) {
     set_attribute(domain, "xmlns:qemu", "http://libvirt.org/schemas/domain/qemu/1.0");
@@ -144,14 +173,7 @@ std::string domain_xml(const DomainSpec& spec, const std::string& domain_templat
     if (spec.emulator) {
         child_or_new(domain.at("/domain/devices"), "emulator").text().set(spec.emulator->c_str());
     }
-    set_attribute(domain.at("//interface[@type='vhostuser']/mac"), "address", spec.mac);
-    set_attribute(domain.at("//interface[@type='vhostuser']/source"), "path",
-                  spec.nic_socket.string());
-    const auto driver = domain.at("//interface[@type='vhostuser']/driver");
-    if (spec.queue_pairs > 1) {
-        set_attribute(driver, "queues", std::to_string(spec.queue_pairs));
-    }
-    set_features(driver, spec.features);
+    set_nics(domain.at("//interface[@type='vhostuser']"), spec.nics);
     set_attribute(domain.at("//channel/source"), "path", spec.stream_socket.string());
     set_attribute(domain.at("//serial/source"), "path", spec.console.string());
     if (!spec.terminal_socket.empty()) {

@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "labs/runner/guest_clock.h"
 
@@ -15,6 +16,16 @@ enum class Accelerator : std::uint8_t { tcg, kvm };
 
 /// "tcg" or "kvm".
 const char* to_string(Accelerator accelerator);
+
+/// A network card of the machine's.
+struct DomainNic {
+    std::string mac;
+    unsigned queue_pairs = 1;
+    std::filesystem::path socket;  ///< skbtrail-nic listens here
+    /// Device features by the NIC's names ("mrg_rxbuf"): those that libvirt can switch are switched
+    /// in QEMU too, so that neither end offers what the lab excludes.
+    std::map<std::string, bool> features;
+};
 
 /// What a run decides about its virtual machine. Everything else is in qemu-configs/domain.xml.
 struct DomainSpec {
@@ -29,16 +40,13 @@ struct DomainSpec {
     std::filesystem::path kernel;
     std::filesystem::path initramfs;
     std::string command_line;
-    std::string mac;
-    unsigned queue_pairs = 1;
-    std::filesystem::path nic_socket;     ///< skbtrail-nic listens here
+    /// One at least. The first is the template's, and stands in a slot behind which there is room
+    /// for three more.
+    std::vector<DomainNic> nics;
     std::filesystem::path stream_socket;  ///< we listen here; QEMU connects
     std::filesystem::path console;        ///< file that gets the serial console
     /// A virtio console (hvc0), for a person: we listen here, QEMU connects; empty: there is none.
     std::filesystem::path terminal_socket;
-    /// Device features by the NIC's names ("mrg_rxbuf"): those that libvirt can switch are switched
-    /// in QEMU too, so that neither end offers what the lab excludes.
-    std::map<std::string, bool> features;
     GuestClock clock = GuestClock::real;
 };
 

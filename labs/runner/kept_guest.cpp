@@ -29,11 +29,11 @@ Lab bare(const Lab& lab) {
     machine.name = lab.name;
     machine.folder = lab.folder;
     machine.kernel = lab.kernel;
-    machine.nic_features = lab.nic_features;
-    machine.queue_pairs = lab.queue_pairs;
+    machine.nics = lab.nics;
     machine.vcpus = lab.vcpus;
     machine.memory_mib = lab.memory_mib;
-    machine.wire.kind = "reflect";  // no driver, no frame: any wire will do
+    // No driver, no frame: any wire will do.
+    for (auto& nic : machine.nics) nic.wire = {.kind = "reflect", .options = {}};
     return machine;
 }
 
@@ -114,10 +114,12 @@ void keep_guest(const Lab& lab, const RunOptions& options, PhaseLog& phases,
 
 std::string machine_of(const Lab& lab) {
     if (lab.own_guest || lab.boot_trace) return {};
-    auto text =
-        fmt::format("{} vcpus, {} MiB, {} queue pairs", lab.vcpus, lab.memory_mib, lab.queue_pairs);
-    for (const auto& [feature, on] : lab.nic_features) {
-        text += fmt::format(", {}{}", on ? '+' : '-', feature);
+    auto text = fmt::format("{} vcpus, {} MiB", lab.vcpus, lab.memory_mib);
+    for (const auto& nic : lab.nics) {
+        text += fmt::format(", a NIC of {} queue pairs", nic.queue_pairs);
+        for (const auto& [feature, on] : nic.features) {
+            text += fmt::format(", {}{}", on ? '+' : '-', feature);
+        }
     }
     return text;
 }

@@ -173,16 +173,41 @@ BootTrace parse_boot_trace(const JsonValue& value) {
     return trace;
 }
 
-void parse_nic(const JsonValue& value, Lab& lab) {
-    JsonObject members(value);
-    members.optional("features", lab.nic_features);
+LabNic parse_card(JsonObject& members) {
+    LabNic nic;
+    members.optional("features", nic.features);
     if (const auto latency = members.find("latency_ms")) {
-        lab.nic_latency_ms = bounded(*latency, 0, most_latency_ms);
+        nic.latency_ms = bounded(*latency, 0, most_latency_ms);
     }
     if (const auto pairs = members.find("queue_pairs")) {
-        lab.queue_pairs = bounded(*pairs, 1, most_queue_pairs);
+        nic.queue_pairs = bounded(*pairs, 1, most_queue_pairs);
     }
+    return nic;
+}
+
+/// The first has its wire beside it.
+LabNic parse_first_nic(const JsonValue& value) {
+    JsonObject members(value);
+    auto nic = parse_card(members);
     members.finish();
+    return nic;
+}
+
+LabNic parse_further_nic(const JsonValue& value) {
+    JsonObject members(value);
+    auto nic = parse_card(members);
+    nic.wire = parse_wire(members.required("wire"));
+    members.finish();
+    return nic;
+}
+
+void parse_further_nics(const JsonValue& value, Lab& lab) {
+    const auto more = chain::read_array(value, parse_further_nic);
+    if (lab.nics.size() + more.size() > most_nics) {
+        value.fail(fmt::format("{} of them and the first: a guest may have {} at most", more.size(),
+                               most_nics));
+    }
+    lab.nics.insert(lab.nics.end(), more.begin(), more.end());
 }
 
 void parse_kernel(const JsonValue& value, Lab& lab) {
@@ -221,9 +246,9 @@ fs::path Lab::expectation() const {
     return file;
 }
 
-std::string Lab::wire_argument() const {
-    std::string argument = wire.kind;
-    for (const auto& [key, value] : wire.options) {
+std::string Lab::wire_argument(const LabNic& nic) const {
+    std::string argument = nic.wire.kind;
+    for (const auto& [key, value] : nic.wire.options) {
         argument += fmt::format(",{}={}", key, key == "file" ? (folder / value).string() : value);
     }
     return argument;
@@ -243,9 +268,12 @@ Lab parse_lab(std::string_view json, const fs::path& folder) {
         parse_kernel(*kernel, lab);
     }
     if (const auto nic = object.find("nic")) {
-        parse_nic(*nic, lab);
+        lab.nics.front() = parse_first_nic(*nic);
     }
-    lab.wire = parse_wire(object.required("wire"));
+    lab.nics.front().wire = parse_wire(object.required("wire"));
+    if (const auto more = object.find("more_nics")) {
+        parse_further_nics(*more, lab);
+    }
     if (const auto guest = object.find("guest")) {
         lab.own_guest = is_own(*guest);
     }
@@ -282,8 +310,10 @@ Lab load_lab(const fs::path& given) {
     for (const auto& step : lab.steps) {
         require_file(lab, step.run, fmt::format("step \"{}\"", step.name));
     }
-    if (const auto script = lab.wire.options.find("file"); script != lab.wire.options.end()) {
-        require_file(lab, script->second, "the wire's");
+    for (const auto& nic : lab.nics) {
+        if (const auto script = nic.wire.options.find("file"); script != nic.wire.options.end()) {
+            require_file(lab, script->second, "the wire's");
+        }
     }
     if (folder.string().find(',') != std::string::npos) {
         throw CannotRun(fmt::format(

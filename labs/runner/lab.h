@@ -43,6 +43,14 @@ struct LabWire {
     std::map<std::string, std::string> options;
 };
 
+/// A network card of the guest's.
+struct LabNic {
+    std::map<std::string, bool> features;
+    unsigned queue_pairs = 1;  ///< that the card has; a driver may use fewer
+    unsigned latency_ms = 0;   ///< between the guest's kick and the NIC's look at the ring
+    LabWire wire;
+};
+
 /// lab.json, and where it is.
 struct Lab {
     std::string name;  ///< the folder's
@@ -51,10 +59,8 @@ struct Lab {
     std::string about;
     std::string kernel = "6.12";            ///< the version it was written for
     std::vector<std::string> kernel_needs;  ///< CONFIG_… that must be y or m
-    std::map<std::string, bool> nic_features;
-    unsigned queue_pairs = 1;     ///< that the card has; a driver may use fewer
-    unsigned nic_latency_ms = 0;  ///< between the guest's kick and the NIC's look at the ring
-    LabWire wire;
+    /// In the order in which the guest finds them: eth0, eth1 … One at least, most_nics at most.
+    std::vector<LabNic> nics = {{}};
     /// Whether it has to boot a guest of its own, instead of taking up one that has booted already.
     bool own_guest = false;
     /// What the kernel records of its boot. Such a lab has a guest of its own.
@@ -75,8 +81,11 @@ struct Lab {
     std::filesystem::path expectation() const;
     const LabStep& recorded_step() const;
     /// "script,file=/…/wire.json,uplink=nat": what --wire gets.
-    std::string wire_argument() const;
+    std::string wire_argument(const LabNic& nic) const;
 };
+
+/// As many as the machine has slots for (domain.h).
+inline constexpr std::size_t most_nics = 4;
 
 /// Reads the text of a lab.json. Throws chain::FormatError, which names the place and, for a typo,
 /// what was probably meant.

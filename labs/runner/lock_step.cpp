@@ -1,7 +1,9 @@
 #include "labs/runner/lock_step.h"
 
+#include <algorithm>
 #include <chrono>
 #include <thread>
+#include <utility>
 
 #include "labs/runner/failure.h"
 
@@ -22,8 +24,31 @@ constexpr unsigned most_patience = 300;
 
 }  // namespace
 
-LockStep::LockStep(NicControl& control) : control_(control) {
-    for (const auto queue : control_.hold_frames().queues) control_.pause(queue);
+LockStep::LockStep(std::vector<NicControl*> controls) : controls_(std::move(controls)) {
+    for (NicControl* control : controls_) {
+        for (const auto queue : control->hold_frames().queues) control->pause(queue);
+    }
+}
+
+bool LockStep::take_transmitted(const std::vector<NicHolds>& holds) {
+    bool any = false;
+    for (std::size_t i = 0; i < holds.size(); ++i) {
+        // resume() takes all there is before it answers; what comes later waits again.
+        for (const auto queue : holds[i].transmit) {
+            controls_[i]->resume(queue);
+            controls_[i]->pause(queue);
+            any = true;
+        }
+    }
+    return any;
+}
+
+bool LockStep::give_frame(const std::vector<NicHolds>& holds) {
+    const auto holder =
+        std::find_if(holds.begin(), holds.end(), [](const NicHolds& nic) { return nic.frames; });
+    if (holder == holds.end()) return false;
+    controls_[static_cast<std::size_t>(holder - holds.begin())]->release_frame();
+    return true;
 }
 
 LockStepAct LockStep::act(const Look& look, const std::function<void()>& pause) {
@@ -35,19 +60,12 @@ LockStepAct LockStep::act(const Look& look, const std::function<void()>& pause) 
     if (!now->asleep || *before != *now) return LockStepAct::nothing;
     if (given_at_ == now->times && ++patience_ < most_patience) return LockStepAct::nothing;
     given_at_.reset();
-    const auto holds = control_.hold_frames();
-    if (!holds.transmit.empty()) {
-        // resume() takes all there is before it answers; what comes later waits again.
-        for (const auto queue : holds.transmit) {
-            control_.resume(queue);
-            control_.pause(queue);
-        }
-        return LockStepAct::took;
-    }
-    if (!holds.frames) return LockStepAct::nothing;
+    std::vector<NicHolds> holds;
+    for (NicControl* control : controls_) holds.push_back(control->hold_frames());
+    if (take_transmitted(holds)) return LockStepAct::took;
+    if (!give_frame(holds)) return LockStepAct::nothing;
     given_at_ = now->times;
     patience_ = 0;
-    control_.release_frame();
     return LockStepAct::gave;
 }
 

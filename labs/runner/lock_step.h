@@ -1,4 +1,4 @@
-// Lock-step: the guest's card does nothing while the guest does something.
+// Lock-step: the guest's cards do nothing while the guest does something.
 //
 // On a clock that counts instructions the same work takes the same time in every boot, unless
 // something from outside falls into it: an interrupt for a frame lands inside whatever runs just
@@ -10,6 +10,7 @@
 #include <functional>
 #include <optional>
 #include <stop_token>
+#include <vector>
 
 #include "labs/runner/nic_control.h"
 #include "labs/runner/processor_thread.h"
@@ -28,12 +29,12 @@ class LockStep {
   public:
     using Look = std::function<std::optional<Sleep>()>;
 
-    /// Holds everything from now on: made before the guest's driver comes up. `control` has to
-    /// outlive it.
-    explicit LockStep(NicControl& control);
+    /// Holds everything from now on: made before the guest's drivers come up. `controls`: of each
+    /// of its NICs; they have to outlive it.
+    explicit LockStep(std::vector<NicControl*> controls);
 
     /// Looks at the guest twice, with `pause` between the looks, and does what may be done now.
-    /// Throws CannotRun when the NIC has gone.
+    /// Throws CannotRun when a NIC has gone.
     LockStepAct act(const Look& look, const std::function<void()>& pause);
 
     /// Acts until it is told to stop, or the guest or the NIC has ended: whoever waits for these
@@ -41,7 +42,13 @@ class LockStep {
     void run(const Look& look, const std::stop_token& stop);
 
   private:
-    NicControl& control_;
+    /// Takes what the guest has transmitted, of all NICs; whether there was anything. `holds`: what
+    /// each holds.
+    bool take_transmitted(const std::vector<NicHolds>& holds);
+    /// Gives the guest one frame, of the first NIC that has one; whether any had.
+    bool give_frame(const std::vector<NicHolds>& holds);
+
+    std::vector<NicControl*> controls_;
     /// How often the guest had slept when it was given a frame: that it sleeps is no news until it
     /// has woken up.
     std::optional<std::uint64_t> given_at_;

@@ -12,7 +12,6 @@
 #include "guest/error.h"
 #include "guest/stream.h"
 #include "labs/runner/data_files.h"
-#include "labs/runner/domain.h"
 #include "labs/runner/embedded_driver.h"
 #include "labs/runner/lab_image.h"
 #include "labs/runner/processor_thread.h"
@@ -30,7 +29,6 @@ constexpr auto libvirt_limit = 60s;  // 12 s were seen for a first probe of QEMU
 constexpr auto accelerator_limit = 40s;
 constexpr auto kernel_limit = 15min;  // a download
 constexpr auto configuration_limit = 10s;
-constexpr auto nic_limit = 15s;
 constexpr auto image_limit = 2min;
 constexpr auto start_limit = 60s;
 constexpr auto keep_limit = 60s;
@@ -38,7 +36,7 @@ constexpr auto keep_limit = 60s;
 constexpr auto domain_name = "lab";
 /// Of a machine that is kept and taken up again; each run's libvirt knows no other.
 constexpr auto kept_uuid = "73b6b62a-0c1d-4f6e-9d55-736b62747261";
-constexpr auto guest_mac = "52:54:00:73:6b:62";
+constexpr unsigned guest_mac = 0x736b62;  // behind 52:54:00; the next NIC has the next one
 
 /// The build id of the guest's collector; empty when it was linked without one.
 std::string collector_build() {
@@ -55,7 +53,8 @@ GuestMachine::GuestMachine(const Lab& lab, const RunOptions& options, Steering& 
       options_(options),
       steering_(steering),
       directory_(std::move(directory)),
-      cache_(std::move(cache)) {}
+      cache_(std::move(cache)),
+      nics_(lab, steering, directory_, options.clock == GuestClock::instructions) {}
 
 const guest::Kernel& GuestMachine::find_parts() {
     // libvirt logs to a file of the run; it would write warnings to our standard error.
@@ -78,7 +77,7 @@ const guest::Kernel& GuestMachine::find_parts() {
 
 void GuestMachine::assemble(const ResultDirectory& results,
                             std::function<guest::InitramfsRequest()> request) {
-    start_nic(results);
+    nics_.start(results);
     steering_.background(building_, "image", image_limit,
                          [this, request = std::move(request)](const auto&, std::string& text) {
                              auto image = build_image(request());
@@ -92,7 +91,8 @@ void GuestMachine::assemble(const ResultDirectory& results,
     qemu_ = std::move(found.qemu);
     choice_ = std::move(found.choice);
     hypervisor_ = std::make_unique<Hypervisor>(steering_.await(opening_));
-    steering_.wait([this] { return nic_ready_; });
+    steering_.wait([this] { return nics_.ready(); });
+    if (in_lock_step()) hold_nics();
 }
 
 GuestMachine::Image GuestMachine::build_image(const guest::InitramfsRequest& request) const {
@@ -156,52 +156,6 @@ void GuestMachine::find_kernel() {
                          });
 }
 
-void GuestMachine::start_nic(const ResultDirectory& results) {
-    steering_.phases().start("nic", nic_limit);
-    nic_ =
-        std::make_unique<Nic>(NicOptions{.program = require_program("skbtrail-nic"),
-                                         .socket = directory_ / "nic.sock",
-                                         .wire = lab_.wire_argument(),
-                                         .features = lab_.nic_features,
-                                         .queue_pairs = lab_.queue_pairs,
-                                         .latency_ms = in_lock_step() ? 0 : lab_.nic_latency_ms,
-                                         .capture = results.capture(),
-                                         .events = results.ring_events(),
-                                         .control = in_lock_step() ? control_socket() : fs::path(),
-                                         .log = results.nic_log()});
-    auto& watch = steering_.watch();
-    watch.add(nic_->ready_fd(), [this] { nic_says(); });
-    watch.add(nic_->process_fd(), [this] {
-        if (nic_ready_) {
-            throw CannotRun(fmt::format("the NIC, skbtrail-nic, has ended ({}){}",
-                                        nic_->ending().value_or("no reason known"),
-                                        nic_->last_words()));
-        }
-        // The pipe tells the same, and more.
-        steering_.watch().remove(nic_->process_fd());
-    });
-}
-
-void GuestMachine::nic_says() {
-    try {
-        if (nic_->take_ready()) {
-            nic_ready_ = true;
-            steering_.watch().remove(nic_->ready_fd());
-            if (in_lock_step()) {
-                control_ = std::make_unique<NicControl>(control_socket());
-                lock_step_ = std::make_unique<LockStep>(*control_);
-            }
-            steering_.phases().finish(
-                "nic", in_lock_step() ? lab_.wire.kind + ", in lock-step" : lab_.wire.kind);
-        }
-    } catch (const CannotRun& error) {
-        const auto text = fmt::format("{} (Its wire and features are those of {}.)", error.what(),
-                                      lab_file().string());
-        steering_.phases().fail("nic", text);
-        throw CannotRun(text);
-    }
-}
-
 void GuestMachine::start(const fs::path& console, const std::string& domain_template,
                          const fs::path& terminal) {
     stream_ = std::make_unique<StreamListener>(directory_ / "stream.sock");
@@ -218,13 +172,10 @@ void GuestMachine::start(const fs::path& console, const std::string& domain_temp
         .command_line = kernel_command_line(counter_khz()) +
                         (lab_.boot_trace ? " " + boot_trace_parameters(*lab_.boot_trace) : "") +
                         (options_.append.empty() ? "" : " " + options_.append),
-        .mac = guest_mac,
-        .queue_pairs = lab_.queue_pairs,
-        .nic_socket = directory_ / "nic.sock",
+        .nics = domain_nics(),
         .stream_socket = directory_ / "stream.sock",
         .console = console,
         .terminal_socket = terminal,
-        .features = lab_.nic_features,
         .clock = options_.clock};
     const auto xml = domain_xml(spec, guest::read_file(find_data(domain_template)));
     steering_.background(starting_, resumes() ? resume_phase : "start", start_limit,
@@ -241,6 +192,19 @@ void GuestMachine::start(const fs::path& console, const std::string& domain_temp
     steering_.hear_guest(true);
     steering_.wait([&] { return stream.connected(); });
     if (resumes()) send_job();
+}
+
+std::vector<DomainNic> GuestMachine::domain_nics() const {
+    std::vector<DomainNic> cards;
+    for (std::size_t i = 0; i < lab_.nics.size(); ++i) {
+        const auto mac = guest_mac + static_cast<unsigned>(i);
+        cards.push_back({.mac = fmt::format("52:54:00:{:02x}:{:02x}:{:02x}", mac >> 16,
+                                            mac >> 8 & 0xff, mac & 0xff),
+                         .queue_pairs = lab_.nics[i].queue_pairs,
+                         .socket = nics_.socket(i),
+                         .features = lab_.nics[i].features});
+    }
+    return cards;
 }
 
 void GuestMachine::send_job() {
@@ -269,6 +233,13 @@ std::optional<std::uint64_t> GuestMachine::counter_khz() const {
     return reads_ours ? measure_time_stamp_counter() : std::nullopt;
 }
 
+void GuestMachine::hold_nics() {
+    controls_ = nics_.controls();
+    std::vector<NicControl*> controls;
+    for (const auto& control : controls_) controls.push_back(control.get());
+    lock_step_ = std::make_unique<LockStep>(std::move(controls));
+}
+
 void GuestMachine::keep_in_step() {
     const ProcessorThread processors(directory_);
     stepping_ = std::make_unique<Task<bool>>(
@@ -292,11 +263,7 @@ void GuestMachine::end() {
             });
     }
     steering_.hear_guest(false);
-    if (nic_) {
-        steering_.watch().remove(nic_->process_fd());
-        steering_.watch().remove(nic_->ready_fd());
-        nic_->end();
-    }
+    nics_.end();
 }
 
 void GuestMachine::await_end() {
@@ -313,7 +280,7 @@ void GuestMachine::abandon() {
     Steering::stop(stepping_);
     // Also one that libvirt is only just starting, or asking what it can.
     end_processes_of_run(directory_, RunProcesses::qemu);
-    nic_.reset();
+    nics_.end();
     domain_.reset();
 }
 

@@ -1,4 +1,4 @@
-// The machine of a run: libvirt, the accelerator, a kernel, our NIC, an image, and what boots of
+// The machine of a run: libvirt, the accelerator, a kernel, our NICs, an image, and what boots of
 // them. What does not depend on each other is made side by side.
 #pragma once
 
@@ -8,15 +8,17 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "guest/initramfs.h"
 #include "guest/kernel_store.h"
 #include "labs/runner/accelerator.h"
+#include "labs/runner/domain.h"
 #include "labs/runner/lab.h"
 #include "labs/runner/libvirt.h"
 #include "labs/runner/lock_step.h"
-#include "labs/runner/nic.h"
 #include "labs/runner/nic_control.h"
+#include "labs/runner/nics.h"
 #include "labs/runner/orphans.h"
 #include "labs/runner/qemu.h"
 #include "labs/runner/result_directory.h"
@@ -42,7 +44,7 @@ class GuestMachine {
     /// Opens libvirt, proves the accelerator and finds the kernel; returns when the kernel is
     /// there. Throws NotApplicable when the lab is not meant for it.
     const guest::Kernel& find_parts();
-    /// Starts the NIC, builds the image (`request` is called in a thread of its own), and waits
+    /// Starts the NICs, builds the image (`request` is called in a thread of its own), and waits
     /// for everything that find_parts() began.
     void assemble(const ResultDirectory& results, std::function<guest::InitramfsRequest()> request);
     /// Starts the guest, or takes up the one of RunOptions::resume_from and begins to send it what
@@ -52,7 +54,7 @@ class GuestMachine {
                const std::filesystem::path& terminal = {});
     /// Puts the guest as it stands into the file RunOptions::keep_at, and ends it.
     void keep();
-    /// Ends QEMU and the NIC: the guest has said all, QEMU need not be waited for, nor libvirt's
+    /// Ends QEMU and the NICs: the guest has said all, QEMU need not be waited for, nor libvirt's
     /// slow notice of its end. Waits in await_end().
     void end();
     void await_end();
@@ -93,13 +95,12 @@ class GuestMachine {
     void open_hypervisor();
     void find_machine();
     void find_kernel();
-    void start_nic(const ResultDirectory& results);
-    /// From here to the guest's end its card waits until it is idle.
+    std::vector<DomainNic> domain_nics() const;
+    /// From here on the NICs wait; from keep_in_step() to the guest's end, until it is idle.
+    void hold_nics();
     void keep_in_step();
-    std::filesystem::path control_socket() const { return directory_ / "nic.ctl"; }
     bool in_lock_step() const { return options_.clock == GuestClock::instructions; }
     std::optional<std::uint64_t> counter_khz() const;
-    void nic_says();
     ProofMemory proof_memory() const { return ProofMemory(cache_ / "accelerator.json"); }
 
     const Lab& lab_;
@@ -110,9 +111,8 @@ class GuestMachine {
     std::unique_ptr<OrphanReaper> orphans_;
     std::unique_ptr<EventLoop> event_loop_;
     std::unique_ptr<Hypervisor> hypervisor_;
-    std::unique_ptr<Nic> nic_;
-    bool nic_ready_ = false;
-    std::unique_ptr<NicControl> control_;
+    Nics nics_;
+    std::vector<std::unique_ptr<NicControl>> controls_;
     std::unique_ptr<LockStep> lock_step_;
     std::unique_ptr<Task<bool>> stepping_;
     std::unique_ptr<StreamListener> stream_;

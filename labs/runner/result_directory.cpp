@@ -2,6 +2,7 @@
 
 #include <ctime>
 #include <system_error>
+#include <vector>
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
@@ -9,6 +10,7 @@
 #include "guest/cache.h"
 #include "guest/error.h"
 #include "labs/runner/failure.h"
+#include "labs/runner/lab.h"
 
 namespace skbtrail::labs {
 
@@ -24,13 +26,22 @@ ResultDirectory::ResultDirectory(const fs::path& path) {
                         path.string(), error.message()));
     }
     path_ = fs::canonical(path);
-    for (const auto& file : {recording(), verdict(), result(), console(), nic_log(), capture(),
-                             ring_events(), output(), qemu_log()}) {
+    std::vector files{recording(), verdict(), result(), console(), output(), qemu_log()};
+    for (std::size_t nic = 0; nic < most_nics; ++nic) {
+        files.insert(files.end(), {nic_log(nic), capture(nic), ring_events(nic)});
+    }
+    for (const auto& file : files) {
         if (!fs::remove(file, error) && error) {
             throw CannotRun(fmt::format("cannot remove {} of an earlier run: {}", file.string(),
                                         error.message()));
         }
     }
+}
+
+fs::path ResultDirectory::of_nic(std::size_t nic, std::string_view stem,
+                                 std::string_view extension) const {
+    const auto number = nic == 0 ? std::string() : fmt::format("-{}", nic);
+    return path_ / fmt::format("{}{}{}", stem, number, extension);
 }
 
 void ResultDirectory::write(const fs::path& file, std::string_view content) const {

@@ -9,8 +9,11 @@
 //   ring.jsonl       the NIC's ring events as they came
 //   output.txt       what the lab's steps wrote
 //   qemu.log         libvirt's log of QEMU; kept when the run failed
+//
+// Of a guest with several NICs the second one's files are nic-1.log, capture-1.pcap, ring-1.jsonl.
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -28,9 +31,12 @@ class ResultDirectory {
     std::filesystem::path verdict() const { return path_ / "verdict.json"; }
     std::filesystem::path result() const { return path_ / "result.json"; }
     std::filesystem::path console() const { return path_ / "console.log"; }
-    std::filesystem::path nic_log() const { return path_ / "nic.log"; }
-    std::filesystem::path capture() const { return path_ / "capture.pcap"; }
-    std::filesystem::path ring_events() const { return path_ / "ring.jsonl"; }
+    /// Of NIC number `nic`, from 0.
+    std::filesystem::path nic_log(std::size_t nic) const { return of_nic(nic, "nic", ".log"); }
+    std::filesystem::path capture(std::size_t nic) const { return of_nic(nic, "capture", ".pcap"); }
+    std::filesystem::path ring_events(std::size_t nic) const {
+        return of_nic(nic, "ring", ".jsonl");
+    }
     std::filesystem::path output() const { return path_ / "output.txt"; }
     std::filesystem::path qemu_log() const { return path_ / "qemu.log"; }
 
@@ -38,6 +44,9 @@ class ResultDirectory {
     void write(const std::filesystem::path& file, std::string_view content) const;
 
   private:
+    std::filesystem::path of_nic(std::size_t nic, std::string_view stem,
+                                 std::string_view extension) const;
+
     std::filesystem::path path_;
 };
 

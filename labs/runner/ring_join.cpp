@@ -67,6 +67,7 @@ void name_descriptor(chain::Recording& recording, const Transmission& transmissi
         if (fate.kind != "transmitted" || fate.skb != transmission.skb) return;
         fate.queue = event.queue;
         fate.descriptor = event.head;
+        fate.nic = event.nic;
     };
     name(packet->fate);
     std::for_each(packet->fates.begin(), packet->fates.end(), name);
@@ -76,8 +77,8 @@ void name_descriptor(chain::Recording& recording, const Transmission& transmissi
 chain::RingEvent* completion_of(std::vector<chain::RingEvent>& events, std::size_t available) {
     for (std::size_t later = available + 1; later < events.size(); ++later) {
         auto& event = events[later];
-        if (event.queue == events[available].queue && event.event == "used" &&
-            event.head == events[available].head) {
+        if (event.nic == events[available].nic && event.queue == events[available].queue &&
+            event.event == "used" && event.head == events[available].head) {
             return &event;
         }
     }
@@ -126,14 +127,26 @@ bool lies_in(const chain::RingEvent& event, const Arrival& arrival) {
            first.address - arrival.physical <= largest_headroom;
 }
 
+/// The places of all events, the latest first. All NICs have the host's clock; and whichever NIC it
+/// is given to next, a buffer is free only when the one before has given it back.
+std::vector<std::size_t> places_latest_first(const std::vector<chain::RingEvent>& events) {
+    std::vector<std::size_t> places(events.size());
+    std::iota(places.rbegin(), places.rend(), std::size_t{0});
+    std::stable_sort(places.begin(), places.end(), [&](std::size_t left, std::size_t right) {
+        return events[left].time > events[right].time;
+    });
+    return places;
+}
+
 /// Joins the arrivals with the receive queues' events; returns how many could be.
-std::size_t join_arrivals(chain::Recording& recording, std::vector<Arrival> arrivals) {
+std::size_t join_arrivals(chain::Recording& recording, std::vector<Arrival> arrivals,
+                          const std::vector<std::size_t>& latest_first) {
     std::sort(arrivals.begin(), arrivals.end(),
               [](const auto& left, const auto& right) { return left.time < right.time; });
     auto& events = recording.ring_events;
     std::size_t joined = 0;
     for (auto arrival = arrivals.rbegin(); arrival != arrivals.rend(); ++arrival) {
-        for (std::size_t index = events.size(); index-- > 0;) {
+        for (const std::size_t index : latest_first) {
             auto& event = events[index];
             if (event.event != "available" || event.queue % 2 != 0 || event.packet ||
                 !lies_in(event, *arrival)) {
@@ -155,7 +168,7 @@ std::size_t join_arrivals(chain::Recording& recording, std::vector<Arrival> arri
 
 }  // namespace
 
-std::vector<chain::RingEvent> parse_ring_events(std::string_view text) {
+std::vector<chain::RingEvent> parse_ring_events(std::string_view text, unsigned nic) {
     std::vector<chain::RingEvent> events;
     std::size_t number = 0;
     while (!text.empty()) {
@@ -166,6 +179,7 @@ std::vector<chain::RingEvent> parse_ring_events(std::string_view text) {
         ++number;
         try {
             events.push_back(chain::parse_ring_event(text.substr(0, end)));
+            events.back().nic = nic;
         } catch (const chain::FormatError& error) {
             throw chain::FormatError(fmt::format("line {}: {}", number, error.what()));
         }
@@ -189,10 +203,11 @@ RingJoin join_ring_events(chain::Recording& recording) {
     result.transmissions = transmissions.size();
 
     auto& events = recording.ring_events;
+    const auto latest_first = places_latest_first(events);
     for (auto transmission = transmissions.rbegin(); transmission != transmissions.rend();
          ++transmission) {
         // The last descriptor with this address that no later transmission has taken.
-        for (std::size_t index = events.size(); index-- > 0;) {
+        for (const std::size_t index : latest_first) {
             auto& event = events[index];
             if (event.event == "available" && event.queue % 2 == 1 && !event.packet &&
                 carries(event, *transmission)) {
@@ -214,7 +229,7 @@ RingJoin join_ring_events(chain::Recording& recording) {
         }
     }
     result.arrivals = arrivals.size();
-    result.joined += join_arrivals(recording, std::move(arrivals));
+    result.joined += join_arrivals(recording, std::move(arrivals), latest_first);
     return result;
 }
 

@@ -8,10 +8,10 @@
 // (Packet::arrived_in), also when the packet was copied from there. A packet that fills several
 // buffers is joined with the first of them.
 //
-// An address is used again by later packets, and the NIC has also seen what happened before the
-// recording began. So the occurrences of one address are counted from the end: the last recorded
-// transmission from there is the last descriptor with it, and so on backwards; so with arrivals.
-// A length that does not fit rules a descriptor out.
+// An address is used again by later packets, at another NIC, too, and the NICs have also seen what
+// happened before the recording began. So the occurrences of one address are counted from the end:
+// the last recorded transmission from there is the last descriptor with it, and so on backwards; so
+// with arrivals. A length that does not fit rules a descriptor out.
 #pragma once
 
 #include <string>
@@ -22,9 +22,10 @@
 
 namespace skbtrail::labs {
 
-/// Reads the NIC's events file: a ring event per line. A last line without a newline is ignored:
-/// the NIC was killed while it wrote. Throws chain::FormatError that names the line.
-std::vector<chain::RingEvent> parse_ring_events(std::string_view text);
+/// Reads the events file of the guest's NIC number `nic`, from 0: a ring event per line. A last
+/// line without a newline is ignored: the NIC was killed while it wrote. Throws chain::FormatError
+/// that names the line.
+std::vector<chain::RingEvent> parse_ring_events(std::string_view text, unsigned nic = 0);
 
 /// What came of joining.
 struct RingJoin {

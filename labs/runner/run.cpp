@@ -150,7 +150,11 @@ class Run {
 
     /// What the guest sent, joined with what the NIC saw, and written.
     JoinedRecording joined_recording(const std::string& sent) const {
-        auto joined = join_recording(sent, results_->ring_events(),
+        std::vector<fs::path> ring_events;
+        for (std::size_t nic = 0; nic < lab_.nics.size(); ++nic) {
+            ring_events.push_back(results_->ring_events(nic));
+        }
+        auto joined = join_recording(sent, ring_events,
                                      {.lab = lab_,
                                       .kernel = machine_.kernel(),
                                       .qemu = machine_.qemu(),
@@ -256,9 +260,9 @@ class Run {
     /// The logs that tell more than the failure's `sentence` does.
     std::vector<RunFailed::Evidence> evidence(const std::string& sentence) const {
         std::vector<RunFailed::Evidence> found;
-        if (!results_ || is_quoted(last_lines(results_->console(), 1), sentence) ||
-            is_quoted(last_lines(results_->nic_log(), 2), sentence)) {
-            return found;
+        if (!results_ || is_quoted(last_lines(results_->console(), 1), sentence)) return found;
+        for (std::size_t nic = 0; nic < lab_.nics.size(); ++nic) {
+            if (is_quoted(last_lines(results_->nic_log(nic), 2), sentence)) return found;
         }
         const auto add = [&](const char* title, const fs::path& file,
                              std::vector<std::string> lines) {
@@ -267,7 +271,10 @@ class Run {
             }
         };
         add("the guest's console", results_->console(), console_evidence(results_->console()));
-        add("the NIC's log", results_->nic_log(), last_lines(results_->nic_log(), 8));
+        for (std::size_t nic = 0; nic < lab_.nics.size(); ++nic) {
+            const auto log = results_->nic_log(nic);
+            add("the NIC's log", log, last_lines(log, 8));
+        }
         add("QEMU's log", results_->qemu_log(), qemu_evidence(results_->qemu_log()));
         return found;
     }

@@ -35,7 +35,9 @@ std::string fate_text(const chain::Fate& fate) {
     if (!fate.reason.empty()) text += fmt::format(" ({})", fate.reason);
     if (fate.socket != 0) text += fmt::format(" to socket {}", fate.socket);
     if (fate.descriptor) {
-        text += fmt::format(", queue {} descriptor {}", fate.queue.value_or(0), *fate.descriptor);
+        text += fmt::format(",{} queue {} descriptor {}",
+                            fate.nic == 0 ? "" : fmt::format(" NIC {}", fate.nic),
+                            fate.queue.value_or(0), *fate.descriptor);
     }
     if (fate.pid) text += fmt::format(", read by {}[{}]", fate.comm, *fate.pid);
     return text;

@@ -5,6 +5,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -41,13 +42,14 @@ class RingPrinter {
     RingPrinter(std::ostream& out, const chain::Recording& recording, const ShowOptions& options)
         : out_(out), options_(options) {
         const std::vector<RingEvent>& events = recording.ring_events;
-        if (!events.empty()) first_ = events.front().time;
         if (options.packet) chosen_ = events_of(recording, *options.packet);
         for (const RingEvent& event : events) {
             if (is_loss(event)) {
                 losses_.push_back(&event);
             } else {
-                queues_[event.queue].push_back(&event);
+                // All NICs have one clock, the host's.
+                first_ = queues_.empty() ? event.time : std::min(first_, event.time);
+                queues_[{event.nic, event.queue}].push_back(&event);
             }
         }
     }
@@ -55,14 +57,14 @@ class RingPrinter {
     void print() {
         if (queues_.empty()) out_ << "no ring event was recorded\n";
         bool any = false;
-        for (const auto& [queue, events] : queues_) {
+        for (const auto& [place, events] : queues_) {
             std::vector<const RingEvent*> shown;
             std::copy_if(events.begin(), events.end(), std::back_inserter(shown),
                          [&](const RingEvent* event) { return shows(event); });
             if (shown.empty()) continue;
             if (any) out_ << '\n';
             any = true;
-            print_summary(queue, events);
+            print_summary(place, events);
             print_heading();
             for (const RingEvent* event : shown) print_event(*event);
         }
@@ -72,18 +74,25 @@ class RingPrinter {
     }
 
   private:
+    /// A NIC, and a queue of it.
+    using Place = std::pair<unsigned, unsigned>;
+
+    bool several_nics() const { return !queues_.empty() && queues_.rbegin()->first.first != 0; }
+
     std::string ink(std::string_view text, Ink ink) const {
         return paint(text, ink, options_.colour);
     }
 
     bool shows(const RingEvent* event) const { return !options_.packet || chosen_.contains(event); }
 
-    void print_summary(unsigned queue, const std::vector<const RingEvent*>& events) {
+    void print_summary(const Place& place, const std::vector<const RingEvent*>& events) {
+        const auto [nic, queue] = place;
         const auto count = [&](std::string_view kind) {
             return std::count_if(events.begin(), events.end(),
                                  [&](const RingEvent* event) { return event->event == kind; });
         };
-        out_ << ink(fmt::format("queue {}", queue), Ink::strong)
+        const auto of_nic = several_nics() ? fmt::format("NIC {} ", nic) : std::string();
+        out_ << ink(fmt::format("{}queue {}", of_nic, queue), Ink::strong)
              << fmt::format(
                     " ({}): {} available, {} used; kicks: {} made, {} suppressed; calls: {} made, "
                     "{} suppressed\n",
@@ -129,7 +138,7 @@ class RingPrinter {
     std::ostream& out_;
     const ShowOptions& options_;
     chain::Nanoseconds first_ = 0;
-    std::map<unsigned, std::vector<const RingEvent*>> queues_;
+    std::map<Place, std::vector<const RingEvent*>> queues_;
     std::vector<const RingEvent*> losses_;
     std::set<const RingEvent*> chosen_;  ///< of the packet that was asked for
 };

@@ -139,6 +139,7 @@ struct Fate {
     /// transmitted: the virtqueue and the head descriptor that the NIC saw it in; absent: not known
     std::optional<unsigned> queue = {};
     std::optional<unsigned> descriptor = {};
+    unsigned nic = 0;  ///< transmitted: as RingEvent::nic
 };
 
 /// One packet: one head, from the first sight of it to its end. A head that the kernel frees and
@@ -251,6 +252,9 @@ struct RingEvent {
     std::optional<PacketId> packet;  ///< joined by guest-physical address
     std::string reason;
     std::optional<IndirectTable> indirect_table = {};
+    /// Which of the guest's NICs saw it, from 0. Each numbers its queues and its events for itself;
+    /// a recording has all events of the first, then all of the next.
+    unsigned nic = 0;
 };
 
 struct Recording {

@@ -119,6 +119,7 @@ Fate read_fate(const JsonValue& value) {
     if (const auto skb = object.find("skb")) fate.skb = skb->address();
     object.optional("queue", fate.queue);
     object.optional("descriptor", fate.descriptor);
+    object.optional("nic", fate.nic);
     object.finish();
     return fate;
 }
@@ -236,6 +237,7 @@ RingEvent read_ring_event(const JsonValue& value) {
     JsonObject object(value);
     object.required("sequence", event.sequence);
     object.required("time", event.time);
+    object.optional("nic", event.nic);
     object.required("queue", event.queue);
     object.required("event", event.event);
     object.optional("index", event.index);

@@ -94,6 +94,7 @@ void write_fate(JsonWriter& writer, const Fate& fate) {
     if (fate.skb != 0) members.address("skb", fate.skb);
     members.optional_integer("queue", fate.queue);
     members.optional_integer("descriptor", fate.descriptor);
+    if (fate.nic != 0) members.integer("nic", fate.nic);
 }
 
 }  // namespace
@@ -174,6 +175,7 @@ void write_ring_event(JsonWriter& writer, const RingEvent& event) {
     Members members(writer);
     members.integer("sequence", event.sequence);
     members.integer("time", event.time);
+    if (event.nic != 0) members.integer("nic", event.nic);
     members.integer("queue", event.queue);
     members.text("event", event.event);
     members.optional_integer("index", event.index);

@@ -71,6 +71,7 @@ inline chain::Recording full_recording() {
     recording.chains[0].root.budget = 64;
     recording.chains[0].root.napi = 8193;
     recording.chains[0].root.work = 3;
+    recording.packets[0].fate.nic = 1;
     recording.packets[0].arrived_in = 0xffff888005958c00;
     recording.ring_events.push_back({1,
                                      42,
@@ -82,7 +83,8 @@ inline chain::Recording full_recording() {
                                      {{0x4001006, 12, false, true}, {0x1, 2, true}},
                                      1,
                                      "why",
-                                     chain::IndirectTable{0x4002000, 32, 2}});
+                                     chain::IndirectTable{0x4002000, 32, 2},
+                                     1});
     return recording;
 }
 

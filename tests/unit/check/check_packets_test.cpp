@@ -77,6 +77,10 @@ TEST_CASE("a packet can be asked for by what the NIC saw of it") {
     CHECK(outcome(R"("ring.descriptors":"1")") == Outcome::diverged);
     CHECK(outcome(R"("ring.length":"81")") == Outcome::diverged);
     CHECK(outcome(R"("ring.queue":"0")") == Outcome::diverged);
+    CHECK(outcome(R"("ring.nic":"0","ring.queue":"1")") == Outcome::passed);
+    recording.ring_events[0].nic = 1;
+    CHECK(outcome(R"("ring.nic":"0","ring.queue":"1")") == Outcome::diverged);
+    CHECK(outcome(R"("ring.nic":"1","ring.queue":"1")") == Outcome::passed);
     // Neither the length of what was made available, nor a packet that no event carried.
     recording.ring_events = {available};
     CHECK(outcome(R"("ring.length":"*")") == Outcome::diverged);

@@ -28,8 +28,10 @@ DomainSpec spec() {
     result.kernel = "/cache/vmlinux";
     result.initramfs = "/cache/a.cpio";
     result.command_line = "console=ttyS0 a=\"b & c\" <x>";
-    result.mac = "52:54:00:00:00:01";
-    result.nic_socket = "/tmp/r/nic.sock";
+    result.nics = {{.mac = "52:54:00:00:00:01",
+                    .queue_pairs = 1,
+                    .socket = "/tmp/r/nic.sock",
+                    .features = {}}};
     result.stream_socket = "/tmp/r/stream.sock";
     result.console = "/out/console & log";
     return result;
@@ -74,13 +76,38 @@ TEST_CASE("the domain has what the run decided") {
     CHECK_FALSE(domain.has("/domain/uuid"));
     CHECK_FALSE(domain.has("//interface/driver/@queues"));
     auto with_queues = spec();
-    with_queues.queue_pairs = 4;
+    with_queues.nics[0].queue_pairs = 4;
     CHECK(Document(with_queues)("//interface[@type='vhostuser']/driver/@queues") == "4");
     CHECK(domain("/domain/os/kernel") == "/cache/vmlinux");
     CHECK(domain("/domain/os/initrd") == "/cache/a.cpio");
     CHECK(domain("//interface/mac/@address") == "52:54:00:00:00:01");
     CHECK(domain("//interface/source/@path") == "/tmp/r/nic.sock");
     CHECK(domain("//channel/source/@path") == "/tmp/r/stream.sock");
+}
+
+TEST_CASE("further cards stand behind the first, each in front of its own NIC") {
+    auto decided = spec();
+    decided.nics.push_back({.mac = "52:54:00:00:00:02",
+                            .queue_pairs = 4,
+                            .socket = "/tmp/r/nic-1.sock",
+                            .features = {{"csum", false}}});
+    decided.nics.push_back({.mac = "52:54:00:00:00:03",
+                            .queue_pairs = 1,
+                            .socket = "/tmp/r/nic-2.sock",
+                            .features = {}});
+    const Document domain(decided);
+    CHECK(domain("//interface[1]/mac/@address") == "52:54:00:00:00:01");
+    CHECK(domain("//interface[1]/address/@slot") == "0x04");
+    CHECK_FALSE(domain.has("//interface[1]/driver/@queues"));
+    CHECK(domain("//interface[2]/mac/@address") == "52:54:00:00:00:02");
+    CHECK(domain("//interface[2]/source/@path") == "/tmp/r/nic-1.sock");
+    CHECK(domain("//interface[2]/address/@slot") == "0x05");
+    CHECK(domain("//interface[2]/driver/@queues") == "4");
+    CHECK(domain("//interface[2]/driver/host/@csum") == "off");
+    CHECK(domain("//interface[3]/address/@slot") == "0x06");
+    CHECK(domain("//interface[3]/rom/@enabled") == "no");
+    CHECK_FALSE(domain.has("//interface[3]/driver/host"));
+    CHECK_FALSE(domain.has("//interface[4]"));
 }
 
 TEST_CASE("a machine that is kept is the same one when it is taken up") {
@@ -120,7 +147,7 @@ TEST_CASE("the accelerator is the domain's type") {
 
 TEST_CASE("features that libvirt can switch are switched on and off") {
     auto features = spec();
-    features.features = {
+    features.nics[0].features = {
         {"mrg_rxbuf", false}, {"guest_tso4", true}, {"csum", false}, {"event_idx", false}};
     const Document domain(features);
     CHECK(domain("//driver/host/@mrg_rxbuf") == "off");

@@ -49,8 +49,9 @@ TEST_CASE("a lab is read") {
     CHECK(lab.name == "ping");
     CHECK(lab.title == "A ping");
     CHECK(lab.kernel == "6.12");
-    CHECK(lab.nic_features == std::map<std::string, bool>{{"mrg_rxbuf", false}});
-    CHECK(lab.queue_pairs == 2);
+    REQUIRE(lab.nics.size() == 1);
+    CHECK(lab.nics[0].features == std::map<std::string, bool>{{"mrg_rxbuf", false}});
+    CHECK(lab.nics[0].queue_pairs == 2);
     CHECK(lab.vcpus == 2);
     CHECK_FALSE(lab.boot_trace);
     CHECK(lab.interrupts);
@@ -78,6 +79,7 @@ TEST_CASE("labs that want the same machine can share a boot, unless one says oth
           {"nic", {{"features", {{"mrg_rxbuf", false}}}, {"queue_pairs", 3}}},
           {"nic", {{"features", {{"mrg_rxbuf", true}}}, {"queue_pairs", 2}}},
           {"nic", {{"features", {{"mrg_rxbuf", false}, {"csum", false}}}, {"queue_pairs", 2}}},
+          {"more_nics", json::array({{{"wire", {{"kind", "sink"}}}}})},
           {"boot_trace", {{"root", "inet_init"}, {"functions", {"*_init"}}}}}) {
         auto changed = document;
         changed[member] = value;
@@ -116,11 +118,31 @@ TEST_CASE("a boot that is recorded is a guest's own, and the kernel is told what
 }
 
 TEST_CASE("a lab's wire becomes the NIC's option, its file with the whole path") {
-    CHECK(parse_lab(good_lab().dump(), "/labs/ping").wire_argument() ==
-          "script,file=/labs/ping/wire.json,uplink=nat,window=4");
+    const auto argument = [](const json& document) {
+        const auto lab = parse_lab(document.dump(), "/labs/ping");
+        return lab.wire_argument(lab.nics.back());
+    };
+    CHECK(argument(good_lab()) == "script,file=/labs/ping/wire.json,uplink=nat,window=4");
     auto plain = good_lab();
     plain["wire"] = {{"kind", "reflect"}};
-    CHECK(parse_lab(plain.dump(), "/labs/ping").wire_argument() == "reflect");
+    CHECK(argument(plain) == "reflect");
+    plain["more_nics"] = json::array({{{"wire", {{"kind", "script"}, {"file", "far.json"}}}}});
+    CHECK(argument(plain) == "script,file=/labs/ping/far.json");
+}
+
+TEST_CASE("a lab's further cards have wires and features of their own") {
+    auto document = good_lab();
+    document["more_nics"] = json::parse(
+        R"([{"wire": {"kind": "sink"}, "latency_ms": 20},
+            {"wire": {"kind": "nat"}, "features": {"csum": false}, "queue_pairs": 3}])");
+    const auto nics = parse_lab(document.dump(), "/labs/ping").nics;
+    REQUIRE(nics.size() == 3);
+    CHECK(nics[0].wire.kind == "script");
+    CHECK(nics[1].wire.kind == "sink");
+    CHECK(nics[1].latency_ms == 20);
+    CHECK(nics[1].queue_pairs == 1);
+    CHECK(nics[2].features == std::map<std::string, bool>{{"csum", false}});
+    CHECK(nics[2].queue_pairs == 3);
 }
 
 TEST_CASE("a lab that is wrong is refused at the place of the mistake") {
@@ -158,6 +180,10 @@ TEST_CASE("a lab that is wrong is refused at the place of the mistake") {
         Case{"a deadline of 0", replace("/steps/0/deadline_s", 0), "/steps/0/deadline_s", "1 to"},
         Case{"no queue pair", replace("/nic/queue_pairs", 0), "/nic/queue_pairs", "1 to 8"},
         Case{"too many of them", replace("/nic/queue_pairs", 9), "/nic/queue_pairs", "1 to 8"},
+        Case{"a card without a wire", replace("/more_nics", json::array({json::object()})),
+             "/more_nics/0", "wire"},
+        Case{"too many cards", replace("/more_nics", json(4, {{"wire", {{"kind", "sink"}}}})),
+             "/more_nics", "4 at most"},
         Case{"a boot trace of nothing",
              replace("/boot_trace", {{"root", "inet_init"}, {"functions", json::array()}}),
              "/boot_trace/functions", "nothing but the root"},

@@ -99,7 +99,7 @@ TEST_CASE("nothing moves while the guest is at work") {
     ScriptedNic nic(temporary / "ctl", {holds(true, true)});
     {
         NicControl control(temporary / "ctl");
-        LockStep lock_step(control);
+        LockStep lock_step({&control});
         CHECK(lock_step.act(guest({{false, 4}, {false, 4}}), no_pause) == LockStepAct::nothing);
         CHECK(lock_step.act(guest({{true, 4}, {false, 4}}), no_pause) == LockStepAct::nothing);
         // Asleep at both looks, and awake in between.
@@ -117,7 +117,7 @@ TEST_CASE("an idle guest's packets are taken first, then it gets a frame, and ti
     ScriptedNic nic(temporary / "ctl", {all, all, all, all, all, frame});
     {
         NicControl control(temporary / "ctl");
-        LockStep lock_step(control);
+        LockStep lock_step({&control});
         CHECK(lock_step.act(guest({{true, 4}, {true, 4}}), no_pause) == LockStepAct::took);
         CHECK(lock_step.act(guest({{true, 4}, {true, 4}}), no_pause) == LockStepAct::gave);
         // Not yet woken up by it.
@@ -132,11 +132,33 @@ TEST_CASE("an idle guest's packets are taken first, then it gets a frame, and ti
                                    R"({"command":"release","count":1})"});
 }
 
+TEST_CASE("of two cards both are served, and one frame comes at a time") {
+    const TemporaryDirectory temporary;
+    const auto both = holds(true, true);
+    const auto frame = holds(true, false);
+    const auto none = holds(false, false);
+    ScriptedNic first(temporary / "one", {none, none, none, none});
+    ScriptedNic second(temporary / "two", {both, both, both, both, both, frame});
+    {
+        NicControl one(temporary / "one");
+        NicControl two(temporary / "two");
+        LockStep lock_step({&one, &two});
+        CHECK(lock_step.act(guest({{true, 4}, {true, 4}}), no_pause) == LockStepAct::took);
+        CHECK(lock_step.act(guest({{true, 4}, {true, 4}}), no_pause) == LockStepAct::gave);
+    }
+    const std::string hold = R"({"command":"hold"})";
+    const std::string pause = R"({"command":"pause","queue":1})";
+    CHECK(first.end() == std::vector<std::string>{hold, pause, hold, hold});
+    CHECK(second.end() == std::vector<std::string>{hold, pause, hold,
+                                                   R"({"command":"resume","queue":1})", pause, hold,
+                                                   R"({"command":"release","count":1})"});
+}
+
 TEST_CASE("a guest that sleeps through a frame gets the next one all the same") {
     const TemporaryDirectory temporary;
     ScriptedNic nic(temporary / "ctl", {holds(true, false)});
     NicControl control(temporary / "ctl");
-    LockStep lock_step(control);
+    LockStep lock_step({&control});
     const auto asleep = [] { return std::optional(Sleep{true, 9}); };
     unsigned given = 0;
     for (int look = 0; look < 750; ++look) {
@@ -149,7 +171,7 @@ TEST_CASE("lock-step ends with the NIC, and says nothing of its own about that")
     const TemporaryDirectory temporary;
     ScriptedNic nic(temporary / "ctl", {holds(false, false), holds(false, false), ""});
     NicControl control(temporary / "ctl");
-    LockStep lock_step(control);
+    LockStep lock_step({&control});
     CHECK_NOTHROW(lock_step.run([] { return std::optional(Sleep{true, 1}); }, {}));
 }
 

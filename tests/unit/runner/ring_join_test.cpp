@@ -87,6 +87,45 @@ TEST_CASE("the fate of a transmitted packet names its descriptor") {
     CHECK_FALSE(packet.fates[0].descriptor);
 }
 
+TEST_CASE("of two NICs the one whose descriptor has the packet's address is named") {
+    Joined joined;
+    auto& packet = joined.recording.packets.emplace_back();
+    packet.id = 7;
+    constexpr chain::Address clone = 0xffff888000a00100;
+    packet.fate = {"transmitted", "start_xmit", "", {}, 0, {}, "", clone};
+    joined.transmit(7, 0x4000);
+    joined.recording.chains[0].root.calls[0].skbs[0].address = clone;
+    joined.available(3, 0x8000);
+    joined.available(3, 0x4000);
+    joined.recording.ring_events[1].nic = 1;
+    joined.event("used", 1, 3);  // the first one's
+    joined.event("used", 1, 3).nic = 1;
+    join_ring_events(joined.recording);
+    CHECK(packet.fate.nic == 1);
+    CHECK(packet.fate.descriptor == 3U);
+    CHECK_FALSE(joined.packet(0));
+    CHECK(joined.packet(1) == 7U);
+    CHECK_FALSE(joined.packet(2));
+    CHECK(joined.packet(3) == 7U);
+    CHECK(parse_ring_events("{\"sequence\":1,\"time\":5,\"queue\":1,\"event\":\"kick\"}\n", 2)
+              .at(0)
+              .nic == 2);
+}
+
+TEST_CASE("an address that goes from one NIC to the other is told apart by the host's clock") {
+    Joined joined;
+    joined.transmit(7, 0x4000);  // by the second NIC
+    joined.transmit(8, 0x4000);  // by the first
+    joined.available(3, 0x4000);
+    joined.recording.ring_events[0].time = 20;
+    joined.available(5, 0x4000);
+    joined.recording.ring_events[1].time = 10;
+    joined.recording.ring_events[1].nic = 1;
+    CHECK(join_ring_events(joined.recording).joined == 2);
+    CHECK(joined.packet(0) == 8U);
+    CHECK(joined.packet(1) == 7U);
+}
+
 TEST_CASE("a header in a descriptor of its own does not matter") {
     Joined joined;
     joined.transmit(7, 0x4000);

@@ -336,6 +336,22 @@ TEST_CASE("of one packet the NIC's side shows what carried it, and the notificat
     CHECK_THAT(ring_text(ring_recording(), options), Equals(golden("ring_packet.txt")));
 }
 
+TEST_CASE("the rings of two NICs are told apart") {
+    auto recording = ring_recording();
+    for (chain::RingEvent event : ring_recording().ring_events) {
+        event.nic = 1;
+        event.time -= 1'000'000;  // it was the first to see anything
+        if (event.queue == 1) recording.ring_events.push_back(event);
+    }
+    const auto text = ring_text(recording, {});
+    CHECK_THAT(text, ContainsSubstring("NIC 0 queue 0 (receive): 2 available"));
+    CHECK_THAT(text, ContainsSubstring("NIC 0 queue 1 (transmit): 1 available"));
+    CHECK_THAT(text, ContainsSubstring("NIC 1 queue 1 (transmit): 1 available"));
+    CHECK_THAT(text, !ContainsSubstring("NIC 1 queue 0"));
+    CHECK_THAT(text, ContainsSubstring(" 0.000  kick_suppressed") &&
+                         ContainsSubstring(" 1.000  kick_suppressed"));
+}
+
 TEST_CASE("ring events that the NIC could not write are told") {
     auto recording = ring_recording();
     chain::RingEvent lost;
