@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <string>
 
 #include <catch2/catch_test_macros.hpp>
@@ -10,6 +11,7 @@
 #include "tests/guest/program.h"
 #include "tracer/chain/recording_json.h"
 
+namespace chain = skbtrail::chain;
 namespace fs = std::filesystem;
 using Catch::Matchers::ContainsSubstring;
 using skbtrail::tests::run;
@@ -17,16 +19,18 @@ using skbtrail::tests::Scratch;
 
 namespace {
 
-/// Takes the first call of `function` out of the tree.
-bool take_out(skbtrail::chain::Call& call, const std::string& function) {
+/// Takes the first call of `function` out of the tree. The packet that it handled; nothing where
+/// there is no such call.
+std::optional<chain::PacketId> take_out(chain::Call& call, const std::string& function) {
     for (auto below = call.calls.begin(); below != call.calls.end(); ++below) {
         if (below->function == function) {
+            const auto packet = below->skbs.at(0).packet;
             call.calls.erase(below);
-            return true;
+            return packet;
         }
-        if (take_out(*below, function)) return true;
+        if (const auto packet = take_out(*below, function)) return packet;
     }
-    return false;
+    return std::nullopt;
 }
 
 }  // namespace
@@ -42,17 +46,36 @@ TEST_CASE("two runs of a lab on one kernel differ in nothing, and a call less is
     CHECK(scratch.left_behind().empty());
 
     const auto a = results / "a" / "ping-receive-6.12" / "recording.json";
-    auto recording = skbtrail::chain::load_recording(a.string());
-    bool taken = false;
-    for (auto& chain : recording.chains) taken = taken || take_out(chain.root, "ip_rcv_core");
-    REQUIRE(taken);
+    auto recording = chain::load_recording(a.string());
+    std::optional<chain::PacketId> packet;
+    for (auto& chain : recording.chains) {
+        if (!packet) packet = take_out(chain.root, "ip_rcv_core");
+    }
+    REQUIRE(packet);
     const auto changed = results / "changed.json";
     std::ofstream out(changed);
-    skbtrail::chain::write_json(recording, out);
+    chain::write_json(recording, out);
     out.close();
     const auto less = run(scratch, {"skbtrail", "diff", a, changed});
     INFO(less.output);
     CHECK(less.status == 1);
     CHECK_THAT(less.output,
                ContainsSubstring("-   ip_rcv_core") && ContainsSubstring("; 1 difference\n"));
+
+    // Part of it: what is compared is named, and so the difference is in it or not.
+    const auto status = [&](const std::string& option, const std::string& value) {
+        const auto part = run(scratch, {"skbtrail", "diff", a, changed, option, value});
+        INFO(option << ' ' << value << '\n' << part.output);
+        CHECK((part.output.find("-   ip_rcv_core") != std::string::npos) == (part.status == 1));
+        return part.status;
+    };
+    CHECK(status("--packet", std::to_string(*packet)) == 1);
+    CHECK(status("--packet", std::to_string(*packet - 1)) == 0);
+    CHECK(status("--packet", "99") == 2);
+    CHECK(status("--from", "ip_list_rcv") == 1);
+    CHECK(status("--from", "ip_local_deliver") == 0);
+    CHECK(status("--below", "ip_list_rcv") == 1);
+    CHECK(status("--below", "icmp_rcv") == 0);
+    CHECK(status("--ignore", "icmp_*") == 1);
+    CHECK(status("--ignore", "ip_rcv_c*") == 0);
 }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/matchers/catch_matchers_string.hpp>
 #include <fmt/format.h>
 
 #include "guest/kernel_store.h"
@@ -14,6 +15,7 @@
 #include "tracer/chain/recording_json.h"
 
 namespace fs = std::filesystem;
+using Catch::Matchers::ContainsSubstring;
 using skbtrail::tests::run;
 using skbtrail::tests::Scratch;
 
@@ -73,6 +75,54 @@ TEST_CASE("ping-receive passes on the newest kernel, given as somebody's own bzI
     CHECK(recording.observed.kernel_release == kernel.release);
     CHECK(recording.observed.identity_method == "kprobe.multi");
     CHECK(recording.observed.calibration.empty());
+}
+
+TEST_CASE("a kernel of one's own is kept under a name, listed and removed") {
+    const Scratch scratch;
+    const auto kernel = skbtrail::tests::newest_kernel();
+    const auto cache = scratch.path() / "cache";
+    const auto kernels = [&](const std::vector<std::string>& words) {
+        std::vector<std::string> command{
+            "/bin/sh",
+            "-c",
+            "cache=$1; program=$2; shift 2; SKBTRAIL_CACHE=$cache exec $program "
+            "kernels \"$@\"",
+            "sh",
+            cache,
+            SKBTRAIL_BIN "/skbtrail"};
+        command.insert(command.end(), words.begin(), words.end());
+        return run(scratch, command);
+    };
+    CHECK_THAT(kernels({"list"}).output, ContainsSubstring("There is no kernel in"));
+
+    const auto image = kernel.vmlinux.parent_path() / "vmlinuz";
+    const auto added = kernels(
+        {"add", "mine", fmt::format("{},modules={}", image.string(), kernel.modules.string())});
+    INFO(added.output);
+    CHECK(added.status == 0);
+    CHECK(kernels({"add", "6.12", image}).status == 2);
+
+    const auto listed = kernels({"list", "--traces"});
+    CHECK(listed.status == 0);
+    CHECK_THAT(listed.output, ContainsSubstring("mine ") && ContainsSubstring("your own, ") &&
+                                  ContainsSubstring(kernel.release) &&
+                                  ContainsSubstring("configuration is not known"));
+    const auto modules = cache / "builds" / "mine" / "modules";
+    CHECK(fs::exists(modules));
+
+    CHECK(kernels({"remove", "mime"}).status == 2);
+    CHECK(kernels({"remove", "mine"}).status == 0);
+    CHECK_FALSE(fs::exists(modules));
+    CHECK_THAT(kernels({"list"}).output, ContainsSubstring("There is no kernel in"));
+}
+
+TEST_CASE("the kernels that the mirror has are listed, with their suites") {
+    const Scratch scratch;
+    const auto listed = run(scratch, {"skbtrail", "kernels", "list", "--available"});
+    INFO(listed.output);
+    CHECK(listed.status == 0);
+    CHECK_THAT(listed.output, ContainsSubstring(" bookworm\n") && ContainsSubstring(" sid\n") &&
+                                  ContainsSubstring("6.12."));
 }
 
 TEST_CASE("the debug information of a kernel of Debian's names what was inlined", "[.all]") {

@@ -42,6 +42,25 @@ TEST_CASE("a shell does what is typed, and files come and go by /exchange") {
     CHECK(scratch.left_behind().empty());
 }
 
+TEST_CASE("Ctrl-D on a terminal ends a shell, and its guest") {
+    const Scratch scratch;
+    const auto keys = scratch.path() / "keys";
+    REQUIRE(::mkfifo(keys.c_str(), 0600) == 0);
+    // script (bsdutils) gives it a terminal, and is given what is typed.
+    Program shell(scratch, {"/bin/sh", "-c", "exec script -qec \"$1 shell\" /dev/null <> \"$2\"",
+                            "sh", SKBTRAIL_BIN "/skbtrail", keys});
+    REQUIRE(shell.wait_for("guest:"));
+    std::ofstream typed(keys);
+    typed << "echo $((6*7)) is typed\r" << std::flush;
+    // It asks where the cursor is when it reads keys one by one again; before that, the key would
+    // be the end of nobody's input.
+    REQUIRE(shell.wait_for("\n42 is typed\r\nguest:/exchange# \x1b[6n"));
+    typed << '\x04' << std::flush;
+    CHECK(shell.wait() == 0);
+    INFO(shell.output());
+    CHECK(scratch.left_behind().empty());
+}
+
 TEST_CASE("a shell that is ended from outside leaves nothing behind") {
     for (const int number : {SIGINT, SIGKILL}) {
         const Scratch scratch;
