@@ -9,6 +9,7 @@ FUZZ_SECONDS ?= 600
 # The compiler's cache serves every clone on the machine, wherever it lies.
 export CCACHE_BASEDIR := $(CURDIR)
 export CCACHE_NOHASHDIR := 1
+export CCACHE_SLOPPINESS := pch_defines,time_macros
 
 .PHONY: help lab test test-all bench bench-judge bench-clock bench-tracer setup programs build build-asan build-fuzz fuzz check-format tidy clean
 
