@@ -6,7 +6,8 @@ JOBS := $(shell nproc)
 LAB ?= ping-receive
 FUZZ_SECONDS ?= 600
 
-# The compiler's cache serves every clone on the machine, wherever it lies.
+# The compiler's cache serves every clone on the machine, wherever it lies; files with precompiled
+# headers only that clone itself, since those have its paths in them.
 export CCACHE_BASEDIR := $(CURDIR)
 export CCACHE_NOHASHDIR := 1
 export CCACHE_SLOPPINESS := pch_defines,time_macros

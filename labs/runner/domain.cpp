@@ -106,18 +106,14 @@ void set_nic(pugi::xml_node interface, const DomainNic& nic) {
 
 /// The template's card, and copies of it in the slots behind its own: the guest finds them in the
 /// order of their slots.
-void set_nics(pugi::xml_node first, const std::vector<DomainNic>& nics) {
-    for (const char* needed : {"mac", "source", "driver", "address"}) {
-        if (!first.child(needed)) {
-            throw CannotRun(fmt::format("the domain template has no //interface/{}", needed));
-        }
-    }
+void set_nics(const Template& domain, const std::vector<DomainNic>& nics) {
+    const auto first = domain.at("//interface[@type='vhostuser'][mac][source][driver]");
+    const auto first_slot =
+        domain.at("//interface[@type='vhostuser']/address").attribute("slot").as_uint();
     auto last = first;
     for (std::size_t i = 1; i < nics.size(); ++i) {
         last = first.parent().insert_copy_after(first, last);
-        set_attribute(
-            last.child("address"), "slot",
-            fmt::format("{:#04x}", first.child("address").attribute("slot").as_uint() + i));
+        set_attribute(last.child("address"), "slot", fmt::format("{:#04x}", first_slot + i));
         set_nic(last, nics[i]);
     }
     set_nic(first, nics.front());
@@ -173,7 +169,7 @@ std::string domain_xml(const DomainSpec& spec, const std::string& domain_templat
     if (spec.emulator) {
         child_or_new(domain.at("/domain/devices"), "emulator").text().set(spec.emulator->c_str());
     }
-    set_nics(domain.at("//interface[@type='vhostuser']"), spec.nics);
+    set_nics(domain, spec.nics);
     set_attribute(domain.at("//channel/source"), "path", spec.stream_socket.string());
     set_attribute(domain.at("//serial/source"), "path", spec.console.string());
     if (!spec.terminal_socket.empty()) {

@@ -1,39 +1,19 @@
 // Two recordings of one lab on one kernel are equal, and what is changed in one of them is found.
 
 #include <filesystem>
-#include <fstream>
-#include <optional>
 #include <string>
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
 
+#include "tests/guest/changed_recording.h"
 #include "tests/guest/program.h"
-#include "tracer/chain/recording_json.h"
 
-namespace chain = skbtrail::chain;
 namespace fs = std::filesystem;
 using Catch::Matchers::ContainsSubstring;
 using skbtrail::tests::run;
 using skbtrail::tests::Scratch;
-
-namespace {
-
-/// Takes the first call of `function` out of the tree. The packet that it handled; nothing where
-/// there is no such call.
-std::optional<chain::PacketId> take_out(chain::Call& call, const std::string& function) {
-    for (auto below = call.calls.begin(); below != call.calls.end(); ++below) {
-        if (below->function == function) {
-            const auto packet = below->skbs.at(0).packet;
-            call.calls.erase(below);
-            return packet;
-        }
-        if (const auto packet = take_out(*below, function)) return packet;
-    }
-    return std::nullopt;
-}
-
-}  // namespace
+using skbtrail::tests::take_out;
 
 TEST_CASE("two runs of a lab on one kernel differ in nothing, and a call less is seen") {
     const Scratch scratch;
@@ -46,16 +26,8 @@ TEST_CASE("two runs of a lab on one kernel differ in nothing, and a call less is
     CHECK(scratch.left_behind().empty());
 
     const auto a = results / "a" / "ping-receive-6.12" / "recording.json";
-    auto recording = chain::load_recording(a.string());
-    std::optional<chain::PacketId> packet;
-    for (auto& chain : recording.chains) {
-        if (!packet) packet = take_out(chain.root, "ip_rcv_core");
-    }
-    REQUIRE(packet);
     const auto changed = results / "changed.json";
-    std::ofstream out(changed);
-    chain::write_json(recording, out);
-    out.close();
+    const auto packet = take_out(a, "ip_rcv_core", changed);
     const auto less = run(scratch, {"skbtrail", "diff", a, changed});
     INFO(less.output);
     CHECK(less.status == 1);
@@ -69,8 +41,8 @@ TEST_CASE("two runs of a lab on one kernel differ in nothing, and a call less is
         CHECK((part.output.find("-   ip_rcv_core") != std::string::npos) == (part.status == 1));
         return part.status;
     };
-    CHECK(status("--packet", std::to_string(*packet)) == 1);
-    CHECK(status("--packet", std::to_string(*packet - 1)) == 0);
+    CHECK(status("--packet", std::to_string(packet)) == 1);
+    CHECK(status("--packet", std::to_string(packet - 1)) == 0);
     CHECK(status("--packet", "99") == 2);
     CHECK(status("--from", "ip_list_rcv") == 1);
     CHECK(status("--from", "ip_local_deliver") == 0);
