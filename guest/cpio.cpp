@@ -12,7 +12,7 @@
 namespace skbtrail::guest {
 namespace {
 
-struct FreeArchive {
+struct FreeWriter {
     void operator()(archive* writer) const { archive_write_free(writer); }
 };
 struct FreeEntry {
@@ -71,7 +71,7 @@ void CpioArchive::add_device(const std::string& path, unsigned major, unsigned m
 
 std::string CpioArchive::bytes() const {
     std::string result;
-    const std::unique_ptr<archive, FreeArchive> writer(archive_write_new());
+    const std::unique_ptr<archive, FreeWriter> writer(archive_write_new());
     const auto check = [&writer](int status) {
         if (status != ARCHIVE_OK) {
             throw Error(fmt::format("Could not write the guest's file system: {}.",

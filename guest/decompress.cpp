@@ -11,14 +11,14 @@
 namespace skbtrail::guest {
 namespace {
 
-struct FreeArchive {
+struct FreeReader {
     void operator()(archive* reader) const { archive_read_free(reader); }
 };
 
 }  // namespace
 
 std::string decompress(std::string_view bytes, const std::string& what, std::size_t limit) {
-    const std::unique_ptr<archive, FreeArchive> reader(archive_read_new());
+    const std::unique_ptr<archive, FreeReader> reader(archive_read_new());
     const auto refuse = [&] {
         const char* reason = archive_error_string(reader.get());
         throw Error(fmt::format("Could not decompress {}: {}.", what,

@@ -31,7 +31,7 @@ namespace fs = std::filesystem;
 using bless::Hunk;
 using bless::Proposal;
 
-struct Arguments {
+struct BlessArguments {
     std::string recording;
     std::string expectation;
     std::vector<std::string> accept;
@@ -97,7 +97,7 @@ std::optional<std::set<std::size_t>> review(const std::string& text, const Propo
 
 class Blessing {
   public:
-    explicit Blessing(const Arguments& arguments)
+    explicit Blessing(const BlessArguments& arguments)
         : arguments_(arguments), options_(show_options(arguments.look)) {}
 
     int run() {
@@ -185,7 +185,7 @@ class Blessing {
         return exit_status(verdict.outcome);
     }
 
-    const Arguments& arguments_;
+    const BlessArguments& arguments_;
     ShowOptions options_;
     chain::Recording recording_;
     fs::path file_;
@@ -216,7 +216,7 @@ void add_bless_command(CLI::App& app, Action& chosen) {
         "\n"
         "Exit status: 0 by the expectation as it is now the recording passes, 1 it does not, or\n"
         "changes wait, 2 could not.");
-    auto arguments = std::make_shared<Arguments>();
+    auto arguments = std::make_shared<BlessArguments>();
     command
         ->add_option("recording", arguments->recording, "A recording, or a run's result directory")
         ->required()

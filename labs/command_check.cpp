@@ -16,7 +16,7 @@
 namespace skbtrail::labs {
 namespace {
 
-struct Arguments {
+struct CheckArguments {
     std::string recording;
     std::string lab;
     std::string expectation;
@@ -28,7 +28,7 @@ struct Arguments {
 
 /// The expectation to judge by: the file that was named, else that of the lab that was named, else
 /// that of the lab that the recording is of.
-std::string expectation_file(const Arguments& arguments, const chain::Recording& recording) {
+std::string expectation_file(const CheckArguments& arguments, const chain::Recording& recording) {
     if (!arguments.expectation.empty()) {
         return arguments.expectation;
     }
@@ -49,7 +49,7 @@ std::string expectation_file(const Arguments& arguments, const chain::Recording&
         .string();
 }
 
-int check_recording(const Arguments& arguments) {
+int check_recording(const CheckArguments& arguments) {
     const auto recording = named_recording(arguments.recording);
     const auto expectation = load_expectation(expectation_file(arguments, recording));
     const auto verdict = check(recording, expectation);
@@ -78,7 +78,7 @@ void add_check_command(CLI::App& app, Action& chosen) {
         "\n"
         "Exit status: 0 passed, 1 diverged, 2 could not be judged (also: events were lost where\n"
         "it matters).");
-    auto arguments = std::make_shared<Arguments>();
+    auto arguments = std::make_shared<CheckArguments>();
     command
         ->add_option("recording", arguments->recording, "A recording, or a run's result directory")
         ->required()

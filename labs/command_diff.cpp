@@ -26,7 +26,7 @@
 namespace skbtrail::labs {
 namespace {
 
-struct Arguments {
+struct DiffArguments {
     std::vector<std::string> recordings;
     std::vector<std::string> kernels;
     std::vector<std::string> lab_directories;
@@ -77,7 +77,7 @@ std::string record(const batch::Cell& cell, const std::vector<std::string>& opti
 
 /// Runs the lab on both kernels, which may be one, or on one as it is and changed; the result
 /// directories.
-std::vector<std::string> record_both(const Arguments& arguments) {
+std::vector<std::string> record_both(const DiffArguments& arguments) {
     const auto& lab = arguments.recordings.front();
     find_lab(lab, lab_directories(arguments.lab_directories));
     const auto directory = new_batch_directory(arguments.output, "diff");
@@ -94,7 +94,7 @@ std::vector<std::string> record_both(const Arguments& arguments) {
     return {a, b};
 }
 
-int compare_recordings(Arguments& arguments) {
+int compare_recordings(DiffArguments& arguments) {
     const auto options = show_options(arguments.look);
     if (arguments.list_rules) return print_rules(options);
     if (arguments.recordings.size() == 1) arguments.recordings = record_both(arguments);
@@ -125,7 +125,7 @@ int compare_recordings(Arguments& arguments) {
 }
 
 /// Two recordings, or a lab and what to run it on.
-void check_usage(const Arguments& arguments) {
+void check_usage(const DiffArguments& arguments) {
     const auto kernels = batch::split_kernels(arguments.kernels).size();
     const bool lab = arguments.recordings.size() == 1;
     if (!arguments.change.empty() && (!lab || kernels > 1)) {
@@ -173,7 +173,7 @@ void add_diff_command(CLI::App& app, Action& chosen) {
         "\n"
         "Exit status: 0 equal, 1 different, 2 could not be compared (also: nothing is different,\n"
         "but events were lost).");
-    auto arguments = std::make_shared<Arguments>();
+    auto arguments = std::make_shared<DiffArguments>();
     auto& compare = arguments->compare;
     command
         ->add_option("recordings", arguments->recordings,

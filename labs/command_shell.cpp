@@ -18,14 +18,14 @@
 namespace skbtrail::labs {
 namespace {
 
-struct Arguments {
+struct ShellArguments {
     std::string lab = "ping-receive";
     ShellOptions shell;
     std::vector<std::string> lab_directories;
     bool quiet = false;
 };
 
-int shell(const Arguments& arguments) {
+int shell(const ShellArguments& arguments) {
     auto lab = load_lab(find_lab(arguments.lab, lab_directories(arguments.lab_directories)));
     ::signal(SIGPIPE, SIG_IGN);
     const SignalWatch signals;
@@ -68,7 +68,7 @@ void add_shell_command(CLI::App& app, Action& chosen) {
         "  skbtrail shell\n"
         "  skbtrail shell udp --kernel 6.1 --exchange .\n"
         "  echo 'ip -s link' | skbtrail shell -q");
-    auto arguments = std::make_shared<Arguments>();
+    auto arguments = std::make_shared<ShellArguments>();
     auto& run = arguments->shell.run;
     command->add_option("lab", arguments->lab, "The lab whose guest it is")
         ->type_name("LAB")

@@ -21,7 +21,7 @@ namespace skbtrail::tracer {
 
 namespace {
 
-constexpr int grace_ms = 10'000;
+constexpr int command_grace_ms = 10'000;
 constexpr int look_ms = 100;
 
 sigset_t watched_signals() {
@@ -118,7 +118,7 @@ int run_command(const std::vector<std::string>& words, const Limits& limits) {
     bool ending = false;
     for (;;) {
         pollfd poll{signals.get(), POLLIN, 0};
-        const int ready = ::poll(&poll, 1, ending ? grace_ms : deadline.poll_ms(-1));
+        const int ready = ::poll(&poll, 1, ending ? command_grace_ms : deadline.poll_ms(-1));
         if (ready == 0 && ending) {
             ::kill(child, SIGKILL);
         } else if (deadline.passed() && !ending) {

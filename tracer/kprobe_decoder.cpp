@@ -14,12 +14,6 @@ namespace skbtrail::tracer {
 
 namespace {
 
-std::uint64_t load(std::span<const std::byte> data, const Field& field) {
-    std::uint64_t value = 0;
-    std::memcpy(&value, data.data() + field.offset, std::min<std::size_t>(field.size, 8));
-    return value;
-}
-
 /// Addresses of the kernel are in the upper half. What fails to be fetched leaves in a record what
 /// was there before, so a pointer is believed before what it leads to is.
 bool is_kernel_address(std::uint64_t address) {

@@ -8,17 +8,13 @@
 #include <arpa/inet.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <net/ethernet.h>
 
 #include "tracer/chain/packet_words.h"
 
 namespace skbtrail::tracer {
 
 namespace {
-
-constexpr std::uint16_t ethertype_ipv4 = 0x0800;
-constexpr std::uint16_t ethertype_arp = 0x0806;
-constexpr std::uint16_t ethertype_vlan = 0x8100;
-constexpr std::uint16_t ethertype_ipv6 = 0x86dd;
 
 using Bytes = std::span<const std::uint8_t>;
 
@@ -224,15 +220,15 @@ struct Decoder {
         set("vlan.id", std::to_string(be16(bytes, 0) & 0xfffU));
         result.summary = fmt::format("VLAN {}", be16(bytes, 0) & 0xfffU);
         const auto inner = be16(bytes, 2);
-        if (inner == ethertype_ipv4) ipv4(bytes.subspan(4));
-        if (inner == ethertype_ipv6) ipv6(bytes.subspan(4));
-        if (inner == ethertype_arp) arp(bytes.subspan(4));
+        if (inner == ETHERTYPE_IP) ipv4(bytes.subspan(4));
+        if (inner == ETHERTYPE_IPV6) ipv6(bytes.subspan(4));
+        if (inner == ETHERTYPE_ARP) arp(bytes.subspan(4));
     }
 
     /// RFC 826, for IPv4 over Ethernet
     void arp(Bytes bytes) {
         result.summary = "ARP";
-        if (bytes.size() < 28 || be16(bytes, 2) != ethertype_ipv4 || bytes[4] != 6) return;
+        if (bytes.size() < 28 || be16(bytes, 2) != ETHERTYPE_IP || bytes[4] != 6) return;
         const auto operation = be16(bytes, 6);
         const auto sender = address(AF_INET, bytes.subspan(14, 4));
         const auto target = address(AF_INET, bytes.subspan(24, 4));
@@ -252,10 +248,10 @@ PacketHeaders decode_headers(std::uint16_t protocol, std::span<const std::uint8_
     Decoder decoder;
     decoder.set("ethertype", fmt::format("0x{:04x}", protocol));
     decoder.result.summary = fmt::format("ethertype 0x{:04x}", protocol);
-    if (protocol == ethertype_ipv4) decoder.ipv4(bytes);
-    if (protocol == ethertype_ipv6) decoder.ipv6(bytes);
-    if (protocol == ethertype_arp) decoder.arp(bytes);
-    if (protocol == ethertype_vlan) decoder.vlan(bytes);
+    if (protocol == ETHERTYPE_IP) decoder.ipv4(bytes);
+    if (protocol == ETHERTYPE_IPV6) decoder.ipv6(bytes);
+    if (protocol == ETHERTYPE_ARP) decoder.arp(bytes);
+    if (protocol == ETHERTYPE_VLAN) decoder.vlan(bytes);
     return std::move(decoder.result);
 }
 

@@ -14,7 +14,7 @@ namespace skbtrail::tracer {
 
 namespace {
 
-constexpr std::string_view first_line = "skbtrail-plan 2";
+constexpr std::string_view plan_first_line = "skbtrail-plan 2";
 
 template <std::integral Number>
 Number number(std::string_view word) {
@@ -132,8 +132,8 @@ std::string to_text(const Plan& plan) {
     std::string text;
     text.reserve(plan.functions.size() * 64);
     auto out = std::back_inserter(text);
-    fmt::format_to(out, "{}\ncollector\t{}\nbuild\t{}\nrelease\t{}\n", first_line, plan.collector,
-                   plan.build_id, plan.release);
+    fmt::format_to(out, "{}\ncollector\t{}\nbuild\t{}\nrelease\t{}\n", plan_first_line,
+                   plan.collector, plan.build_id, plan.release);
     if (plan.page_offset_base) {
         fmt::format_to(out, "page_offset_base\t{}\n", *plan.page_offset_base);
     }
@@ -171,11 +171,11 @@ std::string to_text(const Plan& plan) {
 
 Plan parse_plan(std::string_view text) {
     const auto lines = chain::split_lines(text);
-    if (lines.empty() || lines.front() != first_line) {
+    if (lines.empty() || lines.front() != plan_first_line) {
         throw Failure(
             fmt::format("This is not a plan of this version: it does not begin with "
                         "\"{}\". Let --save-plan write a new one.",
-                        first_line));
+                        plan_first_line));
     }
     if (lines.back() != "end") {
         throw Failure("The plan is cut short: its last line is not \"end\". Delete the file.");

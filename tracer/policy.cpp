@@ -96,7 +96,7 @@ constexpr std::array known{
 };
 
 // Functions that take a list of sk_buffs by its head (struct list_head *).
-constexpr std::array list_functions{
+constexpr std::array functions_of_lists{
     std::string_view("netif_receive_skb_list"),
     std::string_view("netif_receive_skb_list_internal"),
     std::string_view("__netif_receive_skb_list"),
@@ -360,7 +360,7 @@ std::optional<std::uint32_t> cookie_of(std::string_view name, const Signature* s
     std::uint32_t shape = SKBTRAIL_SHAPE_SKB;
     std::uint32_t second = SKBTRAIL_NO_ARGUMENT;
     std::uint32_t extra = SKBTRAIL_NO_ARGUMENT;
-    const bool takes_list = contains(list_functions, base);
+    const bool takes_list = contains(functions_of_lists, base);
     const bool takes_pointer = contains(pointer_functions, base);
     if (signature != nullptr) {
         std::uint32_t place = 0;  // in the order of registers and stack

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 
 #include <fmt/format.h>
 
+#include "device/parse_number.h"
 #include "device/wire/frame_headers.h"
 #include "device/wire/suggest.h"
 
@@ -117,7 +117,8 @@ Result<> Breakpoint::add(const std::string& condition) {
         });
         if (found == moments.end()) {
             std::vector<std::string_view> known;
-            std::transform(moments.begin(), moments.end(), std::back_inserter(known), to_string);
+            std::transform(moments.begin(), moments.end(), std::back_inserter(known),
+                           [](QueueMoment moment) { return to_string(moment); });
             return failure(
                 fmt::format("there is no event \"{}\"{}", value, did_you_mean(value, known)));
         }
@@ -140,9 +141,8 @@ Result<> Breakpoint::add(const std::string& condition) {
 Result<> Breakpoint::add_number(std::string_view word, std::string_view relation,
                                 std::string_view value, std::uint64_t most,
                                 std::optional<Number>& to) {
-    std::uint64_t number = 0;
-    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
-    if (error != std::errc() || end != value.data() + value.size() || number > most) {
+    const auto number = parse_number<std::uint64_t>(value);
+    if (!number || *number > most) {
         return failure(
             fmt::format("{}{}{}: {} is a number from 0 to {}", word, relation, value, word, most));
     }
@@ -150,7 +150,7 @@ Result<> Breakpoint::add_number(std::string_view word, std::string_view relation
         return failure(fmt::format("{} is said twice", word));
     }
     constexpr std::array<std::string_view, 5> relations{"=", "<", ">", "<=", ">="};
-    to = Number{*std::find(relations.begin(), relations.end(), relation), number};
+    to = Number{*std::find(relations.begin(), relations.end(), relation), *number};
     return {};
 }
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <cstdio>
 #include <cstring>
 #include <optional>
@@ -16,6 +15,7 @@
 #include <sys/un.h>
 
 #include "device/control/commands.h"
+#include "device/parse_number.h"
 #include "device/unique_fd.h"
 #include "device/wire/suggest.h"
 
@@ -63,10 +63,8 @@ std::pair<const CommandName*, std::size_t> find_command(std::span<const std::str
 }
 
 Json value_of(std::string_view word) {
-    std::uint64_t number = 0;
-    const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), number);
-    if (error == std::errc() && end == word.data() + word.size()) {
-        return number;
+    if (const auto number = parse_number<std::uint64_t>(word)) {
+        return *number;
     }
     return std::string(word);
 }

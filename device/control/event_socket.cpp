@@ -12,6 +12,7 @@
 #include <sys/timerfd.h>
 
 #include "device/accept_watch.h"
+#include "device/control/listen_for.h"
 #include "device/net/ring_event_json.h"
 
 namespace skbtrail::device {
@@ -20,20 +21,12 @@ namespace {
 
 constexpr std::string_view socket_prefix = "unix:";
 /// For readers, when the NIC ends.
-constexpr auto patience = std::chrono::seconds(1);
-
-vhost_user::Listener listen_at(const std::string& path) {
-    auto listener = vhost_user::Listener::open(path);
-    if (!listener) {
-        throw std::runtime_error("ring events: " + listener.error().message);
-    }
-    return std::move(*listener);
-}
+constexpr auto readers_patience = std::chrono::seconds(1);
 
 }  // namespace
 
 EventSocket::EventSocket(const std::string& path, std::size_t most_waiting)
-    : listener_(listen_at(path)),
+    : listener_(listen_for("ring events", path)),
       most_waiting_(most_waiting),
       rest_(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)) {
     if (!rest_) {
@@ -86,7 +79,7 @@ void EventSocket::ready(std::span<const pollfd> fds) {
 }
 
 void EventSocket::finish() {
-    const auto deadline = std::chrono::steady_clock::now() + patience;
+    const auto deadline = std::chrono::steady_clock::now() + readers_patience;
     std::erase_if(readers_, [](const Reader& reader) { return reader.waiting.empty(); });
     while (!readers_.empty() && std::chrono::steady_clock::now() < deadline) {
         std::vector<pollfd> fds;

@@ -10,24 +10,14 @@
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
 
+#include "device/control/listen_for.h"
+
 namespace skbtrail::device {
-
-namespace {
-
-vhost_user::Listener listen_at(const std::string& path) {
-    auto listener = vhost_user::Listener::open(path);
-    if (!listener) {
-        throw std::runtime_error("control socket: " + listener.error().message);
-    }
-    return std::move(*listener);
-}
-
-}  // namespace
 
 LineServer::LineServer(EventLoop& loop, const std::string& path, Answer answer,
                        std::string too_long)
     : loop_(loop),
-      listener_(listen_at(path)),
+      listener_(listen_for("control socket", path)),
       answer_(std::move(answer)),
       too_long_(std::move(too_long)),
       newcomers_(loop, listener_.fd(), [this] { accept(); }) {}

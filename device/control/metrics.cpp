@@ -34,7 +34,7 @@ class Exposition {
 };
 
 /// A label's value with what has to be escaped.
-std::string escaped(std::string_view value) {
+std::string label_value(std::string_view value) {
     std::string result;
     for (const char c : value) {
         if (c == '\\' || c == '"') {
@@ -149,7 +149,7 @@ void faults_text(Exposition& out, const FaultSet& faults) {
     const auto each = [&](std::string_view name, std::string_view help, auto value) {
         out.family(name, "counter", help);
         for (const auto& fault : faults.all()) {
-            out.sample(fmt::format(R"(fault="{}",number="{}")", escaped(fault->spec().text),
+            out.sample(fmt::format(R"(fault="{}",number="{}")", label_value(fault->spec().text),
                                    fault->number()),
                        value(*fault));
         }

@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <span>
 #include <stdexcept>
 #include <vector>
 
 #include <fmt/format.h>
 
+#include "device/parse_number.h"
 #include "device/wire/spec.h"
 #include "device/wire/suggest.h"
 
@@ -90,16 +90,6 @@ std::vector<std::string_view> keys_of(const KindTraits& traits) {
         keys.push_back("jitter");
     }
     return keys;
-}
-
-template <typename Number>
-std::optional<Number> parse_number(std::string_view text) {
-    Number number{};
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (error != std::errc() || end != text.data() + text.size()) {
-        return std::nullopt;
-    }
-    return number;
 }
 
 std::optional<std::chrono::nanoseconds> parse_time(std::string_view text) {

@@ -3,18 +3,14 @@
 #include <algorithm>
 #include <cstring>
 
+#include <net/ethernet.h>
+#include <netinet/in.h>
+
 #include "device/net/vlan.h"
 
 namespace skbtrail::device {
 
 namespace {
-
-constexpr std::size_t ethernet_bytes = 14;
-constexpr std::uint16_t type_ipv4 = 0x0800;
-constexpr std::uint16_t type_ipv6 = 0x86dd;
-constexpr std::uint8_t protocol_tcp = 6;
-constexpr std::uint8_t protocol_udp = 17;
-constexpr std::uint8_t protocol_sctp = 132;
 
 template <typename Word>
 std::uint64_t word(std::span<const std::byte> bytes, std::size_t at) {
@@ -49,7 +45,7 @@ struct Ports {
 /// `transport`: where ports would be, when the packet has them.
 Ports ports_of(std::span<const std::byte> packet, std::uint8_t protocol, std::size_t transport) {
     if (packet.size() < transport + 4 ||
-        (protocol != protocol_tcp && protocol != protocol_udp && protocol != protocol_sctp)) {
+        (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP && protocol != IPPROTO_SCTP)) {
         return {};
     }
     return {word<std::uint16_t>(packet, transport), word<std::uint16_t>(packet, transport + 2)};
@@ -86,13 +82,13 @@ std::optional<std::uint64_t> flow_of_ipv6(std::span<const std::byte> packet) {
 }  // namespace
 
 std::optional<std::uint64_t> flow_of(std::span<const std::byte> frame) {
-    std::size_t at = ethernet_bytes - 2;
+    std::size_t at = ETHER_HDR_LEN - 2;
     for (unsigned tags = 0; frame.size() >= at + 2; ++tags) {
         const std::uint16_t type = get16(frame, at);
-        if (type == type_ipv4) {
+        if (type == ETHERTYPE_IP) {
             return flow_of_ipv4(frame.subspan(at + 2));
         }
-        if (type == type_ipv6) {
+        if (type == ETHERTYPE_IPV6) {
             return flow_of_ipv6(frame.subspan(at + 2));
         }
         if (!is_vlan(type) || tags == most_vlan_tags) {

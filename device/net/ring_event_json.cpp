@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "device/net/monotonic_clock.h"
 #include "device/virtqueue/packed_layout.h"
 
 namespace skbtrail::device {
@@ -119,12 +120,6 @@ void format_descriptors(const EventRing& ring, std::size_t slot, fmt::memory_buf
                        R"(,"indirect_table":{{"address":"{:#x}","length":{},"entries":{}}})",
                        where.address, where.length, where.entries);
     }
-}
-
-std::int64_t monotonic_ns() {
-    timespec now{};
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
 }
 
 }  // namespace

@@ -17,6 +17,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "device/net/monotonic_clock.h"
 #include "device/net/ring_event_json.h"
 
 namespace skbtrail::device {
@@ -36,12 +37,6 @@ constexpr int writer_nice = 19;
 /// A busy writer looks for new readers after so many pieces.
 constexpr unsigned pieces_between_looks = 16;
 constexpr int patience_ms = 1000;
-
-std::int64_t monotonic_ns() {
-    timespec now{};
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
-}
 
 UniqueFd make_event() {
     UniqueFd fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 
+#include <net/ethernet.h>
 #include <netinet/in.h>
 #include <netinet/ip.h>
 #include <netinet/tcp.h>
@@ -17,10 +18,6 @@ namespace skbtrail::device {
 namespace {
 
 using Bytes = std::span<const std::byte>;
-
-constexpr std::size_t ethernet_bytes = 14;
-constexpr std::uint16_t ethertype_ipv4 = 0x0800;
-constexpr std::uint16_t ethertype_ipv6 = 0x86dd;
 
 constexpr std::size_t ipv4_bytes = 20;
 constexpr std::size_t ipv6_bytes = 40;
@@ -134,7 +131,7 @@ tl::expected<void, SegmentFault> Segmenter::start(const Frame& frame) {
 
 tl::expected<Segmenter::Layout, SegmentFault> Segmenter::find_headers(Bytes frame) {
     Layout layout;
-    layout.network = ethernet_bytes;
+    layout.network = ETHER_HDR_LEN;
     for (unsigned tags = 0;; ++tags) {
         if (frame.size() < layout.network) {
             return fault(SegmentFault::cut_short);
@@ -145,10 +142,10 @@ tl::expected<Segmenter::Layout, SegmentFault> Segmenter::find_headers(Bytes fram
         layout.network += vlan_tag_bytes;
     }
     const std::uint16_t ethertype = get16(frame, layout.network - 2);
-    if (ethertype == ethertype_ipv6) {
+    if (ethertype == ETHERTYPE_IPV6) {
         return find_ipv6(frame, layout);
     }
-    if (ethertype != ethertype_ipv4) {
+    if (ethertype != ETHERTYPE_IP) {
         return fault(SegmentFault::not_ip);
     }
     if (frame.size() < layout.network + ipv4_bytes) {

@@ -14,11 +14,6 @@ namespace skbtrail::device {
 
 namespace {
 
-constexpr std::memory_order release = std::memory_order_release;
-
-using Header = PackedInflightHeader;
-using Entry = PackedInflightEntry;
-
 constexpr std::uint16_t both_marks = packed_available | packed_used;
 
 bool says_used(std::uint16_t flags, bool wrap) {
@@ -76,7 +71,7 @@ void PackedInflight::begin(PackedPlace next_used) noexcept {
     const auto wrap = static_cast<std::uint8_t>(next_used.wrap ? 1 : 0);
     const Header header{0, 0, count, 0, 0, next_used.index, next_used.index, wrap, wrap, {}};
     std::memcpy(at_, &header, sizeof header);
-    store_field(at_ + offsetof(Header, version), inflight_version, release);
+    store_field(at_ + offsetof(Header, version), inflight_version, std::memory_order_release);
 }
 
 tl::expected<void, RingFault> PackedInflight::resume() {
@@ -129,7 +124,7 @@ tl::expected<void, RingFault> PackedInflight::finish_or_undo(Header& header) con
     header.used_idx = decided.index;
     header.used_wrap_counter = decided.wrap ? 1 : 0;
     store_field(at_ + offsetof(Header, free_head), header.free_head);
-    store_field(at_ + offsetof(Header, old_free_head), header.free_head, release);
+    store_field(at_ + offsetof(Header, old_free_head), header.free_head, std::memory_order_release);
     store_places(decided, decided);
     return {};
 }
@@ -150,7 +145,8 @@ void PackedInflight::store_places(PackedPlace now, PackedPlace before) const noe
                         static_cast<std::uint8_t>(now.wrap ? 1 : 0),
                         static_cast<std::uint8_t>(before.wrap ? 1 : 0),
                         {}};
-    store_field(at_ + offsetof(Header, used_idx), std::bit_cast<std::uint64_t>(places), release);
+    store_field(at_ + offsetof(Header, used_idx), std::bit_cast<std::uint64_t>(places),
+                std::memory_order_release);
 }
 
 tl::expected<std::vector<bool>, RingFault> PackedInflight::walk_free_list(
@@ -260,25 +256,25 @@ std::uint16_t PackedInflight::taken(PackedPlace first, std::uint16_t places) noe
     store_field(at + offsetof(Entry, num), places);
     store_field(at + offsetof(Entry, last), last);
     store_field(at + offsetof(Entry, counter), counter_++);
-    store_field<std::uint8_t>(at, 1, release);
-    store_field(at_ + offsetof(Header, free_head), free_head_, release);
-    store_field(at_ + offsetof(Header, old_free_head), free_head_, release);
+    store_field<std::uint8_t>(at, 1, std::memory_order_release);
+    store_field(at_ + offsetof(Header, free_head), free_head_, std::memory_order_release);
+    store_field(at_ + offsetof(Header, old_free_head), free_head_, std::memory_order_release);
     return head;
 }
 
 void PackedInflight::set_free_head(std::uint16_t index) noexcept {
     const Link& freed = links_[index];
     links_[freed.last].next = free_head_;
-    store_field(entry(freed.last) + offsetof(Entry, next), free_head_, release);
+    store_field(entry(freed.last) + offsetof(Entry, next), free_head_, std::memory_order_release);
     free_head_ = index;
     free_ += freed.count;
-    store_field(at_ + offsetof(Header, free_head), index, release);
+    store_field(at_ + offsetof(Header, free_head), index, std::memory_order_release);
 }
 
 void PackedInflight::put_back(std::uint16_t index) noexcept {
     set_free_head(index);
-    store_field(at_ + offsetof(Header, old_free_head), index, release);
-    store_field<std::uint8_t>(entry(index), 0, release);
+    store_field(at_ + offsetof(Header, old_free_head), index, std::memory_order_release);
+    store_field<std::uint8_t>(entry(index), 0, std::memory_order_release);
 }
 
 void PackedInflight::publishing(PackedPlace next_used) noexcept {
@@ -291,10 +287,10 @@ void PackedInflight::publishing(PackedPlace next_used) noexcept {
 
 void PackedInflight::published() noexcept {
     for (const std::uint16_t index : batch_) {
-        store_field<std::uint8_t>(entry(index), 0, release);
+        store_field<std::uint8_t>(entry(index), 0, std::memory_order_release);
     }
     batch_.clear();
-    store_field(at_ + offsetof(Header, old_free_head), free_head_, release);
+    store_field(at_ + offsetof(Header, old_free_head), free_head_, std::memory_order_release);
     store_places(next_used_, next_used_);
 }
 

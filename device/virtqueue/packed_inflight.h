@@ -70,6 +70,9 @@ class PackedInflight {
     bool lost() const noexcept { return area_->lost(); }
 
   private:
+    using Header = PackedInflightHeader;
+    using Entry = PackedInflightEntry;
+
     /// The lists, as we know them: what the front end makes of its copy does not lead us astray.
     struct Link {
         std::uint16_t next = 0;
@@ -83,12 +86,12 @@ class PackedInflight {
                    std::uint32_t ring_size);
 
     std::byte* entry(std::uint16_t index) const noexcept {
-        return at_ + sizeof(PackedInflightHeader) + sizeof(PackedInflightEntry) * index;
+        return at_ + sizeof(Header) + sizeof(Entry) * index;
     }
     void begin(PackedPlace next_used) noexcept;
     tl::expected<void, RingFault> resume();
     /// Decides between the two states of a part that was being changed.
-    tl::expected<void, RingFault> finish_or_undo(PackedInflightHeader& header) const;
+    tl::expected<void, RingFault> finish_or_undo(Header& header) const;
     tl::expected<std::vector<bool>, RingFault> walk_free_list(const Snapshot& snapshot);
     tl::expected<void, RingFault> collect(const Snapshot& snapshot, std::vector<bool>& known);
     /// Places of chains that are left may say that they are used, which the driver has not seen.

@@ -10,15 +10,6 @@
 
 namespace skbtrail::device {
 
-namespace {
-
-constexpr std::memory_order release = std::memory_order_release;
-
-using Header = SplitInflightHeader;
-using Entry = SplitInflightEntry;
-
-}  // namespace
-
 tl::expected<SplitInflight, RingFault> SplitInflight::open(std::shared_ptr<const InflightArea> area,
                                                            unsigned queue, std::uint32_t ring_size,
                                                            std::uint16_t used_index) {
@@ -46,7 +37,7 @@ void SplitInflight::begin(std::uint16_t used_index) noexcept {
     const Header header{0, 0, area_->queue_size(), 0, used_index};
     std::memcpy(at_, &header, sizeof header);
     std::memset(entry(0), 0, sizeof(Entry) * header.desc_num);
-    store_field(at_ + offsetof(Header, version), inflight_version, release);
+    store_field(at_ + offsetof(Header, version), inflight_version, std::memory_order_release);
 }
 
 tl::expected<void, RingFault> SplitInflight::resume(std::uint32_t ring_size,
@@ -82,7 +73,7 @@ tl::expected<void, RingFault> SplitInflight::resume(std::uint32_t ring_size,
         store_field<std::uint8_t>(entry(head), 0);
         head = entries[head].next;
     }
-    store_field(at_ + offsetof(Header, used_idx), used_index, release);
+    store_field(at_ + offsetof(Header, used_idx), used_index, std::memory_order_release);
 
     for (std::size_t i = 0; i < entries.size(); ++i) {
         if (entries[i].inflight == 0) {
@@ -102,26 +93,26 @@ tl::expected<void, RingFault> SplitInflight::resume(std::uint32_t ring_size,
 
 void SplitInflight::taken(std::uint16_t head) noexcept {
     store_field(entry(head) + offsetof(Entry, counter), counter_++);
-    store_field<std::uint8_t>(entry(head), 1, release);
+    store_field<std::uint8_t>(entry(head), 1, std::memory_order_release);
 }
 
 void SplitInflight::put_back(std::uint16_t head) noexcept {
-    store_field<std::uint8_t>(entry(head), 0, release);
+    store_field<std::uint8_t>(entry(head), 0, std::memory_order_release);
 }
 
 void SplitInflight::used(std::uint16_t head) {
     store_field(entry(head) + offsetof(Entry, next), last_batch_head_);
     last_batch_head_ = head;
-    store_field(at_ + offsetof(Header, last_batch_head), head, release);
+    store_field(at_ + offsetof(Header, last_batch_head), head, std::memory_order_release);
     batch_.push_back(head);
 }
 
 void SplitInflight::published(std::uint16_t used_index) noexcept {
     for (const std::uint16_t head : batch_) {
-        store_field<std::uint8_t>(entry(head), 0, release);
+        store_field<std::uint8_t>(entry(head), 0, std::memory_order_release);
     }
     batch_.clear();
-    store_field(at_ + offsetof(Header, used_idx), used_index, release);
+    store_field(at_ + offsetof(Header, used_idx), used_index, std::memory_order_release);
 }
 
 }  // namespace skbtrail::device

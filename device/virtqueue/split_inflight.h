@@ -50,11 +50,14 @@ class SplitInflight {
     bool lost() const noexcept { return area_->lost(); }
 
   private:
+    using Header = SplitInflightHeader;
+    using Entry = SplitInflightEntry;
+
     SplitInflight(std::shared_ptr<const InflightArea> area, std::byte* at)
         : area_(std::move(area)), at_(at) {}
 
     std::byte* entry(std::uint16_t head) const noexcept {
-        return at_ + sizeof(SplitInflightHeader) + sizeof(SplitInflightEntry) * head;
+        return at_ + sizeof(Header) + sizeof(Entry) * head;
     }
     void begin(std::uint16_t used_index) noexcept;
     tl::expected<void, RingFault> resume(std::uint32_t ring_size, std::uint16_t used_index);

@@ -71,7 +71,7 @@ std::string tcp_flags_text(unsigned flags) {
     return text;
 }
 
-std::optional<unsigned> parse_number(std::string_view text, unsigned greatest) {
+std::optional<unsigned> parse_field(std::string_view text, unsigned greatest) {
     const bool hex = text.starts_with("0x");
     if (hex) {
         text.remove_prefix(2);
@@ -87,7 +87,7 @@ std::optional<unsigned> parse_number(std::string_view text, unsigned greatest) {
 
 std::optional<unsigned> parse_named(Names names, std::string_view text, unsigned greatest) {
     const auto found = std::ranges::find(names, text, &Names::value_type::second);
-    return found != names.end() ? std::optional(found->first) : parse_number(text, greatest);
+    return found != names.end() ? std::optional(found->first) : parse_field(text, greatest);
 }
 
 std::optional<std::string> canonical_address(int family, std::string_view text) {
@@ -108,7 +108,7 @@ struct ValueKind {
 
 template <unsigned greatest>
 std::optional<std::string> canonical_number(std::string_view text) {
-    const auto number = parse_number(text, greatest);
+    const auto number = parse_field(text, greatest);
     return number ? std::optional(std::to_string(*number)) : std::nullopt;
 }
 
@@ -170,7 +170,7 @@ constexpr std::array words{
     Word{"ethertype",
          {"an Ethernet type, for example \"0x0800\"",
           [](std::string_view text) -> std::optional<std::string> {
-              const auto number = parse_number(text, 0xffff);
+              const auto number = parse_field(text, 0xffff);
               return number ? std::optional(fmt::format("{:#06x}", *number)) : std::nullopt;
           }}},
     Word{"ip.version",

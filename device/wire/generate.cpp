@@ -20,8 +20,6 @@ namespace skbtrail::device {
 
 namespace {
 
-/// Frames in a turn of the loop: others have their turn some ten thousand times a second.
-constexpr std::uint64_t turn_budget = 512;
 /// At a rate, so many frames may wait for a guest that has no buffers.
 constexpr std::uint64_t longest_backlog = 1024;
 /// Several frames share a wake-up when they are closer together than this.

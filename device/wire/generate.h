@@ -42,6 +42,8 @@ class GenerateWire final : public Wire {
 
   private:
     using Clock = EventLoop::Clock;
+    /// Frames in a turn of the loop: others have their turn some ten thousand times a second.
+    static constexpr std::uint64_t turn_budget = 512;
 
     GenerateWire(const WireOptions& options, EventLoop& loop, const GeneratedTraffic& traffic);
     void start_ticking();

@@ -18,8 +18,6 @@ namespace skbtrail::device {
 
 namespace {
 
-/// Messages of one neighbour in a turn of the loop.
-constexpr std::size_t turn_budget = 64;
 /// Of messages on their way to one neighbour: some large segments, or a thousand small frames.
 constexpr int socket_buffer = 1 << 20;
 /// More would be a mistake: each is connected to each.

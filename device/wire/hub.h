@@ -44,6 +44,9 @@ class HubWire final : public Wire {
     std::size_t neighbours() const;
 
   private:
+    /// Messages of one neighbour in a turn of the loop.
+    static constexpr std::size_t turn_budget = 64;
+
     struct Neighbour {
         UniqueFd socket;
         EventLoop::FdWatch watch;

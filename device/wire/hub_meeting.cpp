@@ -21,12 +21,12 @@ namespace {
 constexpr int most_waiting = 64;  // connections that are not accepted yet
 constexpr std::string_view suffix = ".nic";
 
-[[noreturn]] void fail(const std::string& path, const std::string& why) {
+[[noreturn]] void cannot_join(const std::string& path, const std::string& why) {
     throw std::runtime_error(fmt::format("--wire hub: cannot join \"{}\": {}", path, why));
 }
 
-[[noreturn]] void fail(const std::string& path) {
-    fail(path, std::generic_category().message(errno));
+[[noreturn]] void cannot_join(const std::string& path) {
+    cannot_join(path, std::generic_category().message(errno));
 }
 
 UniqueFd make_socket() {
@@ -50,16 +50,16 @@ bool call(int (*what)(int, const sockaddr*, socklen_t), int fd, const sockaddr_u
 
 HubMeeting HubMeeting::join(const std::string& path) {
     if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
-        fail(path);
+        cannot_join(path);
     }
     HubMeeting meeting;
     meeting.directory_.reset(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!meeting.directory_) {
-        fail(path);
+        cannot_join(path);
     }
     // One after the other: of two that come at once one finds the other, and only one.
     if (::flock(meeting.directory_.get(), LOCK_EX) != 0) {
-        fail(path);
+        cannot_join(path);
     }
     std::error_code error;
     for (const auto& entry : std::filesystem::directory_iterator(path, error)) {
@@ -69,22 +69,22 @@ HubMeeting HubMeeting::join(const std::string& path) {
         }
         UniqueFd peer = make_socket();
         if (!peer) {
-            fail(path);
+            cannot_join(path);
         }
         if (call(&::connect, peer.get(), address_of(meeting.directory_.get(), name))) {
             meeting.connections_.push_back(std::move(peer));
         } else if (errno == ECONNREFUSED) {
             ::unlinkat(meeting.directory_.get(), name.c_str(), 0);  // its NIC is no more
         } else if (errno != ENOENT) {
-            fail(path, fmt::format("{}: {}", name, std::generic_category().message(errno)));
+            cannot_join(path, fmt::format("{}: {}", name, std::generic_category().message(errno)));
         }
     }
     if (error) {
-        fail(path, error.message());
+        cannot_join(path, error.message());
     }
     meeting.listener_ = make_socket();
     if (!meeting.listener_) {
-        fail(path);
+        cannot_join(path);
     }
     const mode_t before = ::umask(0177);
     for (unsigned attempt = 0;; ++attempt) {
@@ -99,12 +99,12 @@ HubMeeting HubMeeting::join(const std::string& path) {
             ::umask(before);
             errno = saved;
             meeting.name_.clear();
-            fail(path);
+            cannot_join(path);
         }
     }
     ::umask(before);
     if (::listen(meeting.listener_.get(), most_waiting) != 0) {
-        fail(path);
+        cannot_join(path);
     }
     ::flock(meeting.directory_.get(), LOCK_UN);
     return meeting;

@@ -22,7 +22,7 @@ namespace skbtrail::device {
 namespace {
 
 /// An IP packet of the greatest length in a frame; a longer frame is no IP and no ARP.
-constexpr std::size_t longest_frame = 65535 + ETHER_HDR_LEN;
+constexpr std::size_t longest_ip_frame = 65535 + ETHER_HDR_LEN;
 /// Ethernet's shortest frame without FCS. A card would pad; libslirp's parsers may count on it.
 constexpr std::size_t shortest_frame = ETHER_MIN_LEN - ETHER_CRC_LEN;
 
@@ -99,7 +99,7 @@ NatWire::NatWire(const WireOptions& options, EventLoop& loop) {
 }
 
 void NatWire::transmit(const Frame& frame) {
-    if (frame.bytes.size() < ETHER_HDR_LEN || frame.bytes.size() > longest_frame) {
+    if (frame.bytes.size() < ETHER_HDR_LEN || frame.bytes.size() > longest_ip_frame) {
         ++from_guest_.dropped;
         return;
     }

@@ -1,6 +1,7 @@
 #include "device/wire/nat_frames.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstring>
 
 #include <net/ethernet.h>
@@ -17,9 +18,6 @@ namespace {
 using Bytes = std::span<const std::byte>;
 
 constexpr std::size_t network = ETHER_HDR_LEN;
-constexpr std::size_t ipv4_bytes = 20;
-constexpr std::size_t tcp_bytes = 20;
-constexpr std::size_t tcp_checksum = 16;
 
 std::uint32_t folded(std::uint32_t sum) {
     while (sum >> 16 != 0) {
@@ -38,13 +36,14 @@ std::uint32_t sum_of(Bytes bytes) {
 
 /// The length of an IPv4 header with all of its packet in the frame; 0: it is something else.
 std::size_t ipv4_header(Bytes frame) {
-    if (frame.size() < network + ipv4_bytes || get16(frame, 12) != ETHERTYPE_IP ||
+    if (frame.size() < network + sizeof(iphdr) || get16(frame, 12) != ETHERTYPE_IP ||
         get8(frame, network) >> 4 != 4) {
         return 0;
     }
     const std::size_t header = std::size_t{get8(frame, network)} % 16 * 4;
     const std::size_t packet = get16(frame, network + 2);
-    const bool whole = header >= ipv4_bytes && packet >= header && frame.size() >= network + packet;
+    const bool whole =
+        header >= sizeof(iphdr) && packet >= header && frame.size() >= network + packet;
     return whole ? header : 0;
 }
 
@@ -62,11 +61,11 @@ std::optional<Tcp> find_tcp(Bytes frame) {
         return std::nullopt;
     }
     Tcp tcp{network + header, 0, network + get16(frame, network + 2)};
-    if (tcp.end < tcp.at + tcp_bytes) {
+    if (tcp.end < tcp.at + sizeof(tcphdr)) {
         return std::nullopt;
     }
     tcp.data = tcp.at + (std::size_t{get8(frame, tcp.at + 12)} >> 4 << 2);
-    if (tcp.data < tcp.at + tcp_bytes || tcp.data > tcp.end) {
+    if (tcp.data < tcp.at + sizeof(tcphdr) || tcp.data > tcp.end) {
         return std::nullopt;
     }
     return tcp;
@@ -77,7 +76,7 @@ std::optional<std::size_t> find_mss_option(Bytes frame, const Tcp& tcp) {
     if ((get8(frame, tcp.at + 13) & TH_SYN) == 0) {
         return std::nullopt;
     }
-    std::size_t at = tcp.at + tcp_bytes;
+    std::size_t at = tcp.at + sizeof(tcphdr);
     while (at < tcp.data) {
         const std::uint8_t kind = get8(frame, at);
         if (kind == TCPOPT_EOL) {
@@ -120,7 +119,7 @@ void replace_mss(std::span<std::byte> frame, std::uint16_t mss) {
     if (!at) {
         return;
     }
-    const std::size_t checksum = tcp->at + tcp_checksum;
+    const std::size_t checksum = tcp->at + offsetof(tcphdr, th_sum);
     const std::uint16_t before = get16(frame, *at);
     put16(frame, *at, mss);
     // RFC 1624, equation 3. An option at an odd place counts with its bytes swapped.
@@ -141,12 +140,12 @@ std::optional<FrameOffload> mark_segment(std::span<std::byte> frame, std::uint16
     FrameOffload offload;
     offload.needs_checksum = true;
     offload.checksum_start = static_cast<std::uint16_t>(tcp->at);
-    offload.checksum_offset = tcp_checksum;
+    offload.checksum_offset = offsetof(tcphdr, th_sum);
     offload.gso_type = gso_tcp4;
     offload.gso_size = mss;
     offload.header_length = static_cast<std::uint16_t>(tcp->data);
     // The pseudo header: both addresses, the protocol, the length.
-    put16(frame, tcp->at + tcp_checksum,
+    put16(frame, tcp->at + offsetof(tcphdr, th_sum),
           folded(sum_of(frame.subspan(network + 12, 8)) + IPPROTO_TCP +
                  static_cast<std::uint32_t>(tcp->end - tcp->at)));
     return offload;

@@ -1,12 +1,13 @@
 #include "device/wire/nat_options.h"
 
 #include <array>
-#include <charconv>
 #include <optional>
 #include <string_view>
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
+
+#include "device/parse_number.h"
 
 namespace skbtrail::device {
 
@@ -23,16 +24,6 @@ constexpr std::array known_options{
     WireOption{"hostfwd", "tcp|udp:[ADDRESS]:PORT-[ADDRESS]:PORT",
                "connections to a port of the host (127.0.0.1) go to the guest", true},
 };
-
-template <typename Number>
-std::optional<Number> parse_number(std::string_view text) {
-    Number value{};
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc{} || end != text.data() + text.size()) {
-        return std::nullopt;
-    }
-    return value;
-}
 
 std::optional<in_addr> parse_address(std::string_view text) {
     in_addr address{};

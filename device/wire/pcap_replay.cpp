@@ -1,7 +1,6 @@
 #include "device/wire/pcap_replay.h"
 
 #include <array>
-#include <charconv>
 #include <cmath>
 #include <limits>
 #include <stdexcept>
@@ -10,12 +9,12 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "device/parse_number.h"
+
 namespace skbtrail::device {
 
 namespace {
 
-/// Frames in a turn of the loop.
-constexpr std::size_t turn_budget = 256;
 constexpr std::uint64_t forever = std::numeric_limits<std::uint64_t>::max();
 constexpr double slowest = 0.001;
 constexpr double fastest = 1000;
@@ -40,13 +39,11 @@ double parse_speed(const WireOptions& options) {
     if (text == "max") {
         return 0;
     }
-    double speed = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), speed);
-    if (error != std::errc{} || end != text.data() + text.size() || !(speed >= slowest) ||
-        !(speed <= fastest)) {
+    const auto speed = parse_number<double>(text);
+    if (!speed || !(*speed >= slowest) || !(*speed <= fastest)) {
         options.fail("speed", "expected \"max\" or a number from 0.001 to 1000");
     }
-    return speed;
+    return *speed;
 }
 
 }  // namespace

@@ -35,6 +35,8 @@ class PcapWire final : public Wire {
 
   private:
     using Clock = EventLoop::Clock;
+    /// Frames in a turn of the loop.
+    static constexpr std::size_t turn_budget = 256;
 
     /// Frames whose time has come, as far as the turn's budget lasts.
     void work();

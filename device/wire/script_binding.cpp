@@ -2,9 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstdint>
 #include <limits>
+
+#include "device/parse_number.h"
 
 namespace skbtrail::device {
 
@@ -53,15 +54,6 @@ std::optional<std::vector<Term>> parse_terms(std::string_view text) {
     return terms.empty() ? std::nullopt : std::optional(terms);
 }
 
-std::optional<std::uint64_t> to_number(std::string_view text) {
-    std::uint64_t number = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (error != std::errc{} || end != text.data() + text.size()) {
-        return std::nullopt;
-    }
-    return number;
-}
-
 }  // namespace
 
 bool is_binding_name(std::string_view name) {
@@ -104,7 +96,7 @@ std::optional<std::string> resolve_reference(std::string_view reference, const B
     std::uint32_t sum = 0;
     for (const Term& term : *terms) {
         const auto value = value_of(term);
-        const auto number = value ? to_number(*value) : std::nullopt;
+        const auto number = value ? parse_number<std::uint64_t>(*value) : std::nullopt;
         if (!number) {
             return std::nullopt;
         }
@@ -147,7 +139,7 @@ std::optional<nlohmann::json> resolve_all(const nlohmann::json& json, const Bind
             problem = reference;
             return std::nullopt;
         }
-        const auto number = to_number(*value);
+        const auto number = parse_number<std::uint64_t>(*value);
         return number ? nlohmann::json(*number) : nlohmann::json(*value);
     }
     if (!json.is_structured()) {

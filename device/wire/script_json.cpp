@@ -12,7 +12,7 @@ namespace skbtrail::device {
 namespace {
 
 /// A key as a part of a JSON pointer.
-std::string escaped(std::string_view key) {
+std::string pointer_part(std::string_view key) {
     std::string result;
     for (const char c : key) {
         result += c == '~' ? "~0" : c == '/' ? "~1" : std::string(1, c);
@@ -59,7 +59,7 @@ std::optional<JsonNode> JsonNode::find(std::string_view key) const {
     if (found == value_->end()) {
         return std::nullopt;
     }
-    return JsonNode(*found, *file_, pointer_ + "/" + escaped(key));
+    return JsonNode(*found, *file_, pointer_ + "/" + pointer_part(key));
 }
 
 JsonNode JsonNode::require(std::string_view key, std::string_view meaning) const {
@@ -74,7 +74,7 @@ std::vector<std::pair<std::string, JsonNode>> JsonNode::members() const {
     expect(value_->is_object(), "an object");
     std::vector<std::pair<std::string, JsonNode>> result;
     for (const auto& [key, value] : value_->items()) {
-        result.emplace_back(key, JsonNode(value, *file_, pointer_ + "/" + escaped(key)));
+        result.emplace_back(key, JsonNode(value, *file_, pointer_ + "/" + pointer_part(key)));
     }
     return result;
 }

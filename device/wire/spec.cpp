@@ -1,12 +1,12 @@
 #include "device/wire/spec.h"
 
 #include <algorithm>
-#include <charconv>
 #include <limits>
 #include <stdexcept>
 
 #include <fmt/format.h>
 
+#include "device/parse_number.h"
 #include "device/wire/suggest.h"
 
 namespace skbtrail::device {
@@ -124,10 +124,8 @@ std::optional<std::uint64_t> WireOptions::number(std::string_view key, std::uint
     if (!value) {
         return std::nullopt;
     }
-    std::uint64_t number = 0;
-    const auto [end, error] = std::from_chars(value->data(), value->data() + value->size(), number);
-    if (error != std::errc{} || end != value->data() + value->size() || number < least ||
-        number > greatest) {
+    const auto number = parse_number<std::uint64_t>(*value);
+    if (!number || *number < least || *number > greatest) {
         fail(key, greatest == std::numeric_limits<std::uint64_t>::max()
                       ? fmt::format("expected a whole number from {} on", least)
                       : fmt::format("expected a whole number from {} to {}", least, greatest));

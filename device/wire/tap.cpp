@@ -18,8 +18,6 @@ namespace skbtrail::device {
 
 namespace {
 
-/// Frames of one queue in a turn of the loop.
-constexpr std::size_t turn_budget = 64;
 /// More than the kernel queues for an interface (`txqueuelen` is 1,000): who empties a queue that
 /// is filled meanwhile has to stop somewhere.
 constexpr std::size_t most_discarded = 4096;

@@ -41,6 +41,9 @@ class TapWire final : public Wire {
     const std::string& interface() const { return queues_.front()->tap.name(); }
 
   private:
+    /// Frames of one queue in a turn of the loop.
+    static constexpr std::size_t turn_budget = 64;
+
     struct Queue {
         explicit Queue(TapQueue opened) : tap(std::move(opened)) {}
 

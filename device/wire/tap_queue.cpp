@@ -27,7 +27,7 @@ constexpr unsigned tun_f_uso4 = 0x20;
 constexpr unsigned tun_f_uso6 = 0x40;
 constexpr unsigned every_kernel = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN | TUN_F_UFO;
 
-[[noreturn]] void fail(const std::string& name, const std::string& why) {
+[[noreturn]] void cannot_open(const std::string& name, const std::string& why) {
     throw std::runtime_error(fmt::format("--wire tap: cannot open {}: {}",
                                          name.empty() ? "an interface" : "\"" + name + "\"", why));
 }
@@ -67,29 +67,29 @@ TapQueue TapQueue::open(const std::string& name, bool one_of_several) {
     TapQueue queue;
     queue.fd_.reset(::open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC));
     if (!queue.fd_) {
-        fail(name, "/dev/net/tun: " + std::generic_category().message(errno));
+        cannot_open(name, "/dev/net/tun: " + std::generic_category().message(errno));
     }
     ifreq request{};
     if (name.size() >= sizeof request.ifr_name) {
-        fail(name, fmt::format("the name of an interface has at most {} letters",
-                               sizeof request.ifr_name - 1));
+        cannot_open(name, fmt::format("the name of an interface has at most {} letters",
+                                      sizeof request.ifr_name - 1));
     }
     std::memcpy(request.ifr_name, name.data(), name.size());
     request.ifr_flags = static_cast<short>(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR |
                                            (one_of_several ? IFF_MULTI_QUEUE : 0));
     if (::ioctl(queue.fd_.get(), TUNSETIFF, &request) != 0) {
-        fail(name, reason(errno, one_of_several));
+        cannot_open(name, reason(errno, one_of_several));
     }
     queue.name_ = request.ifr_name;
     int header_bytes = sizeof(VnetHeader);
     if (::ioctl(queue.fd_.get(), TUNSETVNETHDRSZ, &header_bytes) != 0) {
-        fail(queue.name_, "its header: " + std::generic_category().message(errno));
+        cannot_open(queue.name_, "its header: " + std::generic_category().message(errno));
     }
     queue.offloads_.udp_segments =
         ::ioctl(queue.fd_.get(), TUNSETOFFLOAD, every_kernel | tun_f_uso4 | tun_f_uso6) == 0;
     if (!queue.offloads_.udp_segments &&
         ::ioctl(queue.fd_.get(), TUNSETOFFLOAD, every_kernel) != 0) {
-        fail(queue.name_, "its offloads: " + std::generic_category().message(errno));
+        cannot_open(queue.name_, "its offloads: " + std::generic_category().message(errno));
     }
     queue.buffer_.resize(longest_frame);
     return queue;

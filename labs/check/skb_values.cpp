@@ -10,7 +10,7 @@ namespace {
 
 using chain::SkbGeometry;
 
-struct Value {
+struct SkbValue {
     std::string_view name;
     std::int64_t (*get)(const SkbGeometry&);
     void (*change)(SkbGeometry&);
@@ -18,46 +18,46 @@ struct Value {
 
 /// A member that is a number.
 template <auto Member>
-constexpr Value number(std::string_view name) {
+constexpr SkbValue number(std::string_view name) {
     return {name, [](const SkbGeometry& skb) -> std::int64_t { return skb.*Member; },
             [](SkbGeometry& skb) { ++(skb.*Member); }};
 }
 
-constexpr std::array values = {
+constexpr std::array skb_values = {
     number<&SkbGeometry::data>("data"),
     number<&SkbGeometry::tail>("tail"),
     number<&SkbGeometry::len>("len"),
     number<&SkbGeometry::data_len>("data_len"),
     number<&SkbGeometry::users>("users"),
-    Value{"cloned", [](const SkbGeometry& skb) -> std::int64_t { return skb.cloned ? 1 : 0; },
-          [](SkbGeometry& skb) { skb.cloned = !skb.cloned; }},
+    SkbValue{"cloned", [](const SkbGeometry& skb) -> std::int64_t { return skb.cloned ? 1 : 0; },
+             [](SkbGeometry& skb) { skb.cloned = !skb.cloned; }},
     number<&SkbGeometry::gso_size>("gso_size"),
     number<&SkbGeometry::gso_segs>("gso_segs"),
     number<&SkbGeometry::queue>("queue"),
 };
 
-const Value* find_value(std::string_view name) {
-    const auto found = std::find_if(values.begin(), values.end(),
-                                    [&](const Value& value) { return value.name == name; });
-    return found == values.end() ? nullptr : &*found;
+const SkbValue* find_skb_value(std::string_view name) {
+    const auto found = std::find_if(skb_values.begin(), skb_values.end(),
+                                    [&](const SkbValue& value) { return value.name == name; });
+    return found == skb_values.end() ? nullptr : &*found;
 }
 
 }  // namespace
 
 std::vector<std::string_view> skb_value_names() {
     std::vector<std::string_view> names;
-    names.reserve(values.size());
-    for (const Value& value : values) names.push_back(value.name);
+    names.reserve(skb_values.size());
+    for (const SkbValue& value : skb_values) names.push_back(value.name);
     return names;
 }
 
 std::int64_t skb_value(const SkbGeometry& skb, std::string_view name) {
-    const Value* value = find_value(name);
+    const SkbValue* value = find_skb_value(name);
     return value == nullptr ? 0 : value->get(skb);
 }
 
 void change_skb_value(SkbGeometry& skb, std::string_view name) {
-    if (const Value* value = find_value(name)) value->change(skb);
+    if (const SkbValue* value = find_skb_value(name)) value->change(skb);
 }
 
 bool has_values(const SkbGeometry& skb, const std::map<std::string, std::int64_t>& wanted) {

@@ -14,7 +14,6 @@ namespace {
 using namespace std::chrono_literals;
 
 // Generous for a busy machine under emulation: a deadline is there to end a hang, not to judge.
-constexpr auto boot_limit = 60s;
 constexpr auto modules_limit = 30s;
 constexpr auto between_steps_limit = 15s;
 constexpr auto collector_limit = 60s;

@@ -8,6 +8,7 @@
 //        → recording received → power-off
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <vector>
@@ -27,6 +28,9 @@ struct GuestResults {
     std::string collector;  ///< "plan used, 7250 functions, 1530 with their sk_buffs"
     bool ended = false;     ///< the guest has said its last word
 };
+
+/// Of a boot. Generous, as for a busy machine under emulation: to end a hang, not to judge.
+inline constexpr std::chrono::seconds boot_limit{60};
 
 /// Where the collector of the guest writes a plan that it had to compute.
 inline constexpr std::string_view new_plan_path = "/tmp/plan.new";

@@ -9,6 +9,7 @@
 #include "labs/runner/evidence.h"
 #include "labs/runner/failure.h"
 #include "labs/runner/guest_messages.h"
+#include "labs/runner/guest_progress.h"
 #include "labs/runner/lab_image.h"
 #include "labs/runner/last_resort.h"
 #include "labs/runner/machine.h"
@@ -18,10 +19,6 @@
 
 namespace skbtrail::labs {
 namespace {
-
-using namespace std::chrono_literals;
-
-constexpr auto boot_limit = 60s;
 
 /// The lab's machine, without what only the lab is about.
 Lab bare(const Lab& lab) {

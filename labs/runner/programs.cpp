@@ -21,7 +21,7 @@ namespace fs = std::filesystem;
 /// Of the x86-64 ABI; every dynamic program of a Debian system names it.
 constexpr const char* loader = "/lib64/ld-linux-x86-64.so.2";
 
-fs::path find_program(const std::string& name) {
+fs::path must_find(const std::string& name) {
     const char* path = std::getenv("PATH");
     std::istringstream places(std::string(path == nullptr ? "" : path) + ":/usr/sbin:/sbin:/bin");
     for (std::string place; std::getline(places, place, ':');) {
@@ -81,7 +81,7 @@ void GuestPrograms::add(const fs::path& program, const std::string& destination)
 
 std::vector<guest::GuestFile> guest_programs(const std::vector<std::string>& names) {
     GuestPrograms programs;
-    for (const std::string& name : names) programs.add(find_program(name), "/bin/" + name);
+    for (const std::string& name : names) programs.add(must_find(name), "/bin/" + name);
     return programs.files();
 }
 

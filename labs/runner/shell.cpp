@@ -37,7 +37,7 @@ namespace {
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
-constexpr auto boot_limit = 3min;
+constexpr auto shell_boot_limit = 3min;
 constexpr auto longest_session = 24h;
 constexpr std::uintmax_t most_exchanged = std::uintmax_t{64} << 20;
 constexpr const char* shell_step = "shell";
@@ -84,7 +84,7 @@ class Shell {
             steering_.watch().add(terminal_->fd(), [this] { from_guest(); });
         });
         machine_.start(results_->console(), "qemu-configs/domain.xml", socket);
-        phases_.start("boot", boot_limit);
+        phases_.start("boot", shell_boot_limit);
         auto& stream = machine_.stream();
         GuestMessages messages(stream);
         steering_.watch().add(stream.fd(), [&] {

@@ -40,12 +40,12 @@ struct Branch {
     }
 };
 
-struct Mark {
+struct ChangeMark {
     const char* glyph;
     Ink ink;
 };
 
-Mark mark_of(Change change) {
+ChangeMark mark_of(Change change) {
     switch (change) {
         case Change::gone:
         case Change::packet_gone:
@@ -149,7 +149,7 @@ class DiffPrinter {
 
     void print_branch(const Branch& branch, std::size_t depth) {
         for (const Difference* difference : branch.differences) {
-            const Mark mark = mark_of(difference->change);
+            const ChangeMark mark = mark_of(difference->change);
             out_ << ink(mark.glyph, mark.ink) << std::string(2 * depth + 1, ' ')
                  << ink(text_of(*difference), mark.ink) << ink(remark_of(*difference), Ink::dim)
                  << '\n';

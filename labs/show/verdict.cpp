@@ -14,13 +14,13 @@
 namespace skbtrail::labs {
 namespace {
 
-struct Mark {
+struct OutcomeMark {
     const char* glyph;
     const char* word;
     Ink ink;
 };
 
-Mark mark_of(Outcome outcome) {
+OutcomeMark mark_of(Outcome outcome) {
     switch (outcome) {
         case Outcome::passed:
             return {"✓", "passed", Ink::good};
@@ -39,7 +39,7 @@ class VerdictPrinter {
     VerdictPrinter(std::ostream& out, const ShowOptions& options) : out_(out), options_(options) {}
 
     void print(const Verdict& verdict) {
-        const Mark mark = mark_of(verdict.outcome);
+        const OutcomeMark mark = mark_of(verdict.outcome);
         out_ << ink(mark.word, mark.ink);
         const std::string& name = verdict.title.empty() ? verdict.lab : verdict.title;
         if (!name.empty()) out_ << ": " << ink(name, Ink::strong);
@@ -66,7 +66,7 @@ class VerdictPrinter {
     }
 
     void print_chain(const ChainVerdict& chain) {
-        const Mark mark = mark_of(chain.outcome);
+        const OutcomeMark mark = mark_of(chain.outcome);
         out_ << "  " << ink(mark.glyph, mark.ink) << " " << ink(chain.name, Ink::strong);
         if (chain.outcome == Outcome::passed) {
             out_ << "  " << ink(where(chain), Ink::dim);

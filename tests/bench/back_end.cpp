@@ -12,7 +12,7 @@
 namespace skbtrail::bench {
 namespace {
 
-constexpr auto start_limit = std::chrono::seconds(15);
+constexpr auto back_end_start_limit = std::chrono::seconds(15);
 
 std::string wire_of(const BackEndJob& job) {
     switch (job.direction) {
@@ -35,7 +35,7 @@ class NicBackEnd final : public BackEnd {
                   .log = conditions.directory / "nic.log",
                   .cpu = conditions.back_cpu,
                   .ready_pipe = true}) {
-        if (!child_.wait_ready(start_limit)) {
+        if (!child_.wait_ready(back_end_start_limit)) {
             throw std::runtime_error(child_.last_words());
         }
     }
@@ -68,7 +68,7 @@ class VhostBackEnd final : public BackEnd {
   public:
     VhostBackEnd(const Conditions& conditions, const BackEndJob& job)
         : testpmd_(options_of(conditions, job)) {
-        if (!dpdk::wait_listening(back_end_socket(conditions), start_limit,
+        if (!dpdk::wait_listening(back_end_socket(conditions), back_end_start_limit,
                                   [this] { return testpmd_.process().running(); })) {
             throw std::runtime_error(fmt::format("testpmd does not listen; it said: {}",
                                                  testpmd_.process().last_words()));

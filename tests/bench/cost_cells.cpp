@@ -14,7 +14,7 @@
 namespace skbtrail::bench {
 namespace {
 
-struct Axis {
+struct CostAxis {
     const char* name;
     std::span<const unsigned> values;
     void (*set)(PairJob&, unsigned);
@@ -25,16 +25,16 @@ constexpr std::array bursts{1U, 4U, 16U, 32U, 64U, 128U};
 constexpr std::array lengths{64U, 128U, 256U, 512U, 1024U, 1514U};
 constexpr std::array queues{1U, 2U, 4U, 8U};
 
-const std::array axes{
-    Axis{"ring-size", ring_sizes, [](PairJob& job, unsigned value) { job.ring_size = value; }},
-    Axis{"burst", bursts,
-         [](PairJob& job, unsigned value) {
-             job.burst = value;
-             job.back.burst = value;
-         }},
-    Axis{"frame-length", lengths,
-         [](PairJob& job, unsigned value) { job.back.traffic.length = value; }},
-    Axis{"queues", queues, [](PairJob& job, unsigned value) { job.back.queues = value; }},
+const std::array cost_axes{
+    CostAxis{"ring-size", ring_sizes, [](PairJob& job, unsigned value) { job.ring_size = value; }},
+    CostAxis{"burst", bursts,
+             [](PairJob& job, unsigned value) {
+                 job.burst = value;
+                 job.back.burst = value;
+             }},
+    CostAxis{"frame-length", lengths,
+             [](PairJob& job, unsigned value) { job.back.traffic.length = value; }},
+    CostAxis{"queues", queues, [](PairJob& job, unsigned value) { job.back.queues = value; }},
 };
 
 Sample cost_of(const Conditions& conditions, const PairJob& job, const StartBackEnd& start) {
@@ -50,7 +50,7 @@ Sample cost_of(const Conditions& conditions, const PairJob& job, const StartBack
 
 std::vector<Cell> cost_cells() {
     std::vector<Cell> cells;
-    for (const Axis& axis : axes) {
+    for (const CostAxis& axis : cost_axes) {
         for (const unsigned value : axis.values) {
             for (const Direction direction : {Direction::transmit, Direction::receive}) {
                 PairJob job;

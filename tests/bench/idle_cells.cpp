@@ -27,7 +27,7 @@ constexpr auto pause = std::chrono::milliseconds(2);
 /// The issue of idleness is settled in seconds, not in windows.
 constexpr int idle_windows = 10;
 /// Of a window, spent by the back end waiting for its processor.
-constexpr double disturbing_share = 0.03;
+constexpr double idle_disturbing_share = 0.03;
 
 BackEndJob reflecting() {
     return {.direction = Direction::reflect,
@@ -103,7 +103,7 @@ Sample measure_wake_up(const Conditions& conditions, const StartBackEnd& start) 
     }
     Sample sample = percentiles_of(std::move(times));
     sample.disturbed = dpdk::run_times_of(back->pid()).waiting - waited_before >
-                       conditions.window * disturbing_share;
+                       conditions.window * idle_disturbing_share;
     return sample;
 }
 

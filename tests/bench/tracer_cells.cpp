@@ -16,7 +16,7 @@ namespace skbtrail::bench {
 namespace {
 
 /// More than 100,000 calls.
-constexpr int pings = 500;
+constexpr int flood_pings = 500;
 
 /// Fetched once; kept beside the programs of the build.
 std::filesystem::path fetch_pwru() {
@@ -67,7 +67,7 @@ class Turns {
             if (!guest_) {
                 guest_ = std::make_unique<TracerGuest>(conditions, 1, fetch_pwru());
             }
-            turn.figures = guest_->turn(who, pings);
+            turn.figures = guest_->turn(who, flood_pings);
         } catch (const std::exception& error) {
             turn.failure = error.what();
             guest_.reset();
@@ -107,18 +107,18 @@ class CostGuests {
 
 /// One thing of which there is more or less. `figure`: which of the guest's figures says how much;
 /// none: `amount` does.
-struct Axis {
+struct TracerAxis {
     const char* name;
     std::string place;
     double amount = 0;
     const char* figure = "";
     unsigned cpus = 1;
     const char* options = "";
-    int count = pings;
+    int count = flood_pings;
 };
 
-std::vector<Axis> axes() {
-    std::vector<Axis> axes;
+std::vector<TracerAxis> tracer_axes() {
+    std::vector<TracerAxis> axes;
     for (const int count : {10, 100, 1000}) {
         // an echo and its reply
         axes.push_back({.name = "packets",
@@ -145,7 +145,7 @@ std::vector<Axis> axes() {
 }
 
 /// Where the turn is on its axis.
-double amount_of(const Axis& axis, const Sample& sample) {
+double amount_of(const TracerAxis& axis, const Sample& sample) {
     return *axis.figure == '\0' ? axis.amount : sample.details.at(axis.figure);
 }
 
@@ -180,7 +180,7 @@ std::vector<Cell> tracer_cells() {
         cells.push_back(std::move(cell));
     }
     const auto guests = std::make_shared<CostGuests>();
-    for (const Axis& axis : axes()) {
+    for (const TracerAxis& axis : tracer_axes()) {
         cells.push_back({.name = fmt::format("tracer-cost/{}/{}", axis.name, axis.place),
                          .unit = "us",
                          .more_is_better = false,

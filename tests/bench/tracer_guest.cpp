@@ -17,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr auto start_limit = std::chrono::seconds(30);
+constexpr auto nic_start_limit = std::chrono::seconds(30);
 /// tracer_guest.sh ends what takes longer.
 constexpr auto patience = std::chrono::seconds(150);
 constexpr int iperf_port = 5299;
@@ -65,7 +65,7 @@ struct TracerGuest::Parts {
                .log = conditions.directory / "nic.log",
                .cpu = std::nullopt,
                .ready_pipe = true}) {
-        if (!nic.wait_ready(start_limit)) throw std::runtime_error(nic.last_words());
+        if (!nic.wait_ready(nic_start_limit)) throw std::runtime_error(nic.last_words());
         machine = std::make_unique<tests::Machine>(scratch, scratch.path() / "s",
                                                    machine_options(cpus, pwru));
     }

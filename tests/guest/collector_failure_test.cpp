@@ -20,7 +20,7 @@ namespace {
 constexpr const char* tracing = "/sys/kernel/tracing";
 
 /// Records a ping, with what a shell does before in the same process.
-skbtrail::tests::Outcome collect(Agent& agent, const std::string& before = "") {
+skbtrail::tests::Outcome try_to_collect(Agent& agent, const std::string& before = "") {
     return skbtrail::tests::record_all(
         agent,
         fmt::format("sh -c '{}{} -o /run/r.json -- ping -c 1 10.0.2.2' 2>&1", before,
@@ -29,7 +29,7 @@ skbtrail::tests::Outcome collect(Agent& agent, const std::string& before = "") {
 }
 
 void check_records(Agent& agent) {
-    const auto outcome = collect(agent);
+    const auto outcome = try_to_collect(agent);
     INFO(outcome.output);
     CHECK(outcome.status == 0);
     CHECK_THAT(outcome.output, ContainsSubstring("\"lost\":0}"));
@@ -38,7 +38,7 @@ void check_records(Agent& agent) {
 
 void check_refuses(Agent& agent, const std::string& sentence, const std::string& before = "") {
     agent.must("rm -f /run/r.json");
-    const auto outcome = collect(agent, before);
+    const auto outcome = try_to_collect(agent, before);
     CAPTURE(before);
     CHECK(outcome.status == 2);
     CHECK_THAT(outcome.output, ContainsSubstring(sentence));

@@ -15,11 +15,13 @@
 #include "guest/kernel_store.h"
 #include "tests/guest/agent.h"
 #include "tests/guest/program.h"
+#include "tests/guest/shipped_labs.h"
 
 namespace fs = std::filesystem;
 using skbtrail::tests::Program;
 using skbtrail::tests::run;
 using skbtrail::tests::Scratch;
+using skbtrail::tests::shipped_labs;
 
 namespace {
 
@@ -44,14 +46,6 @@ std::vector<std::string> every_kernel() {
     const auto second = skbtrail::guest::resolve_kernel("6.12");
     return {skbtrail::guest::resolve_kernel("6.1").release, second.release, another_build(second),
             skbtrail::tests::newest_kernel().release};
-}
-
-std::set<std::string> shipped_labs() {
-    std::set<std::string> names;
-    for (const auto& entry : fs::directory_iterator(SKBTRAIL_LABS)) {
-        if (fs::exists(entry.path() / "lab.json")) names.insert(entry.path().filename());
-    }
-    return names;
 }
 
 }  // namespace

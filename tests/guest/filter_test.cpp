@@ -10,24 +10,15 @@
 #include <fmt/format.h>
 
 #include "tests/guest/collector.h"
+#include "tests/guest/program.h"
 #include "tests/guest/testbed.h"
 
 using Catch::Matchers::ContainsSubstring;
 using skbtrail::tests::Agent;
+using skbtrail::tests::lines_of;
 using skbtrail::tests::Testbed;
 
 namespace {
-
-/// Lines of `text`.
-std::vector<std::string> lines_of(const std::string& text) {
-    std::vector<std::string> lines;
-    for (std::size_t at = 0; at < text.size();) {
-        const auto end = std::min(text.find('\n', at), text.size());
-        lines.push_back(text.substr(at, end - at));
-        at = end + 1;
-    }
-    return lines;
-}
 
 /// The packets' headers of the recording in the guest, as a person reads them.
 std::vector<std::string> summaries(Agent& agent) {

@@ -75,6 +75,9 @@ bool eventually(Condition condition, std::chrono::seconds limit = std::chrono::s
 /// All of a file; empty when it is not there.
 std::string text_of(const std::filesystem::path& file);
 
+/// The lines of `text`, without their ends.
+std::vector<std::string> lines_of(const std::string& text);
+
 }  // namespace skbtrail::tests
 
 #include <thread>

@@ -6,11 +6,14 @@
 // share, the wires that labs use (script, the NAT behind it, sink), and the longest recording.
 // `make test-all` takes the others, too, and every lab on every kernel (every_kernel_test.cpp).
 
+#include "tests/guest/shipped_labs.h"
+
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <map>
 #include <regex>
+#include <set>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -24,6 +27,7 @@
 
 namespace fs = std::filesystem;
 using skbtrail::tests::find_shown;
+using skbtrail::tests::lines_of;
 using skbtrail::tests::parse_readme;
 using skbtrail::tests::Readme;
 using skbtrail::tests::run;
@@ -53,27 +57,12 @@ const std::vector<std::string> in_each_run = {
     "skb-layout",      // where an sk_buff stands, byte by byte
 };
 
-std::vector<std::string> shipped_labs() {
-    std::vector<std::string> names;
-    for (const auto& entry : fs::directory_iterator(SKBTRAIL_LABS)) {
-        if (fs::exists(entry.path() / "lab.json")) names.push_back(entry.path().filename());
-    }
-    return names;
-}
-
-std::vector<std::string> the_others() {
-    auto names = shipped_labs();
+std::set<std::string> the_others() {
+    auto names = skbtrail::tests::shipped_labs();
     std::erase_if(names, [](const std::string& name) {
         return std::find(in_each_run.begin(), in_each_run.end(), name) != in_each_run.end();
     });
     return names;
-}
-
-std::vector<std::string> lines_of(const std::string& text) {
-    std::vector<std::string> lines;
-    std::istringstream stream(text);
-    for (std::string line; std::getline(stream, line);) lines.push_back(line);
-    return lines;
 }
 
 /// What the guest's scripts wrote, without what the collector says of itself.

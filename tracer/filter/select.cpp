@@ -7,14 +7,11 @@
 #include <utility>
 
 #include <arpa/inet.h>
+#include <net/ethernet.h>
 
 namespace skbtrail::tracer {
 
 namespace {
-
-constexpr std::uint16_t ethertype_ipv4 = 0x0800;
-constexpr std::uint16_t ethertype_ipv6 = 0x86dd;
-constexpr std::uint32_t ethernet_header = 14;
 
 /// A call in an interrupt is nobody's doing: the process that it interrupted only lends its name.
 bool is_own_work(const CpuCapture& cpu, std::uint32_t record) {
@@ -52,17 +49,17 @@ void FieldJudge::look(const skbtrail_event& event, std::span<const std::uint8_t>
     const auto length =
         static_cast<std::uint32_t>(event.data - event.head) + event.len - event.network_header;
     const auto protocol = ntohs(event.protocol);
-    if (protocol == ethertype_ipv4 || protocol == ethertype_ipv6) {
+    if (protocol == ETHERTYPE_IP || protocol == ETHERTYPE_IPV6) {
         found.expression =
             filter_.expression->packet && accepts(*filter_.expression->packet, bytes, length);
         return;
     }
     // Of the link header nothing is known but the protocol: enough for ARP.
-    std::vector<std::uint8_t> frame(ethernet_header, 0);
-    frame[ethernet_header - 2] = static_cast<std::uint8_t>(protocol >> 8U);
-    frame[ethernet_header - 1] = static_cast<std::uint8_t>(protocol & 0xffU);
+    std::vector<std::uint8_t> frame(ETHER_HDR_LEN, 0);
+    frame[ETHER_HDR_LEN - 2] = static_cast<std::uint8_t>(protocol >> 8U);
+    frame[ETHER_HDR_LEN - 1] = static_cast<std::uint8_t>(protocol & 0xffU);
     frame.insert(frame.end(), bytes.begin(), bytes.end());
-    found.expression = accepts(filter_.expression->frame, frame, length + ethernet_header);
+    found.expression = accepts(filter_.expression->frame, frame, length + ETHER_HDR_LEN);
 }
 
 bool FieldJudge::wants(const Found& found) const {

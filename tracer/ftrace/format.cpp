@@ -24,14 +24,13 @@ std::optional<std::size_t> number_after(std::string_view line, std::string_view 
     return error == std::errc{} && end != begin ? std::optional(value) : std::nullopt;
 }
 
-/// An unsigned number of `field.size` bytes; the caller has checked the length.
+}  // namespace
+
 std::uint64_t load(std::span<const std::byte> data, const Field& field) {
     std::uint64_t value = 0;
     std::memcpy(&value, data.data() + field.offset, std::min<std::size_t>(field.size, 8));
     return value;
 }
-
-}  // namespace
 
 std::optional<Field> EventFormat::field(std::string_view name) const {
     const auto field = find(name, false);

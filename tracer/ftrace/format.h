@@ -16,6 +16,10 @@ struct Field {
     std::size_t size = 0;  ///< bytes
 };
 
+/// The unsigned number that `field` is in a record, of at most 8 bytes. The caller has checked that
+/// the record is long enough.
+std::uint64_t load(std::span<const std::byte> data, const Field& field);
+
 /// The text of events/…/format.
 struct EventFormat {
     std::uint16_t id = 0;

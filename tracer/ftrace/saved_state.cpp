@@ -23,7 +23,7 @@ namespace {
 
 constexpr std::string_view prefix = "skbtrail-collect-";
 constexpr std::string_view suffix = ".saved";
-constexpr std::string_view first_line = "skbtrail-saved 1";
+constexpr std::string_view journal_first_line = "skbtrail-saved 1";
 
 /// When a process began, in the kernel's ticks since boot: with its id it is unique. 0: no such
 /// one.
@@ -81,7 +81,7 @@ std::vector<SavedState::Entry> parse_journal(std::string_view text) {
         text.remove_prefix(end + 1);
         return line;
     };
-    if (take_line() != first_line) return entries;
+    if (take_line() != journal_first_line) return entries;
     while (const auto path = take_line()) {
         const auto header = take_line();  // "SIZE once" or "SIZE words"
         if (!header) break;
@@ -136,7 +136,7 @@ void SavedState::forget() {
 }
 
 void SavedState::write_journal() const {
-    std::string text = fmt::format("{}\n", first_line);
+    std::string text = fmt::format("{}\n", journal_first_line);
     for (const auto& entry : entries_) {
         text += fmt::format("{}\n{} {}\n{}\n", entry.path, entry.text.size(),
                             entry.by_word ? "words" : "once", entry.text);

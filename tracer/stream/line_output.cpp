@@ -20,7 +20,7 @@ namespace skbtrail::tracer {
 namespace {
 
 /// The last chance of a reader who has stopped.
-constexpr int grace_ms = 1000;
+constexpr int reader_grace_ms = 1000;
 
 }  // namespace
 
@@ -41,7 +41,7 @@ LineOutput::LineOutput(const std::string& path)
 bool LineOutput::wait() {
     std::array<pollfd, 2> polls{pollfd{fd_, POLLOUT, 0}, pollfd{hurry_.get(), POLLIN, 0}};
     for (;;) {
-        const int ready = ::poll(polls.data(), hurried_ ? 1 : 2, hurried_ ? grace_ms : -1);
+        const int ready = ::poll(polls.data(), hurried_ ? 1 : 2, hurried_ ? reader_grace_ms : -1);
         if (ready < 0 && errno == EINTR) continue;
         if (ready < 0) throw std::system_error(errno, std::generic_category(), "poll");
         if (polls[0].revents != 0) return true;

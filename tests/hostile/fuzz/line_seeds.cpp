@@ -7,11 +7,6 @@ namespace skbtrail::hostile {
 
 namespace {
 
-std::vector<std::byte> bytes_of(std::string_view text) {
-    const auto* const begin = reinterpret_cast<const std::byte*>(text.data());
-    return {begin, begin + text.size()};
-}
-
 constexpr std::string_view observed =
     R"({"kernel_release":"6.12.1","kernel_build_id":"00","machine":"x86_64","collector_version":"1",
 "clock":"mono","tree_method":"function_graph","identity_method":"kprobe.multi","command":["ping"],

@@ -6,11 +6,6 @@ namespace skbtrail::hostile {
 
 namespace {
 
-std::vector<std::byte> bytes_of(std::string_view text) {
-    const auto* const begin = reinterpret_cast<const std::byte*>(text.data());
-    return {begin, begin + text.size()};
-}
-
 constexpr std::string_view handshake = R"({"format": "skbtrail-script", "version": 1, "steps": [
 {"name": "syn", "when": {"frame": {"from": "guest", "tcp.flags": "SYN", "tcp.destination": "80"}},
  "send": {"ethernet": {"source": "52:55:0a:00:02:02", "destination": "guest"},

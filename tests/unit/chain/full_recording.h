@@ -2,9 +2,13 @@
 #pragma once
 
 #include <optional>
+#include <sstream>
+#include <string>
+#include <utility>
 
 #include "tests/unit/recording_builder.h"
 #include "tracer/chain/recording.h"
+#include "tracer/chain/recording_json.h"
 
 namespace skbtrail::test {
 
@@ -86,6 +90,13 @@ inline chain::Recording full_recording() {
                                      chain::IndirectTable{0x4002000, 32, 2},
                                      1});
     return recording;
+}
+
+/// What is in its file.
+inline std::string text_of(const chain::Recording& recording) {
+    std::ostringstream text;
+    chain::write_json(recording, text);
+    return std::move(text).str();
 }
 
 }  // namespace skbtrail::test

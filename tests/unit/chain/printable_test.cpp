@@ -1,6 +1,5 @@
 #include "tracer/chain/printable.h"
 
-#include <sstream>
 #include <string>
 
 #include <catch2/catch_test_macros.hpp>
@@ -14,12 +13,7 @@ namespace skbtrail::chain {
 namespace {
 
 using nlohmann::json;
-
-std::string text_of(const Recording& recording) {
-    std::ostringstream text;
-    write_json(recording, text);
-    return std::move(text).str();
-}
+using test::text_of;
 
 TEST_CASE("no text of a recording, whichever it is, reaches a terminal as it came") {
     const auto document = json::parse(text_of(test::full_recording()));

@@ -23,14 +23,9 @@ using Catch::Matchers::ContainsSubstring;
 using Catch::Matchers::Equals;
 using test::call;
 using test::full_recording;
+using test::text_of;
 
 namespace {
-
-std::string text_of(const chain::Recording& recording) {
-    std::ostringstream out;
-    chain::write_json(recording, out);
-    return out.str();
-}
 
 /// The smallest recording, with `members` in it as well.
 std::string with(const std::string& members) {

@@ -17,7 +17,7 @@ using test::call;
 
 namespace {
 
-chain::Recording recording() {
+chain::Recording ping_and_noise() {
     return test::RecordingBuilder()
         .packet(1, {{"icmp.type", "echo-reply"}, {"icmp.id", "77"}})
         .packet(2)
@@ -34,7 +34,7 @@ chain::Recording recording() {
 }  // namespace
 
 TEST_CASE("a draft says what came, without noise, suffixes and accidents") {
-    const std::string text = labs::draft_expectation(recording(), {});
+    const std::string text = labs::draft_expectation(ping_and_noise(), {});
     CHECK_THAT(text, ContainsSubstring("\"receive_buf\"") && ContainsSubstring("\"count\": 2"));
     for (const char* absent : {"isra", "kfree", "_raw_spin_lock", "77", "split", "sock_close"}) {
         INFO(absent);
@@ -43,24 +43,24 @@ TEST_CASE("a draft says what came, without noise, suffixes and accidents") {
 }
 
 TEST_CASE("a draft names the schema that it is told, or none") {
-    CHECK_THAT(labs::draft_expectation(recording(), {}), !ContainsSubstring("$schema"));
-    CHECK_THAT(labs::draft_expectation(recording(), {}, "../x.json"),
+    CHECK_THAT(labs::draft_expectation(ping_and_noise(), {}), !ContainsSubstring("$schema"));
+    CHECK_THAT(labs::draft_expectation(ping_and_noise(), {}, "../x.json"),
                ContainsSubstring("\"$schema\": \"../x.json\""));
 }
 
 TEST_CASE("a draft passes nothing; once read and unmarked, its recording passes") {
-    auto expectation = labs::parse_expectation(labs::draft_expectation(recording(), {}));
+    auto expectation = labs::parse_expectation(labs::draft_expectation(ping_and_noise(), {}));
     CHECK(expectation.draft);
-    CHECK(labs::check(recording(), expectation).outcome == labs::Outcome::not_judgeable);
+    CHECK(labs::check(ping_and_noise(), expectation).outcome == labs::Outcome::not_judgeable);
     expectation.draft = false;
-    CHECK(labs::check(recording(), expectation).outcome == labs::Outcome::passed);
-    auto other = recording();
+    CHECK(labs::check(ping_and_noise(), expectation).outcome == labs::Outcome::passed);
+    auto other = ping_and_noise();
     other.chains[0].root.calls[0].calls[3].calls.erase(
         other.chains[0].root.calls[0].calls[3].calls.begin());
     CHECK(labs::check(other, expectation).outcome == labs::Outcome::diverged);
 }
 
 TEST_CASE("a chain without a packet can be asked for, one that is not there cannot") {
-    CHECK_THAT(labs::draft_expectation(recording(), {2}), ContainsSubstring("inet_release"));
-    CHECK_THROWS_AS(labs::draft_expectation(recording(), {1, 9}), std::invalid_argument);
+    CHECK_THAT(labs::draft_expectation(ping_and_noise(), {2}), ContainsSubstring("inet_release"));
+    CHECK_THROWS_AS(labs::draft_expectation(ping_and_noise(), {1, 9}), std::invalid_argument);
 }

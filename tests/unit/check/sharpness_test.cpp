@@ -18,7 +18,7 @@ using test::call;
 
 namespace {
 
-chain::Recording recording() {
+chain::Recording received_ping() {
     return test::RecordingBuilder()
         .packet(1, {{"icmp.type", "echo-reply"}})
         .chain(call("__napi_poll",
@@ -33,7 +33,7 @@ chain::Recording recording() {
 
 Sharpness measure(const std::string& steps) {
     return labs::measure_sharpness(
-        recording(),
+        received_ping(),
         labs::parse_expectation(fmt::format(
             R"({{"format":"skbtrail-expectation","version":1,"chains":[{{"name":"received",
                 "root":"__napi_poll","packet":{{"icmp.type":"echo-reply"}},"bind":"reply",
@@ -98,7 +98,7 @@ TEST_CASE("a recording that does not pass measures nothing") {
 TEST_CASE("what a step says of the sk_buff, and a chain of its processor, is changed as well") {
     const auto measured = [](const std::string& members, const std::string& skb) {
         return labs::measure_sharpness(
-            recording(),
+            received_ping(),
             labs::parse_expectation(fmt::format(
                 R"({{"format":"skbtrail-expectation","version":1,"chains":[{{"name":"received",
                     "root":"__napi_poll",{}"packet":{{"icmp.type":"echo-reply"}},"bind":"reply",
@@ -114,7 +114,7 @@ TEST_CASE("what a step says of the sk_buff, and a chain of its processor, is cha
     CHECK(placed.survivors.size() == without.survivors.size());
 
     // A second such call, and the first one's values may be others.
-    auto twice = recording();
+    auto twice = received_ping();
     auto& calls = twice.chains[0].root.calls[0].calls[1].calls[0].calls;
     calls.push_back(calls[0]);
     const Sharpness lax = labs::measure_sharpness(

@@ -22,6 +22,7 @@
 #include "device/control/ctl.h"
 #include "device/control/metrics.h"
 #include "device/faults/faulty_wire.h"
+#include "tests/unit/device/contains.h"
 #include "tests/unit/device/log_file.h"
 #include "tests/unit/device/net_bench.h"
 #include "tests/unit/device/temporary_directory.h"
@@ -30,10 +31,6 @@ using namespace skbtrail::device;
 using namespace skbtrail::device::test;
 
 namespace {
-
-bool contains(const std::string& text, const std::string& part) {
-    return text.find(part) != std::string::npos;
-}
 
 /// A device on a bench, and what commands it.
 struct Commanded {

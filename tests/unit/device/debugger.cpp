@@ -9,6 +9,7 @@
 
 #include "device/control/breakpoint.h"
 #include "device/control/oversight.h"
+#include "tests/unit/device/contains.h"
 #include "tests/unit/device/net_bench.h"
 
 using namespace skbtrail::device;
@@ -16,14 +17,10 @@ using namespace skbtrail::device::test;
 
 namespace {
 
-std::string refused(std::vector<std::string> conditions) {
+std::string refused_breakpoint(std::vector<std::string> conditions) {
     const auto breakpoint = Breakpoint::parse(conditions);
     REQUIRE_FALSE(breakpoint);
     return breakpoint.error().message;
-}
-
-bool contains(const std::string& text, const std::string& part) {
-    return text.find(part) != std::string::npos;
 }
 
 /// An ARP request and an IPv4 UDP packet, as far as their headers go.
@@ -90,20 +87,20 @@ TEST_CASE("breakpoint: conditions as they are written", "[device][control]") {
 }
 
 TEST_CASE("breakpoint: each mistake is named", "[device][control]") {
-    CHECK(contains(refused({}), "needs a condition"));
-    CHECK(contains(refused({"queue"}), "no condition"));
-    CHECK(contains(refused({"=1"}), "no condition"));
-    CHECK(contains(refused({"queeu=1"}), "did you mean \"queue\"?"));
-    CHECK(contains(refused({"queue=x"}), "a number from 0 to"));
-    CHECK(contains(refused({"queue=99999999999999999999"}), "a number from 0 to"));
-    CHECK(contains(refused({"queue<2"}), "only be compared with ="));
-    CHECK(contains(refused({"head=70000"}), "65535"));
-    CHECK(contains(refused({"length=5", "length=6"}), "twice"));
-    CHECK(contains(refused({"event=kikc"}), "did you mean \"kick\"?"));
-    CHECK(contains(refused({"event=kick", "head=1"}), "about no chain"));
-    CHECK(contains(refused({"event=used", "length=60"}), "before they have an effect"));
-    CHECK(contains(refused({"ip.protocol=400"}), "ip.protocol is"));
-    CHECK(contains(refused({"ip.protocol>1"}), "only be compared with ="));
+    CHECK(contains(refused_breakpoint({}), "needs a condition"));
+    CHECK(contains(refused_breakpoint({"queue"}), "no condition"));
+    CHECK(contains(refused_breakpoint({"=1"}), "no condition"));
+    CHECK(contains(refused_breakpoint({"queeu=1"}), "did you mean \"queue\"?"));
+    CHECK(contains(refused_breakpoint({"queue=x"}), "a number from 0 to"));
+    CHECK(contains(refused_breakpoint({"queue=99999999999999999999"}), "a number from 0 to"));
+    CHECK(contains(refused_breakpoint({"queue<2"}), "only be compared with ="));
+    CHECK(contains(refused_breakpoint({"head=70000"}), "65535"));
+    CHECK(contains(refused_breakpoint({"length=5", "length=6"}), "twice"));
+    CHECK(contains(refused_breakpoint({"event=kikc"}), "did you mean \"kick\"?"));
+    CHECK(contains(refused_breakpoint({"event=kick", "head=1"}), "about no chain"));
+    CHECK(contains(refused_breakpoint({"event=used", "length=60"}), "before they have an effect"));
+    CHECK(contains(refused_breakpoint({"ip.protocol=400"}), "ip.protocol is"));
+    CHECK(contains(refused_breakpoint({"ip.protocol>1"}), "only be compared with ="));
 }
 
 TEST_CASE("debugger: costs nothing until it has something to say", "[device][control]") {

@@ -21,7 +21,7 @@ using namespace skbtrail::device::test;
 
 namespace {
 
-constexpr std::uint64_t page = DirtyLog::page_bytes;
+constexpr std::uint64_t log_page = DirtyLog::page_bytes;
 
 }  // namespace
 
@@ -36,11 +36,11 @@ TEST_CASE("dirty log: a bit for each page that is touched", "[device][dirty_log]
     CHECK_FALSE(log->take_modified());
     mark(0, 1);
     CHECK(file.bytes(3) == std::vector<unsigned>{1, 0, 0});
-    mark(2 * page - 1, 2);  // the last byte of page 1 and the first of page 2
+    mark(2 * log_page - 1, 2);  // the last byte of page 1 and the first of page 2
     CHECK(file.bytes(3) == std::vector<unsigned>{7, 0, 0});
-    mark(7 * page, 2 * page);
+    mark(7 * log_page, 2 * log_page);
     CHECK(file.bytes(3) == std::vector<unsigned>{0x87, 1, 0});
-    mark(9 * page + 5, 14 * page);  // over whole bytes
+    mark(9 * log_page + 5, 14 * log_page);  // over whole bytes
     CHECK(file.bytes(4) == std::vector<unsigned>{0x87, 0xff, 0xff, 0});
     CHECK(log->take_modified());
     CHECK_FALSE(log->take_modified());
@@ -50,18 +50,18 @@ TEST_CASE("dirty log: a bit for each page that is touched", "[device][dirty_log]
 TEST_CASE("dirty log: begins where its offset says", "[device][dirty_log]") {
     const LogFile file(3 * 4096);
     const auto log = must(DirtyLog::map(file.fd(), 4097, 4096));
-    log->mark(GuestAddress{page}, 1);
+    log->mark(GuestAddress{log_page}, 1);
     CHECK(file.bytes(3, 4096) == std::vector<unsigned>{0, 2, 0});
 }
 
 TEST_CASE("dirty log: what it covers", "[device][dirty_log]") {
     const LogFile file(4096);
     const auto log = must(DirtyLog::map(file.fd(), 0, 2));  // 16 pages
-    CHECK(log->covers(GuestAddress{0}, 16 * page));
-    CHECK_FALSE(log->covers(GuestAddress{0}, 16 * page + 1));
-    CHECK(log->covers(GuestAddress{16 * page - 1}, 1));
-    CHECK_FALSE(log->covers(GuestAddress{16 * page}, 1));
-    CHECK(log->covers(GuestAddress{16 * page}, 0));
+    CHECK(log->covers(GuestAddress{0}, 16 * log_page));
+    CHECK_FALSE(log->covers(GuestAddress{0}, 16 * log_page + 1));
+    CHECK(log->covers(GuestAddress{16 * log_page - 1}, 1));
+    CHECK_FALSE(log->covers(GuestAddress{16 * log_page}, 1));
+    CHECK(log->covers(GuestAddress{16 * log_page}, 0));
     constexpr auto top = std::numeric_limits<std::uint64_t>::max();
     CHECK_FALSE(log->covers(GuestAddress{1}, top));
     CHECK_FALSE(log->covers(GuestAddress{2}, top));  // wraps around
@@ -70,10 +70,10 @@ TEST_CASE("dirty log: what it covers", "[device][dirty_log]") {
 TEST_CASE("dirty log: bits past its end are counted and not written", "[device][dirty_log]") {
     const LogFile file(4096);
     const auto log = must(DirtyLog::map(file.fd(), 0, 1));  // 8 pages
-    log->mark(GuestAddress{7 * page}, 3 * page);
+    log->mark(GuestAddress{7 * log_page}, 3 * log_page);
     CHECK(file.bytes(2) == std::vector<unsigned>{0x80, 0});
     CHECK(log->pages_past_end() == 2);
-    log->mark(GuestAddress{100 * page}, 1);
+    log->mark(GuestAddress{100 * log_page}, 1);
     CHECK(log->pages_past_end() == 3);
     constexpr auto top = std::numeric_limits<std::uint64_t>::max();
     log->mark(GuestAddress{top - 10}, 100);  // would wrap around
@@ -106,7 +106,7 @@ TEST_CASE("dirty log: a file that is cut short later", "[device][dirty_log]") {
     const auto log = must(DirtyLog::map(file.fd(), 0, 4096));
     CHECK_FALSE(log->lost());
     REQUIRE(::ftruncate(file.fd().get(), 0) == 0);
-    log->mark(GuestAddress{0}, page);
+    log->mark(GuestAddress{0}, log_page);
     CHECK(log->lost());
 }
 

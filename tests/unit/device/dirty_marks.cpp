@@ -27,7 +27,7 @@ Pages pages_of(GuestAddress address, std::uint64_t length) {
     }
     return pages;
 }
-Pages operator+(Pages one, const Pages& other) {
+Pages joined(Pages one, const Pages& other) {
     one.insert(other.begin(), other.end());
     return one;
 }
@@ -77,8 +77,9 @@ TEST_CASE("dirty marks: a frame for the guest, and its used ring", "[device][dir
     bench.settle();
     REQUIRE(bench.receive.take_used());
     const auto used = bench.ram.guest(bench.receive.addresses().used);
-    CHECK(logged.file.pages() == before + pages_of(buffer, 2 * page_bytes) +
-                                     pages_of(used, RingParts::used_bytes(NetBench::ring_size)));
+    CHECK(logged.file.pages() ==
+          joined(joined(before, pages_of(buffer, 2 * page_bytes)),
+                 pages_of(used, RingParts::used_bytes(NetBench::ring_size))));
     CHECK(logged.notice.take() > 0);
 }
 
@@ -88,7 +89,7 @@ TEST_CASE("dirty marks: a frame over several buffers marks each", "[device][dirt
     Pages buffers;
     for (int i = 0; i < 3; ++i) {
         const GuestAddress buffer = logged.apart(page_bytes);
-        buffers = buffers + pages_of(buffer, 1);
+        buffers = joined(buffers, pages_of(buffer, 1));
         bench.receive.chain().piece({buffer, 100, true}).offer();
     }
     const GuestAddress spare = logged.apart(page_bytes);

@@ -19,6 +19,7 @@
 #include "device/faults/fault_spec.h"
 #include "device/faults/faulty_wire.h"
 #include "device/wire/precise_timer.h"
+#include "tests/unit/device/contains.h"
 #include "tests/unit/device/net_bench.h"
 
 using namespace skbtrail::device;
@@ -27,14 +28,10 @@ using namespace std::chrono_literals;
 
 namespace {
 
-std::string refused(const std::string& text) {
+std::string refused_fault(const std::string& text) {
     const auto fault = parse_fault(text);
     REQUIRE_FALSE(fault);
     return fault.error().message;
-}
-
-bool contains(const std::string& text, const std::string& part) {
-    return text.find(part) != std::string::npos;
 }
 
 std::vector<std::byte> numbered(unsigned number, std::size_t length = 60) {
@@ -171,22 +168,22 @@ TEST_CASE("fault: as users write them", "[device][faults]") {
     CHECK(full.count == 3);
     CHECK(must(parse_fault("coalesce,chains=8,time=1s,queue=3")).number == 8);
 
-    CHECK(contains(refused("dorp"), "did you mean \"drop\"?"));
-    CHECK(contains(refused(""), "no fault"));
-    CHECK(contains(refused("drop,p=2"), "a probability from 0 to 1"));
-    CHECK(contains(refused("drop,p=nan"), "a probability from 0 to 1"));
-    CHECK(contains(refused("drop,p=0.5,every=3"), "not both"));
-    CHECK(contains(refused("drop,every=0"), "a number from 1"));
-    CHECK(contains(refused("drop,time=1ms"), "it has no \"time\""));
-    CHECK(contains(refused("drop,queue=1"), "it has no \"queue\""));
-    CHECK(contains(refused("drop,p=1,p=1"), "twice"));
-    CHECK(contains(refused("delay,time=5"), "50us, 20ms or 1s"));
-    CHECK(contains(refused("delay,time=9999s"), "50us, 20ms or 1s"));
-    CHECK(contains(refused("drop,direction=up"), "to_guest, from_guest or both"));
-    CHECK(contains(refused("reorder,by=65"), "not as large"));
-    CHECK(contains(refused("coalesce,p=0.5"), "it has no \"p\""));
-    CHECK(contains(refused("no_buffers,queue=1"), "transmits"));
-    CHECK(contains(refused("never_used,queue=0"), "receives"));
+    CHECK(contains(refused_fault("dorp"), "did you mean \"drop\"?"));
+    CHECK(contains(refused_fault(""), "no fault"));
+    CHECK(contains(refused_fault("drop,p=2"), "a probability from 0 to 1"));
+    CHECK(contains(refused_fault("drop,p=nan"), "a probability from 0 to 1"));
+    CHECK(contains(refused_fault("drop,p=0.5,every=3"), "not both"));
+    CHECK(contains(refused_fault("drop,every=0"), "a number from 1"));
+    CHECK(contains(refused_fault("drop,time=1ms"), "it has no \"time\""));
+    CHECK(contains(refused_fault("drop,queue=1"), "it has no \"queue\""));
+    CHECK(contains(refused_fault("drop,p=1,p=1"), "twice"));
+    CHECK(contains(refused_fault("delay,time=5"), "50us, 20ms or 1s"));
+    CHECK(contains(refused_fault("delay,time=9999s"), "50us, 20ms or 1s"));
+    CHECK(contains(refused_fault("drop,direction=up"), "to_guest, from_guest or both"));
+    CHECK(contains(refused_fault("reorder,by=65"), "not as large"));
+    CHECK(contains(refused_fault("coalesce,p=0.5"), "it has no \"p\""));
+    CHECK(contains(refused_fault("no_buffers,queue=1"), "transmits"));
+    CHECK(contains(refused_fault("never_used,queue=0"), "receives"));
     for (const char* const name : {"drop", "corrupt", "late_call", "coalesce", "disconnect"}) {
         CHECK(contains(fault_help(), name));
     }

@@ -31,18 +31,6 @@ constexpr unsigned receive = 0;
 constexpr unsigned transmit = 1;
 constexpr Features segmenting = bench_features | feature_host_tso4;
 constexpr Features plain = bench_features & ~feature_csum;
-constexpr Features no_merging = bench_features & ~feature_mrg_rxbuf;
-
-NetHeaderBytes header(std::uint8_t flags, std::uint8_t gso_type = 0, std::uint16_t gso_size = 0,
-                      std::uint16_t start = 0, std::uint16_t offset = 0) {
-    NetHeaderBytes bytes{};
-    bytes[0] = std::byte{flags};
-    bytes[1] = std::byte{gso_type};
-    std::memcpy(&bytes[4], &gso_size, 2);
-    std::memcpy(&bytes[6], &start, 2);
-    std::memcpy(&bytes[8], &offset, 2);
-    return bytes;
-}
 
 void offer(NetBench& b, const NetHeaderBytes& bytes, std::size_t frame = 60) {
     b.transmit.chain().readable(bytes).readable(pattern(frame)).offer();
@@ -68,7 +56,7 @@ void chain(FakeDriver& driver, const std::vector<RingDescriptor>& descriptors) {
     driver.offer_head(0);
 }
 
-struct Row {
+struct DeviceRow {
     std::string input;
     unsigned queue;
     std::string fault;  ///< what the queue is broken by; "": it lives, and serves
@@ -76,38 +64,38 @@ struct Row {
     std::function<void(NetBench&)> act;
 };
 
-const std::vector<Row>& rows() {
+const std::vector<DeviceRow>& device_rows() {
     constexpr std::uint16_t next = descriptor_next;
     constexpr std::uint16_t write = descriptor_write;
     constexpr std::uint16_t indirect = descriptor_indirect;
     constexpr std::uint64_t base = GuestRam::default_base;
     constexpr std::uint64_t end = base + GuestRam::default_size;
-    static const std::vector<Row> all = {
+    static const std::vector<DeviceRow> all = {
         // The header of a frame.
         {"a checksum that starts past the end", transmit, "bad_header", bench_features,
-         [](auto& b) { offer(b, header(1, 0, 0, 61, 0)); }},
+         [](auto& b) { offer(b, net_header(1, 0, 0, 61, 0)); }},
         {"a checksum that starts at the end", transmit, "bad_header", bench_features,
-         [](auto& b) { offer(b, header(1, 0, 0, 60, 0)); }},
+         [](auto& b) { offer(b, net_header(1, 0, 0, 60, 0)); }},
         {"a checksum of which half is past the end", transmit, "bad_header", bench_features,
-         [](auto& b) { offer(b, header(1, 0, 0, 34, 25)); }},
+         [](auto& b) { offer(b, net_header(1, 0, 0, 34, 25)); }},
         {"a checksum whose place wraps in 16 bits", transmit, "bad_header", bench_features,
-         [](auto& b) { offer(b, header(1, 0, 0, 65535, 35)); }},
+         [](auto& b) { offer(b, net_header(1, 0, 0, 65535, 35)); }},
         {"a checksum in the last two bytes", transmit, "", bench_features,
-         [](auto& b) { offer(b, header(1, 0, 0, 34, 24)); }},
+         [](auto& b) { offer(b, net_header(1, 0, 0, 34, 24)); }},
         {"a checksum that was not negotiated", transmit, "bad_header", plain,
-         [](auto& b) { offer(b, header(1, 0, 0, 34, 16)); }},
+         [](auto& b) { offer(b, net_header(1, 0, 0, 34, 16)); }},
         {"segments of 0 bytes", transmit, "bad_header", segmenting,
-         [](auto& b) { offer(b, header(1, gso_tcp4, 0, 34, 16), 3000); }},
+         [](auto& b) { offer(b, net_header(1, gso_tcp4, 0, 34, 16), 3000); }},
         {"segments without a checksum", transmit, "bad_header", segmenting,
-         [](auto& b) { offer(b, header(0, gso_tcp4, 1448), 3000); }},
+         [](auto& b) { offer(b, net_header(0, gso_tcp4, 1448), 3000); }},
         {"TCPv6 segments where TCPv4's were negotiated", transmit, "bad_header", segmenting,
-         [](auto& b) { offer(b, header(1, gso_tcp6, 1448, 34, 16), 3000); }},
+         [](auto& b) { offer(b, net_header(1, gso_tcp6, 1448, 34, 16), 3000); }},
         {"segments with ECN, which was not negotiated", transmit, "bad_header", segmenting,
-         [](auto& b) { offer(b, header(1, 0x80 | gso_tcp4, 1448, 34, 16), 3000); }},
+         [](auto& b) { offer(b, net_header(1, 0x80 | gso_tcp4, 1448, 34, 16), 3000); }},
         {"ECN alone", transmit, "bad_header", segmenting,
-         [](auto& b) { offer(b, header(1, 0x80, 1448, 34, 16), 3000); }},
+         [](auto& b) { offer(b, net_header(1, 0x80, 1448, 34, 16), 3000); }},
         {"a type of segments that is none", transmit, "bad_header", segmenting,
-         [](auto& b) { offer(b, header(1, 0x7f, 1448, 34, 16), 3000); }},
+         [](auto& b) { offer(b, net_header(1, 0x7f, 1448, 34, 16), 3000); }},
         {"every bit of the header set", transmit, "bad_header", segmenting,
          [](auto& b) {
              NetHeaderBytes bytes;
@@ -115,7 +103,7 @@ const std::vector<Row>& rows() {
              offer(b, bytes);
          }},
         {"flags that nobody knows", transmit, "", bench_features,
-         [](auto& b) { offer(b, header(0xf8)); }},
+         [](auto& b) { offer(b, net_header(0xf8)); }},
         // The chain of a frame to be sent.
         {"a header cut into bytes, the last of them writable", transmit, "wrong_direction",
          bench_features,
@@ -293,8 +281,8 @@ void work(NetBench& bench, unsigned queue) {
 }  // namespace
 
 TEST_CASE("hostile device: a row for each input", "[device][net][hostile]") {
-    const auto index = GENERATE(range(std::size_t{0}, rows().size()));
-    const Row& row = rows()[index];
+    const auto index = GENERATE(range(std::size_t{0}, device_rows().size()));
+    const DeviceRow& row = device_rows()[index];
     DYNAMIC_SECTION((row.queue == receive ? "receive: " : "transmit: ") << row.input) {
         const bool offloads = (row.negotiated & feature_host_tso4) != 0;
         NetBench bench(row.negotiated, offloads);
@@ -412,7 +400,7 @@ TEST_CASE("hostile device: a driver that rewrites what is being read", "[device]
                 }
                 queue->set_descriptor(i, descriptor);
                 queue->set_available_entry(index, i);
-                const NetHeaderBytes lie = header(
+                const NetHeaderBytes lie = net_header(
                     random(2) != 0 ? 1 : 0, random(3) == 0 ? gso_tcp4 : gso_none,
                     static_cast<std::uint16_t>(random(1500)),
                     static_cast<std::uint16_t>(random(80)), static_cast<std::uint16_t>(random(20)));

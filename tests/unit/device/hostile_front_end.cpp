@@ -57,16 +57,16 @@ struct Scene {
     }
 };
 
-struct Row {
-    std::string lie;
+struct Lie {
+    std::string what;
     std::function<std::uint64_t(Scene&)> tell;  ///< the acknowledgement
 };
 
-std::vector<Row> rows() {
+std::vector<Lie> lies() {
     constexpr std::uint64_t size = GuestRam::default_size;
     constexpr std::uint64_t guest = GuestRam::default_base;
     constexpr std::uint64_t user = GuestRam::user_base;
-    std::vector<Row> all;
+    std::vector<Lie> all;
     // Queues that are not there, some of which are when only the low bits are looked at.
     for (const std::uint32_t index :
          {2u, 0x80u, 0x100u, 0x101u, 0x10000u, 0x80000000u, 0x80000001u, 0xffffffffu}) {
@@ -95,7 +95,7 @@ std::vector<Row> rows() {
                            }});
         }
     }
-    const std::vector<Row> others = {
+    const std::vector<Lie> others = {
         {"a ring is given another size while it runs",
          [](Scene& s) { return s.say(Request::set_vring_num, VringState{1, 8}); }},
         {"a ring is moved while it runs",
@@ -224,10 +224,10 @@ void leave_after_every_byte(BackEnd& back_end, const Conversation& talk) {
 }  // namespace
 
 TEST_CASE("hostile front end: a lie changes nothing", "[device][vhost_user][hostile]") {
-    static const std::vector<Row> all = rows();
+    static const std::vector<Lie> all = lies();
     const auto index = GENERATE(range(std::size_t{0}, all.size()));
-    const Row& row = all[index];
-    DYNAMIC_SECTION(row.lie) {
+    const Lie& lie = all[index];
+    DYNAMIC_SECTION(lie.what) {
         BackEnd back_end;
         Guest guest;
         FakeFrontEnd front_end = back_end.connect();
@@ -235,7 +235,7 @@ TEST_CASE("hostile front end: a lie changes nothing", "[device][vhost_user][host
         const std::size_t before = open_descriptors();
 
         Scene scene{guest, front_end};
-        const std::uint64_t acknowledgement = row.tell(scene);
+        const std::uint64_t acknowledgement = lie.tell(scene);
         CHECK(acknowledgement == 1);
         CHECK(open_descriptors() == before);
 

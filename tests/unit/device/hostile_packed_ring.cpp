@@ -21,20 +21,20 @@ using namespace skbtrail::device::test;
 
 namespace {
 
-constexpr std::uint32_t size = 7;
+constexpr std::uint32_t ring_size = 7;
 
-struct Hostile {
+struct HostilePacked {
     // Never touched, so never there.
     static constexpr std::uint64_t large_region = 0x300000;
     static constexpr std::uint32_t large_size = 0x8000000;
 
     GuestRam ram{{{0x100000, 0x100000}, {0x200000, 0x10000}, {large_region, large_size}}};
-    FakePackedDriver driver{ram, size};
+    FakePackedDriver driver{ram, ring_size};
     RingFeatures features{.indirect = true, .event_idx = true, .packed = true};
 
     Ring open() {
-        return must(
-            Ring::open(ram.mapped(), driver.addresses(), size, features, PackedRing::initial_base));
+        return must(Ring::open(ram.mapped(), driver.addresses(), ring_size, features,
+                               PackedRing::initial_base));
     }
     std::uint64_t some_buffer() { return ram.allocate(64).value; }
     /// As the driver's descriptor `index` of the first lap.
@@ -54,107 +54,108 @@ struct Hostile {
     }
 };
 
-struct Case {
+struct PackedCase {
     std::string name;
     RingFaultKind expected;
-    std::function<void(Hostile&)> act;
+    std::function<void(HostilePacked&)> act;
 };
 
-constexpr std::uint16_t next = descriptor_next;
-constexpr std::uint16_t write = descriptor_write;
-constexpr std::uint16_t indirect = descriptor_indirect;
-
-const std::vector<Case>& cases() {
+const std::vector<PackedCase>& packed_cases() {
     using Kind = RingFaultKind;
-    static const std::vector<Case> all = {
+    constexpr std::uint16_t next = descriptor_next;
+    constexpr std::uint16_t write = descriptor_write;
+    constexpr std::uint16_t indirect = descriptor_indirect;
+    static const std::vector<PackedCase> all = {
         {"a chain as long as the ring that goes on", Kind::loop,
-         [](Hostile& h) {
-             for (std::uint16_t i = 0; i < size; ++i) {
+         [](HostilePacked& h) {
+             for (std::uint16_t i = 0; i < ring_size; ++i) {
                  h.set(i, h.some_buffer(), 8, next);
              }
          }},
         {"a chain that runs into what is not offered", Kind::buffer_empty,
-         [](Hostile& h) { h.offer(h.some_buffer(), 8, next); }},
+         [](HostilePacked& h) { h.offer(h.some_buffer(), 8, next); }},
         {"a buffer of no bytes", Kind::buffer_empty,
-         [](Hostile& h) { h.offer(h.some_buffer(), 0, 0); }},
+         [](HostilePacked& h) { h.offer(h.some_buffer(), 0, 0); }},
         {"an empty buffer at the end of a chain", Kind::buffer_empty,
-         [](Hostile& h) {
+         [](HostilePacked& h) {
              h.set(1, h.some_buffer(), 0, write);
              h.offer(h.some_buffer(), 8, next);
          }},
-        {"a buffer at 0", Kind::buffer_unmapped, [](Hostile& h) { h.offer(0, 8, 0); }},
+        {"a buffer at 0", Kind::buffer_unmapped, [](HostilePacked& h) { h.offer(0, 8, 0); }},
         {"a buffer at the end of the address space", Kind::buffer_unmapped,
-         [](Hostile& h) { h.offer(std::numeric_limits<std::uint64_t>::max() - 3, 8, 0); }},
+         [](HostilePacked& h) { h.offer(std::numeric_limits<std::uint64_t>::max() - 3, 8, 0); }},
         {"a buffer one byte before memory", Kind::buffer_unmapped,
-         [](Hostile& h) { h.offer(0x100000 - 1, 8, 0); }},
+         [](HostilePacked& h) { h.offer(0x100000 - 1, 8, 0); }},
         {"a buffer of which the last byte is past the end", Kind::buffer_unmapped,
-         [](Hostile& h) { h.offer(0x210000 - 7, 8, 0); }},
+         [](HostilePacked& h) { h.offer(0x210000 - 7, 8, 0); }},
         {"a buffer over the gap between two regions", Kind::buffer_unmapped,
-         [](Hostile& h) { h.offer(0x210000 - 8, 0xf0010, 0); }},
+         [](HostilePacked& h) { h.offer(0x210000 - 8, 0xf0010, 0); }},
         {"a buffer of 4 GiB - 1", Kind::buffer_unmapped,
-         [](Hostile& h) { h.offer(0x100000, std::numeric_limits<std::uint32_t>::max(), 0); }},
+         [](HostilePacked& h) { h.offer(0x100000, std::numeric_limits<std::uint32_t>::max(), 0); }},
         {"a second buffer past the end", Kind::buffer_unmapped,
-         [](Hostile& h) {
+         [](HostilePacked& h) {
              h.set(1, 0x210000 - 4, 8, 0);
              h.offer(0x200000, 8, next);
          }},
         {"a chain that names the same memory until it has 4 GiB", Kind::buffer_too_large,
-         [](Hostile& h) {
+         [](HostilePacked& h) {
              h.offer_table(std::vector<PackedDescriptor>(
-                 33, {Hostile::large_region, Hostile::large_size, 0, 0}));
+                 33, {HostilePacked::large_region, HostilePacked::large_size, 0, 0}));
          }},
         {"more buffers than a device takes", Kind::chain_too_long,
-         [](Hostile& h) {
+         [](HostilePacked& h) {
              h.offer_table(std::vector<PackedDescriptor>(BufferList::max_buffers + 1,
                                                          {h.some_buffer(), 1, 0, 0}));
          }},
         {"readable after writable", Kind::wrong_order,
-         [](Hostile& h) {
+         [](HostilePacked& h) {
              h.set(1, h.some_buffer(), 8, 0);
              h.offer(h.some_buffer(), 8, next | write);
          }},
         {"readable after writable in an indirect table", Kind::wrong_order,
-         [](Hostile& h) {
+         [](HostilePacked& h) {
              h.offer_table({{h.some_buffer(), 8, 0, write}, {h.some_buffer(), 8, 0, 0}});
          }},
         {"indirect, not negotiated", Kind::indirect_not_negotiated,
-         [](Hostile& h) {
+         [](HostilePacked& h) {
              h.features.indirect = false;
              h.offer_table({{h.some_buffer(), 8, 0, 0}});
          }},
         {"an indirect table of no bytes", Kind::indirect_bad_length,
-         [](Hostile& h) { h.offer(h.some_buffer(), 0, indirect); }},
+         [](HostilePacked& h) { h.offer(h.some_buffer(), 0, indirect); }},
         {"an indirect table of one byte", Kind::indirect_bad_length,
-         [](Hostile& h) { h.offer(h.some_buffer(), 1, indirect); }},
+         [](HostilePacked& h) { h.offer(h.some_buffer(), 1, indirect); }},
         {"an indirect table of one and a half entries", Kind::indirect_bad_length,
-         [](Hostile& h) { h.offer(h.some_buffer(), 24, indirect); }},
+         [](HostilePacked& h) { h.offer(h.some_buffer(), 24, indirect); }},
         {"an indirect table of 4 GiB - 16", Kind::indirect_unmapped,
-         [](Hostile& h) {
+         [](HostilePacked& h) {
              h.offer(0x100000, std::numeric_limits<std::uint32_t>::max() - 15, indirect);
          }},
         {"an indirect table at 0", Kind::indirect_unmapped,
-         [](Hostile& h) { h.offer(0, 16, indirect); }},
+         [](HostilePacked& h) { h.offer(0, 16, indirect); }},
         {"an indirect table that ends outside", Kind::indirect_unmapped,
-         [](Hostile& h) { h.offer(0x210000 - 16, 32, indirect); }},
+         [](HostilePacked& h) { h.offer(0x210000 - 16, 32, indirect); }},
         {"an indirect table over the gap between two regions", Kind::indirect_unmapped,
-         [](Hostile& h) { h.offer(0x210000 - 8, 16, indirect); }},
+         [](HostilePacked& h) { h.offer(0x210000 - 8, 16, indirect); }},
         {"an indirect table whose address wraps", Kind::indirect_unmapped,
-         [](Hostile& h) { h.offer(std::numeric_limits<std::uint64_t>::max() - 15, 32, indirect); }},
+         [](HostilePacked& h) {
+             h.offer(std::numeric_limits<std::uint64_t>::max() - 15, 32, indirect);
+         }},
         {"indirect with a next", Kind::indirect_with_next,
-         [](Hostile& h) { h.offer_table({{h.some_buffer(), 8, 0, 0}}, next); }},
+         [](HostilePacked& h) { h.offer_table({{h.some_buffer(), 8, 0, 0}}, next); }},
         {"an indirect table in an indirect table", Kind::indirect_nested,
-         [](Hostile& h) { h.offer_table({{h.some_buffer(), 16, 0, indirect}}); }},
+         [](HostilePacked& h) { h.offer_table({{h.some_buffer(), 16, 0, indirect}}); }},
         {"an indirect table that names itself", Kind::indirect_nested,
-         [](Hostile& h) {
+         [](HostilePacked& h) {
              const GuestAddress address = h.ram.allocate(16);
              const PackedDescriptor self{address.value, 16, 0, indirect};
              h.ram.put(address, std::as_bytes(std::span(&self, 1)));
              h.offer(address.value, 16, indirect);
          }},
         {"an empty buffer in an indirect table", Kind::buffer_empty,
-         [](Hostile& h) { h.offer_table({{h.some_buffer(), 0, 0, 0}}); }},
+         [](HostilePacked& h) { h.offer_table({{h.some_buffer(), 0, 0, 0}}); }},
         {"an unmapped buffer in an indirect table", Kind::buffer_unmapped,
-         [](Hostile& h) { h.offer_table({{0x280000, 8, 0, 0}}); }},
+         [](HostilePacked& h) { h.offer_table({{0x280000, 8, 0, 0}}); }},
     };
     return all;
 }
@@ -163,10 +164,10 @@ const std::vector<Case>& cases() {
 
 TEST_CASE("hostile packed ring: each lie ends in its typed fault",
           "[device][ring][packed][hostile]") {
-    const auto index = GENERATE(range(std::size_t{0}, cases().size()));
-    const Case& hostile = cases()[index];
+    const auto index = GENERATE(range(std::size_t{0}, packed_cases().size()));
+    const PackedCase& hostile = packed_cases()[index];
     DYNAMIC_SECTION(hostile.name) {
-        Hostile h;
+        HostilePacked h;
         hostile.act(h);
         Ring ring = h.open();
         const auto taken = ring.take();
@@ -182,7 +183,7 @@ TEST_CASE("hostile packed ring: each lie ends in its typed fault",
 
 TEST_CASE("hostile packed ring: chains before the lie are good",
           "[device][ring][packed][hostile]") {
-    Hostile h;
+    HostilePacked h;
     const auto good = h.driver.chain().readable(pattern(8)).offer();
     h.set(1, 0, 8, 0);
     Ring ring = h.open();
@@ -194,7 +195,7 @@ TEST_CASE("hostile packed ring: chains before the lie are good",
 
 TEST_CASE("hostile packed ring: what was offered is taken back",
           "[device][ring][packed][hostile]") {
-    Hostile h;
+    HostilePacked h;
     for (int i = 0; i < 2; ++i) {
         h.driver.chain().writable(8).offer();
     }
@@ -215,20 +216,20 @@ TEST_CASE("hostile packed ring: what was offered is taken back",
 
 TEST_CASE("hostile packed ring: what the device still has is offered again",
           "[device][ring][packed][hostile]") {
-    Hostile h;
-    for (std::uint32_t i = 0; i < size; ++i) {
+    HostilePacked h;
+    for (std::uint32_t i = 0; i < ring_size; ++i) {
         h.driver.chain().writable(8).offer();
     }
     Ring ring = h.open();
     std::array<Chain, 8> chains;
-    REQUIRE(must(ring.take_burst(chains)) == size);
+    REQUIRE(must(ring.take_burst(chains)) == ring_size);
     SECTION("all of it") {
         h.driver.set_flags(0, FakePackedDriver::available_flags(false));
     }
     SECTION("as the rest of a chain") {
         ring.put_used(std::move(chains[0]), 0);
         h.driver.set_descriptor(
-            0, {h.some_buffer(), 8, 0, FakePackedDriver::available_flags(false, next)});
+            0, {h.some_buffer(), 8, 0, FakePackedDriver::available_flags(false, descriptor_next)});
     }
     const auto taken = ring.take_burst(chains);
     REQUIRE_FALSE(taken);
@@ -273,13 +274,13 @@ TEST_CASE("hostile packed ring: descriptors that change while they are read",
           "[device][ring][packed][hostile]") {
     // A guest that rewrites everything all the time: whatever comes out is a fault or a chain
     // whose every byte is the guest's. Address sanitizer watches the rest.
-    Hostile h;
+    HostilePacked h;
     std::atomic<bool> stop{false};
     std::thread guest([&] {
         std::uint32_t seed = 12345;
         const auto random = [&] { return seed = seed * 1664525 + 1013904223; };
         while (!stop.load(std::memory_order_relaxed)) {
-            for (std::uint16_t i = 0; i < size; ++i) {
+            for (std::uint16_t i = 0; i < ring_size; ++i) {
                 const auto others = static_cast<std::uint16_t>(random() >> 16 & 7);
                 h.driver.set_descriptor(
                     i, {0x100000 + random() % 0x120000, random() % 0x300,

@@ -20,7 +20,7 @@ using namespace skbtrail::device::test;
 
 namespace {
 
-struct Hostile {
+struct HostileSplit {
     // Never touched, so never there.
     static constexpr std::uint64_t large_region = 0x300000;
     static constexpr std::uint32_t large_size = 0x8000000;
@@ -44,43 +44,42 @@ struct Hostile {
     }
 };
 
-struct Case {
+struct SplitCase {
     std::string name;
     RingFaultKind expected;
-    std::function<void(Hostile&)> act;
+    std::function<void(HostileSplit&)> act;
 };
 
-constexpr std::uint16_t next = descriptor_next;
-constexpr std::uint16_t write = descriptor_write;
-constexpr std::uint16_t indirect = descriptor_indirect;
-
-const std::vector<Case>& cases() {
+const std::vector<SplitCase>& split_cases() {
     using Kind = RingFaultKind;
-    static const std::vector<Case> all = {
+    constexpr std::uint16_t next = descriptor_next;
+    constexpr std::uint16_t write = descriptor_write;
+    constexpr std::uint16_t indirect = descriptor_indirect;
+    static const std::vector<SplitCase> all = {
         {"the available index runs one further than the ring is long", Kind::available_jump,
-         [](Hostile& h) { h.driver.set_available_index(9); }},
+         [](HostileSplit& h) { h.driver.set_available_index(9); }},
         {"the available index goes back", Kind::available_jump,
-         [](Hostile& h) { h.driver.set_available_index(65535); }},
+         [](HostileSplit& h) { h.driver.set_available_index(65535); }},
         {"the available index jumps by half its range", Kind::available_jump,
-         [](Hostile& h) { h.driver.set_available_index(32768); }},
+         [](HostileSplit& h) { h.driver.set_available_index(32768); }},
         {"a head one past the table", Kind::head_out_of_range,
-         [](Hostile& h) { h.driver.offer_head(8); }},
+         [](HostileSplit& h) { h.driver.offer_head(8); }},
         {"a head of 65535", Kind::head_out_of_range,
-         [](Hostile& h) { h.driver.offer_head(65535); }},
+         [](HostileSplit& h) { h.driver.offer_head(65535); }},
         {"a next one past the table", Kind::next_out_of_range,
-         [](Hostile& h) { h.offer({h.some_buffer(), 8, next, 8}); }},
+         [](HostileSplit& h) { h.offer({h.some_buffer(), 8, next, 8}); }},
         {"a next of 65535", Kind::next_out_of_range,
-         [](Hostile& h) { h.offer({h.some_buffer(), 8, next, 65535}); }},
+         [](HostileSplit& h) { h.offer({h.some_buffer(), 8, next, 65535}); }},
         {"a descriptor that is its own next", Kind::loop,
-         [](Hostile& h) { h.offer({h.some_buffer(), 8, next, 0}); }},
+         [](HostileSplit& h) { h.offer({h.some_buffer(), 8, next, 0}); }},
         {"a loop of two, the first not in it", Kind::loop,
-         [](Hostile& h) {
+         [](HostileSplit& h) {
              h.driver.set_descriptor(1, {h.some_buffer(), 8, next, 2});
              h.driver.set_descriptor(2, {h.some_buffer(), 8, next, 1});
              h.offer({h.some_buffer(), 8, next, 1});
          }},
         {"a loop through every descriptor", Kind::loop,
-         [](Hostile& h) {
+         [](HostileSplit& h) {
              for (std::uint16_t i = 0; i < 8; ++i) {
                  h.driver.set_descriptor(
                      i, {h.some_buffer(), 8, next, static_cast<std::uint16_t>((i + 1) % 8)});
@@ -88,27 +87,31 @@ const std::vector<Case>& cases() {
              h.driver.offer_head(0);
          }},
         {"a buffer of no bytes", Kind::buffer_empty,
-         [](Hostile& h) { h.offer({h.some_buffer(), 0, 0, 0}); }},
+         [](HostileSplit& h) { h.offer({h.some_buffer(), 0, 0, 0}); }},
         {"an empty buffer at the end of a chain", Kind::buffer_empty,
-         [](Hostile& h) {
+         [](HostileSplit& h) {
              h.driver.set_descriptor(1, {h.some_buffer(), 0, write, 0});
              h.offer({h.some_buffer(), 8, next, 1});
          }},
-        {"a buffer at 0", Kind::buffer_unmapped, [](Hostile& h) { h.offer({0, 8, 0, 0}); }},
+        {"a buffer at 0", Kind::buffer_unmapped, [](HostileSplit& h) { h.offer({0, 8, 0, 0}); }},
         {"a buffer at the end of the address space", Kind::buffer_unmapped,
-         [](Hostile& h) { h.offer({std::numeric_limits<std::uint64_t>::max() - 3, 8, 0, 0}); }},
+         [](HostileSplit& h) {
+             h.offer({std::numeric_limits<std::uint64_t>::max() - 3, 8, 0, 0});
+         }},
         {"a buffer one byte before memory", Kind::buffer_unmapped,
-         [](Hostile& h) { h.offer({0x100000 - 1, 8, 0, 0}); }},
+         [](HostileSplit& h) { h.offer({0x100000 - 1, 8, 0, 0}); }},
         {"a buffer of which the last byte is past the end", Kind::buffer_unmapped,
-         [](Hostile& h) { h.offer({0x210000 - 7, 8, 0, 0}); }},
+         [](HostileSplit& h) { h.offer({0x210000 - 7, 8, 0, 0}); }},
         {"a buffer over the gap between two regions", Kind::buffer_unmapped,
-         [](Hostile& h) { h.offer({0x210000 - 8, 0xf0010, 0, 0}); }},
+         [](HostileSplit& h) { h.offer({0x210000 - 8, 0xf0010, 0, 0}); }},
         {"a buffer of 4 GiB - 1", Kind::buffer_unmapped,
-         [](Hostile& h) { h.offer({0x100000, std::numeric_limits<std::uint32_t>::max(), 0, 0}); }},
+         [](HostileSplit& h) {
+             h.offer({0x100000, std::numeric_limits<std::uint32_t>::max(), 0, 0});
+         }},
         {"a chain that names the same memory until it has 4 GiB", Kind::buffer_too_large,
-         [](Hostile& h) {
+         [](HostileSplit& h) {
              std::vector<RingDescriptor> entries(
-                 33, {Hostile::large_region, Hostile::large_size, next, 0});
+                 33, {HostileSplit::large_region, HostileSplit::large_size, next, 0});
              for (std::uint16_t i = 0; i < 33; ++i) {
                  entries[i].next = static_cast<std::uint16_t>(i + 1);
              }
@@ -116,7 +119,7 @@ const std::vector<Case>& cases() {
              h.offer(h.table(entries));
          }},
         {"more buffers than a device takes", Kind::chain_too_long,
-         [](Hostile& h) {
+         [](HostileSplit& h) {
              const std::uint64_t buffer = h.some_buffer();
              std::vector<RingDescriptor> entries;
              for (std::uint16_t i = 0; i < BufferList::max_buffers; ++i) {
@@ -126,72 +129,72 @@ const std::vector<Case>& cases() {
              h.offer(h.table(entries));
          }},
         {"readable after writable", Kind::wrong_order,
-         [](Hostile& h) {
+         [](HostileSplit& h) {
              h.driver.set_descriptor(1, {h.some_buffer(), 8, 0, 0});
              h.offer({h.some_buffer(), 8, next | write, 1});
          }},
         {"readable after writable in an indirect table", Kind::wrong_order,
-         [](Hostile& h) {
+         [](HostileSplit& h) {
              h.offer(h.table({{h.some_buffer(), 8, next | write, 1}, {h.some_buffer(), 8, 0, 0}}));
          }},
         {"indirect, not negotiated", Kind::indirect_not_negotiated,
-         [](Hostile& h) {
+         [](HostileSplit& h) {
              h.features.indirect = false;
              h.offer(h.table({{h.some_buffer(), 8, 0, 0}}));
          }},
         {"an indirect table of no bytes", Kind::indirect_bad_length,
-         [](Hostile& h) { h.offer({h.some_buffer(), 0, indirect, 0}); }},
+         [](HostileSplit& h) { h.offer({h.some_buffer(), 0, indirect, 0}); }},
         {"an indirect table of one byte", Kind::indirect_bad_length,
-         [](Hostile& h) { h.offer({h.some_buffer(), 1, indirect, 0}); }},
+         [](HostileSplit& h) { h.offer({h.some_buffer(), 1, indirect, 0}); }},
         {"an indirect table of one and a half entries", Kind::indirect_bad_length,
-         [](Hostile& h) { h.offer({h.some_buffer(), 24, indirect, 0}); }},
+         [](HostileSplit& h) { h.offer({h.some_buffer(), 24, indirect, 0}); }},
         {"an indirect table of 4 GiB - 1", Kind::indirect_bad_length,
-         [](Hostile& h) {
+         [](HostileSplit& h) {
              h.offer({0x100000, std::numeric_limits<std::uint32_t>::max(), indirect, 0});
          }},
         {"an indirect table of 4 GiB - 16", Kind::indirect_unmapped,
-         [](Hostile& h) {
+         [](HostileSplit& h) {
              h.offer({0x100000, std::numeric_limits<std::uint32_t>::max() - 15, indirect, 0});
          }},
         {"an indirect table at 0", Kind::indirect_unmapped,
-         [](Hostile& h) { h.offer({0, 16, indirect, 0}); }},
+         [](HostileSplit& h) { h.offer({0, 16, indirect, 0}); }},
         {"an indirect table that ends outside", Kind::indirect_unmapped,
-         [](Hostile& h) { h.offer({0x210000 - 16, 32, indirect, 0}); }},
+         [](HostileSplit& h) { h.offer({0x210000 - 16, 32, indirect, 0}); }},
         {"an indirect table over the gap between two regions", Kind::indirect_unmapped,
-         [](Hostile& h) { h.offer({0x210000 - 8, 16, indirect, 0}); }},
+         [](HostileSplit& h) { h.offer({0x210000 - 8, 16, indirect, 0}); }},
         {"an indirect table whose address wraps", Kind::indirect_unmapped,
-         [](Hostile& h) {
+         [](HostileSplit& h) {
              h.offer({std::numeric_limits<std::uint64_t>::max() - 15, 32, indirect, 0});
          }},
         {"indirect with a next", Kind::indirect_with_next,
-         [](Hostile& h) {
+         [](HostileSplit& h) {
              RingDescriptor table = h.table({{h.some_buffer(), 8, 0, 0}});
              table.flags |= next;
              table.next = 1;
              h.offer(table);
          }},
         {"an indirect table in an indirect table", Kind::indirect_nested,
-         [](Hostile& h) {
+         [](HostileSplit& h) {
              const RingDescriptor inner = h.table({{h.some_buffer(), 8, 0, 0}});
              h.offer(h.table({inner}));
          }},
         {"an indirect table that names itself", Kind::indirect_nested,
-         [](Hostile& h) {
+         [](HostileSplit& h) {
              const GuestAddress address = h.ram.allocate(16);
              const RingDescriptor self{address.value, 16, indirect, 0};
              h.ram.put(address, std::as_bytes(std::span(&self, 1)));
              h.offer(self);
          }},
         {"a next past the indirect table", Kind::next_out_of_range,
-         [](Hostile& h) { h.offer(h.table({{h.some_buffer(), 8, next, 1}})); }},
+         [](HostileSplit& h) { h.offer(h.table({{h.some_buffer(), 8, next, 1}})); }},
         {"a loop in an indirect table", Kind::loop,
-         [](Hostile& h) {
+         [](HostileSplit& h) {
              h.offer(h.table({{h.some_buffer(), 8, next, 1}, {h.some_buffer(), 8, next, 0}}));
          }},
         {"an empty buffer in an indirect table", Kind::buffer_empty,
-         [](Hostile& h) { h.offer(h.table({{h.some_buffer(), 0, 0, 0}})); }},
+         [](HostileSplit& h) { h.offer(h.table({{h.some_buffer(), 0, 0, 0}})); }},
         {"an unmapped buffer in an indirect table", Kind::buffer_unmapped,
-         [](Hostile& h) { h.offer(h.table({{0x280000, 8, 0, 0}})); }},
+         [](HostileSplit& h) { h.offer(h.table({{0x280000, 8, 0, 0}})); }},
     };
     return all;
 }
@@ -199,10 +202,10 @@ const std::vector<Case>& cases() {
 }  // namespace
 
 TEST_CASE("hostile ring: each lie ends in its typed fault", "[device][ring][hostile]") {
-    const auto index = GENERATE(range(std::size_t{0}, cases().size()));
-    const Case& hostile = cases()[index];
+    const auto index = GENERATE(range(std::size_t{0}, split_cases().size()));
+    const SplitCase& hostile = split_cases()[index];
     DYNAMIC_SECTION(hostile.name) {
-        Hostile h;
+        HostileSplit h;
         hostile.act(h);
         Ring ring = h.open();
         const auto taken = ring.take();
@@ -215,7 +218,7 @@ TEST_CASE("hostile ring: each lie ends in its typed fault", "[device][ring][host
 }
 
 TEST_CASE("hostile ring: chains before the lie are good", "[device][ring][hostile]") {
-    Hostile h;
+    HostileSplit h;
     const auto good = h.driver.chain().readable(pattern(8)).offer();
     h.driver.offer_head(100);
     Ring ring = h.open();
@@ -273,7 +276,7 @@ TEST_CASE("hostile ring: places where a ring cannot be", "[device][ring][hostile
 TEST_CASE("hostile ring: descriptors that change while they are read", "[device][ring][hostile]") {
     // A guest that rewrites everything all the time: whatever comes out is a fault or a chain
     // whose every byte is the guest's. Address sanitizer watches the rest.
-    Hostile h;
+    HostileSplit h;
     std::atomic<bool> stop{false};
     std::thread guest([&] {
         std::uint32_t seed = 12345;
@@ -312,13 +315,13 @@ TEST_CASE("hostile ring: descriptors that change while they are read", "[device]
 
 TEST_CASE("hostile ring: an indirect table across two regions that touch is as good as any",
           "[device][ring][hostile]") {
-    Hostile hostile;
+    HostileSplit hostile;
     const GuestAddress at{0x200000 - 8};  // not even aligned
     const RingDescriptor entry{hostile.some_buffer(), 8, 0, 0};
     const auto bytes = std::as_bytes(std::span(&entry, 1));
     hostile.ram.put(at, bytes.first(8));
     hostile.ram.put(GuestAddress{0x200000}, bytes.subspan(8));
-    hostile.offer({at.value, 16, indirect, 0});
+    hostile.offer({at.value, 16, descriptor_indirect, 0});
     Ring ring = hostile.open();
     const auto chain = must(ring.take());
     REQUIRE(chain);

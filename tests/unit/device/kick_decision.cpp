@@ -17,11 +17,10 @@ using namespace skbtrail::device::test;
 namespace {
 
 constexpr RingFeatures split_features{.indirect = true, .event_idx = true};
-constexpr RingFeatures packed_features{.indirect = true, .event_idx = true, .packed = true};
 
 template <typename Driver>
-struct Bench : RingBench<Driver> {
-    Bench(std::uint32_t size, RingFeatures features, std::uint16_t start)
+struct KickBench : RingBench<Driver> {
+    KickBench(std::uint32_t size, RingFeatures features, std::uint16_t start)
         : RingBench<Driver>(size, features, start) {
         this->ring.watch_kicks();
     }
@@ -32,20 +31,20 @@ struct Bench : RingBench<Driver> {
     }
 };
 
-struct SplitBench : Bench<FakeDriver> {
-    explicit SplitBench(RingFeatures features) : Bench(8, features, 0) {}
+struct SplitKickBench : KickBench<FakeDriver> {
+    explicit SplitKickBench(RingFeatures features) : KickBench(8, features, 0) {}
 };
-struct PackedRingBench : Bench<FakePackedDriver> {
-    explicit PackedRingBench(std::uint32_t size, RingFeatures features = packed_features,
+struct PackedKickBench : KickBench<FakePackedDriver> {
+    explicit PackedKickBench(std::uint32_t size, RingFeatures features = packed_ring_features,
                              std::uint16_t start = 0x8000)
-        : Bench(size, features, start) {}
+        : KickBench(size, features, start) {}
 };
 
 }  // namespace
 
 TEST_CASE("ring: for which chains the driver had to kick", "[device][ring][notify]") {
     SECTION("by EVENT_IDX") {
-        SplitBench bench(split_features);
+        SplitKickBench bench(split_features);
         CHECK_FALSE(bench.ring.decide_kick().pending);
         CHECK_FALSE(must(bench.ring.ask_for_kicks()));
         bench.driver.chain().readable(pattern(1)).offer();
@@ -69,7 +68,7 @@ TEST_CASE("ring: for which chains the driver had to kick", "[device][ring][notif
         CHECK_FALSE(bench.ring.decide_kick().pending);  // the driver may have read either wish
     }
     SECTION("by the flag") {
-        SplitBench bench({});
+        SplitKickBench bench({});
         bench.driver.chain().readable(pattern(1)).offer();
         bench.ring.refuse_kicks();
         CHECK(bench.take() == 1);
@@ -92,7 +91,7 @@ TEST_CASE("ring: for which chains the driver had to kick", "[device][ring][notif
 TEST_CASE("packed ring: for which chains the driver had to kick",
           "[device][ring][packed][notify]") {
     SECTION("at a descriptor, and across the end") {
-        PackedRingBench bench(4, packed_features, 0x8002);
+        PackedKickBench bench(4, packed_ring_features, 0x8002);
         CHECK_FALSE(must(bench.ring.ask_for_kicks()));
         bench.driver.chain().writable(1).offer();
         CHECK(bench.take() == 1);
@@ -115,7 +114,7 @@ TEST_CASE("packed ring: for which chains the driver had to kick",
         CHECK_FALSE(bench.ring.decide_kick().pending);  // the driver may have read either wish
     }
     SECTION("with the flag") {
-        PackedRingBench bench(8, {.indirect = true, .packed = true});
+        PackedKickBench bench(8, {.indirect = true, .packed = true});
         bench.driver.chain().writable(1).offer();
         bench.ring.refuse_kicks();
         Chain chain = std::move(must(bench.ring.take()).value());
@@ -136,7 +135,7 @@ TEST_CASE("packed ring: for which chains the driver had to kick",
         CHECK(bench.ring.decide_kick().wanted);
     }
     SECTION("a ring that is taken and offered whole, lap after lap") {
-        PackedRingBench bench(3);
+        PackedKickBench bench(3);
         bench.ring.refuse_kicks();
         for (int lap = 0; lap < 5; ++lap) {
             for (int i = 0; i < 3; ++i) {

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <memory>
 #include <string>
@@ -107,6 +108,20 @@ struct QueueEvents {
 inline constexpr Features bench_features = feature_version_1 | feature_event_idx |
                                            feature_indirect_desc | feature_mrg_rxbuf |
                                            feature_csum | feature_guest_csum;
+inline constexpr Features no_merging = bench_features & ~feature_mrg_rxbuf;
+
+/// A header as a driver writes it.
+inline NetHeaderBytes net_header(std::uint8_t flags, std::uint8_t gso_type = 0,
+                                 std::uint16_t gso_size = 0, std::uint16_t start = 0,
+                                 std::uint16_t offset = 0) {
+    NetHeaderBytes bytes{};
+    bytes[0] = std::byte{flags};
+    bytes[1] = std::byte{gso_type};
+    std::memcpy(&bytes[4], &gso_size, 2);
+    std::memcpy(&bytes[6], &start, 2);
+    std::memcpy(&bytes[8], &offset, 2);
+    return bytes;
+}
 
 class NetBench {
   public:

@@ -15,8 +15,6 @@ using namespace skbtrail::device::test;
 
 namespace {
 
-constexpr Features no_merging = bench_features & ~feature_mrg_rxbuf;
-
 /// Header and frame as the driver finds them in the buffers of used chains.
 struct Received {
     std::vector<std::byte> header;

@@ -63,7 +63,7 @@ Tins::TCP tcp_header() {
     return tcp;
 }
 
-Tins::IP ipv4() {
+Tins::IP ipv4_header() {
     Tins::IP ip("192.0.2.2", "192.0.2.1");
     ip.id(0xfffe);
     ip.ttl(17);
@@ -71,7 +71,7 @@ Tins::IP ipv4() {
     return ip;
 }
 
-const Tins::IPv6 ipv6("2001:db8::2", "2001:db8::1");
+const Tins::IPv6 ipv6_header("2001:db8::2", "2001:db8::1");
 
 /// Frame::offload as a driver gives it, with the sum of the pseudo header in its place.
 FrameOffload partial(Bytes& frame, std::uint8_t type, std::uint16_t size, std::size_t network,
@@ -128,8 +128,9 @@ TEST_CASE("TCP over IPv4 is cut into segments that are whole packets", "[device]
     const bool tagged = GENERATE(false, true);
     const std::size_t size = GENERATE(1448, 4344, 5000, 1, 0, 1449);
     Bytes frame =
-        tagged ? serialized(ethernet / Tins::Dot1Q(7) / ipv4() / tcp_header() / payload(size))
-               : serialized(ethernet / ipv4() / tcp_header() / payload(size));
+        tagged
+            ? serialized(ethernet / Tins::Dot1Q(7) / ipv4_header() / tcp_header() / payload(size))
+            : serialized(ethernet / ipv4_header() / tcp_header() / payload(size));
     const std::size_t network = tagged ? 18 : 14;
     const std::size_t transport = network + 20;
     frame.resize(transport + 32 + size);  // without Ethernet's padding
@@ -167,7 +168,7 @@ TEST_CASE("TCP over IPv4 is cut into segments that are whole packets", "[device]
 
 TEST_CASE("TCP over IPv6 is cut, behind extension headers too", "[device][segment]") {
     const bool extended = GENERATE(false, true);
-    Bytes frame = serialized(ethernet / ipv6 / tcp_header() / payload(3000));
+    Bytes frame = serialized(ethernet / ipv6_header / tcp_header() / payload(3000));
     std::size_t transport = 14 + 40;
     if (extended) {
         // A hop-by-hop header of 8 bytes of padding, then a destination header of 16.
@@ -206,8 +207,8 @@ TEST_CASE("TCP over IPv6 is cut, behind extension headers too", "[device][segmen
 
 TEST_CASE("UDP is cut into datagrams", "[device][segment]") {
     const bool six = GENERATE(false, true);
-    Bytes frame = six ? serialized(ethernet / ipv6 / Tins::UDP(53, 5353) / payload(2500))
-                      : serialized(ethernet / ipv4() / Tins::UDP(53, 5353) / payload(2500));
+    Bytes frame = six ? serialized(ethernet / ipv6_header / Tins::UDP(53, 5353) / payload(2500))
+                      : serialized(ethernet / ipv4_header() / Tins::UDP(53, 5353) / payload(2500));
     const std::size_t transport = six ? 54 : 34;
     const auto offload = partial(frame, gso_udp_segments, 1200, 14, transport);
     Segmenter segmenter;
@@ -226,7 +227,7 @@ TEST_CASE("UDP is cut into datagrams", "[device][segment]") {
 }
 
 TEST_CASE("a datagram is cut into IPv4 fragments that make it again", "[device][segment]") {
-    Bytes frame = serialized(ethernet / ipv4() / Tins::UDP(53, 5353) / payload(4000));
+    Bytes frame = serialized(ethernet / ipv4_header() / Tins::UDP(53, 5353) / payload(4000));
     const auto offload = partial(frame, gso_udp, 1483, 14, 34);  // not a multiple of 8
     Segmenter segmenter;
     const auto fragments = cut(segmenter, Frame{frame, offload});
@@ -257,7 +258,7 @@ TEST_CASE("a datagram is cut into IPv4 fragments that make it again", "[device][
 }
 
 TEST_CASE("a datagram is cut into IPv6 fragments", "[device][segment]") {
-    Bytes frame = serialized(ethernet / ipv6 / Tins::UDP(53, 5353) / payload(2000));
+    Bytes frame = serialized(ethernet / ipv6_header / Tins::UDP(53, 5353) / payload(2000));
     const auto offload = partial(frame, gso_udp, 1448, 14, 54);
     Segmenter segmenter;
     const auto fragments = cut(segmenter, Frame{frame, offload});
@@ -283,7 +284,7 @@ TEST_CASE("a datagram is cut into IPv6 fragments", "[device][segment]") {
 }
 
 TEST_CASE("a datagram that fits is no fragment", "[device][segment]") {
-    Bytes frame = serialized(ethernet / ipv6 / Tins::UDP(53, 5353) / payload(1000));
+    Bytes frame = serialized(ethernet / ipv6_header / Tins::UDP(53, 5353) / payload(1000));
     const auto offload = partial(frame, gso_udp, 1448, 14, 54);
     Segmenter segmenter;
     const auto one = cut(segmenter, Frame{frame, offload});
@@ -294,7 +295,7 @@ TEST_CASE("a datagram that fits is no fragment", "[device][segment]") {
 }
 
 TEST_CASE("what is left of a frame can wait", "[device][segment]") {
-    Bytes frame = serialized(ethernet / ipv4() / tcp_header() / payload(3000));
+    Bytes frame = serialized(ethernet / ipv4_header() / tcp_header() / payload(3000));
     const auto offload = partial(frame, gso_tcp4, 1000, 14, 34);
     Segmenter whole;
     const auto expected = cut(whole, Frame{frame, offload});
@@ -316,7 +317,7 @@ TEST_CASE("what is left of a frame can wait", "[device][segment]") {
 }
 
 TEST_CASE("a frame that cannot be cut says why", "[device][segment]") {
-    Bytes tcp4 = serialized(ethernet / ipv4() / tcp_header() / payload(3000));
+    Bytes tcp4 = serialized(ethernet / ipv4_header() / tcp_header() / payload(3000));
     const FrameOffload good = partial(tcp4, gso_tcp4, 1000, 14, 34);
     Segmenter segmenter;
     const auto why = [&segmenter](const Bytes& frame, const FrameOffload& offload) {
@@ -347,13 +348,13 @@ TEST_CASE("a frame that cannot be cut says why", "[device][segment]") {
     CHECK(with([](auto& o) { o.gso_type = gso_tcp6; }) == "other_protocol");
     CHECK(with([](auto& o) { o.gso_type = gso_udp; }) == "other_protocol");
     CHECK(with([](auto& o) { o.gso_type = 2; }) == "other_protocol");
-    Bytes udp = serialized(ethernet / ipv4() / Tins::UDP(1, 2) / payload(100));
+    Bytes udp = serialized(ethernet / ipv4_header() / Tins::UDP(1, 2) / payload(100));
     CHECK(why(udp, partial(udp, gso_udp, 7, 14, 34)) == "segment_size");
     for (std::size_t size = 0; size < 34 + 32; ++size) {
         CHECK(why(Bytes(tcp4.begin(), tcp4.begin() + static_cast<std::ptrdiff_t>(size)), good) ==
               "cut_short");
     }
-    Bytes six = serialized(ethernet / ipv6 / tcp_header() / payload(100));
+    Bytes six = serialized(ethernet / ipv6_header / tcp_header() / payload(100));
     const FrameOffload good6 = partial(six, gso_tcp6, 50, 14, 54);
     for (std::size_t size = 0; size < 54 + 32; ++size) {
         CHECK(why(Bytes(six.begin(), six.begin() + static_cast<std::ptrdiff_t>(size)), good6) ==
@@ -384,8 +385,8 @@ TEST_CASE("a frame that cannot be cut says why", "[device][segment]") {
 }
 
 TEST_CASE("no bytes make the segmenter read past the end", "[device][segment]") {
-    Bytes tcp4 = serialized(ethernet / ipv4() / tcp_header() / payload(300));
-    Bytes udp6 = serialized(ethernet / ipv6 / Tins::UDP(1, 2) / payload(300));
+    Bytes tcp4 = serialized(ethernet / ipv4_header() / tcp_header() / payload(300));
+    Bytes udp6 = serialized(ethernet / ipv6_header / Tins::UDP(1, 2) / payload(300));
     std::minstd_rand random(1);  // the same bytes in every run
     Segmenter segmenter;
     std::size_t cut_frames = 0;
@@ -417,7 +418,7 @@ namespace {
 
 /// A TCP segment of 3,000 bytes, to be cut into three, and what it is cut into.
 struct LargeSegment {
-    Bytes frame = serialized(ethernet / ipv4() / tcp_header() / payload(3000));
+    Bytes frame = serialized(ethernet / ipv4_header() / tcp_header() / payload(3000));
     FrameOffload offload = partial(frame, gso_tcp4, 1000, 14, 34);
     std::vector<Bytes> expected = [this] {
         Segmenter segmenter;

@@ -14,22 +14,6 @@
 using namespace skbtrail::device;
 using namespace skbtrail::device::test;
 
-namespace {
-
-/// A header as a driver writes it.
-NetHeaderBytes header(std::uint8_t flags, std::uint8_t gso_type = 0, std::uint16_t gso_size = 0,
-                      std::uint16_t start = 0, std::uint16_t offset = 0) {
-    NetHeaderBytes bytes{};
-    bytes[0] = std::byte{flags};
-    bytes[1] = std::byte{gso_type};
-    std::memcpy(&bytes[4], &gso_size, 2);
-    std::memcpy(&bytes[6], &start, 2);
-    std::memcpy(&bytes[8], &offset, 2);
-    return bytes;
-}
-
-}  // namespace
-
 TEST_CASE("transmit: a frame reaches the wire and its chain comes back", "[device][net]") {
     NetBench bench;
     const auto offered = bench.send(pattern(60));
@@ -201,7 +185,7 @@ TEST_CASE("transmit: a partial checksum is completed, or left to a wire that can
 
     const bool wire_offloads = GENERATE(false, true);
     NetBench bench(bench_features, wire_offloads);
-    bench.send(frame, header(1, 0, 0, 34, 6));
+    bench.send(frame, net_header(1, 0, 0, 34, 6));
     REQUIRE(bench.wire.sent.size() == 1);
     const auto& sent = bench.wire.sent[0];
     CHECK(sent.offload.needs_checksum == wire_offloads);
@@ -221,7 +205,7 @@ TEST_CASE("transmit: a partial checksum is completed, or left to a wire that can
 TEST_CASE("transmit: segments go to a wire that takes them", "[device][net]") {
     NetBench bench(bench_features | feature_host_tso4 | feature_host_tso6, true);
     const std::uint8_t type = GENERATE(gso_tcp4, gso_tcp6);
-    bench.send(pattern(9000), header(1, type, 1448, 34, 16));
+    bench.send(pattern(9000), net_header(1, type, 1448, 34, 16));
     REQUIRE(bench.wire.sent.size() == 1);
     CHECK(bench.wire.sent[0].offload.gso_type == type);
     CHECK(bench.wire.sent[0].offload.gso_size == 1448);
@@ -230,7 +214,7 @@ TEST_CASE("transmit: segments go to a wire that takes them", "[device][net]") {
 TEST_CASE("transmit: what the wire does not take whole and cannot be cut is dropped",
           "[device][net]") {
     NetBench bench(bench_features | feature_host_tso4);
-    bench.send(pattern(9000), header(1, gso_tcp4, 1448, 34, 16));
+    bench.send(pattern(9000), net_header(1, gso_tcp4, 1448, 34, 16));
     CHECK(bench.wire.sent.empty());
     CHECK(bench.counters(1).dropped_offload == 1);
     CHECK(bench.transmit.take_used());
@@ -240,7 +224,7 @@ TEST_CASE("transmit: what the wire does not take whole and cannot be cut is drop
 TEST_CASE("transmit: without the flag the checksum fields mean nothing", "[device][net]") {
     // 5.1.6.2.2; neither do flags that the device does not know.
     NetBench bench;
-    bench.send(pattern(60), header(0xfe, 0, 77, 9999, 9999));
+    bench.send(pattern(60), net_header(0xfe, 0, 77, 9999, 9999));
     CHECK(bench.wire.sent.size() == 1);
 }
 
@@ -268,25 +252,25 @@ TEST_CASE("hostile transmit: a lie breaks this queue alone", "[device][net][host
          [](NetBench& b) { b.transmit.chain().readable(pattern(11, 0)).offer(); }},
         {"a checksum one byte past the end", "bad_header",
          [](NetBench& b) {
-             b.transmit.chain().readable(header(1, 0, 0, 40, 19)).readable(pattern(60)).offer();
+             b.transmit.chain().readable(net_header(1, 0, 0, 40, 19)).readable(pattern(60)).offer();
          }},
         {"a checksum far outside", "bad_header",
          [](NetBench& b) {
              b.transmit.chain()
-                 .readable(header(1, 0, 0, 65535, 65535))
+                 .readable(net_header(1, 0, 0, 65535, 65535))
                  .readable(pattern(60))
                  .offer();
          }},
         {"segmentation that was not negotiated", "bad_header",
          [](NetBench& b) {
              b.transmit.chain()
-                 .readable(header(1, gso_tcp4, 1448, 34, 16))
+                 .readable(net_header(1, gso_tcp4, 1448, 34, 16))
                  .readable(pattern(3000))
                  .offer();
          }},
         {"segmentation of an unknown type", "bad_header",
          [](NetBench& b) {
-             b.transmit.chain().readable(header(0, 77)).readable(pattern(60)).offer();
+             b.transmit.chain().readable(net_header(0, 77)).readable(pattern(60)).offer();
          }},
         {"a head past the table", "head_out_of_range",
          [](NetBench& b) { b.transmit.offer_head(NetBench::ring_size); }},
@@ -342,26 +326,27 @@ TEST_CASE("hostile transmit: segmentation headers that lie", "[device][net][host
         return !parse_transmit_header(bytes, 3000, negotiated).has_value();
     };
     constexpr Features all = bench_features | feature_host_tso4 | feature_host_tso6;
-    CHECK_FALSE(refused(header(1, gso_tcp4, 1448, 34, 16), all));
-    CHECK(refused(header(1, gso_tcp4, 0, 34, 16), all));
-    CHECK(refused(header(0, gso_tcp4, 1448), all));
-    CHECK(refused(header(1, gso_tcp6, 1448, 34, 16), all & ~feature_host_tso6));
-    CHECK(refused(header(1, gso_tcp4, 1448, 34, 16), all & ~feature_host_tso4));
-    CHECK(refused(header(1, 0x81, 1448, 34, 16), all));  // ECN was not negotiated
-    CHECK_FALSE(refused(header(1, 0x81, 1448, 34, 16), all | feature_host_ecn));
-    CHECK_FALSE(refused(header(1, 0x84, 1448, 34, 16), all | feature_host_ecn));
-    CHECK(refused(header(1, 0x84, 1448, 34, 16), (all | feature_host_ecn) & ~feature_host_tso6));
-    CHECK(refused(header(1, gso_udp, 1480, 34, 6), all));
-    CHECK_FALSE(refused(header(1, gso_udp, 1480, 34, 6), all | feature_host_ufo));
-    CHECK(refused(header(1, gso_udp_segments, 1480, 34, 6), all));
-    CHECK_FALSE(refused(header(1, gso_udp_segments, 1480, 34, 6), all | feature_host_uso));
+    CHECK_FALSE(refused(net_header(1, gso_tcp4, 1448, 34, 16), all));
+    CHECK(refused(net_header(1, gso_tcp4, 0, 34, 16), all));
+    CHECK(refused(net_header(0, gso_tcp4, 1448), all));
+    CHECK(refused(net_header(1, gso_tcp6, 1448, 34, 16), all & ~feature_host_tso6));
+    CHECK(refused(net_header(1, gso_tcp4, 1448, 34, 16), all & ~feature_host_tso4));
+    CHECK(refused(net_header(1, 0x81, 1448, 34, 16), all));  // ECN was not negotiated
+    CHECK_FALSE(refused(net_header(1, 0x81, 1448, 34, 16), all | feature_host_ecn));
+    CHECK_FALSE(refused(net_header(1, 0x84, 1448, 34, 16), all | feature_host_ecn));
+    CHECK(
+        refused(net_header(1, 0x84, 1448, 34, 16), (all | feature_host_ecn) & ~feature_host_tso6));
+    CHECK(refused(net_header(1, gso_udp, 1480, 34, 6), all));
+    CHECK_FALSE(refused(net_header(1, gso_udp, 1480, 34, 6), all | feature_host_ufo));
+    CHECK(refused(net_header(1, gso_udp_segments, 1480, 34, 6), all));
+    CHECK_FALSE(refused(net_header(1, gso_udp_segments, 1480, 34, 6), all | feature_host_uso));
     for (const unsigned type : {2u, 6u, 0x80u, 0x83u, 0x85u, 0xffu}) {
-        CHECK(refused(header(1, static_cast<std::uint8_t>(type), 1448, 34, 16),
+        CHECK(refused(net_header(1, static_cast<std::uint8_t>(type), 1448, 34, 16),
                       all | host_segment_features));
     }
-    CHECK(refused(header(1, 0, 0, 34, 16), all & ~feature_csum));
-    CHECK(refused(header(1, 0, 0, 2999, 0), all));
-    CHECK_FALSE(refused(header(1, 0, 0, 2998, 0), all));
+    CHECK(refused(net_header(1, 0, 0, 34, 16), all & ~feature_csum));
+    CHECK(refused(net_header(1, 0, 0, 2999, 0), all));
+    CHECK_FALSE(refused(net_header(1, 0, 0, 2998, 0), all));
 }
 
 TEST_CASE("hostile transmit: the guest's file is cut short", "[device][net][hostile]") {

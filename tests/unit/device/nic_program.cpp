@@ -25,6 +25,7 @@
 
 #include "device/options.h"
 #include "device/vhost_user/listener.h"
+#include "tests/unit/device/contains.h"
 #include "tests/unit/device/guest_ram.h"
 #include "tests/unit/device/nic_child.h"
 #include "tests/unit/device/temporary_directory.h"
@@ -46,10 +47,6 @@ std::string refused(const std::vector<const char*>& words) {
     REQUIRE(std::holds_alternative<EarlyExit>(parsed));
     CHECK(std::get<EarlyExit>(parsed).status == 64);
     return std::get<EarlyExit>(parsed).message;
-}
-
-bool contains(const std::string& text, const std::string& part) {
-    return text.find(part) != std::string::npos;
 }
 
 bool can_connect(const std::string& path) {

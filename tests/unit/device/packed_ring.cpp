@@ -15,11 +15,9 @@ using namespace skbtrail::device::test;
 
 namespace {
 
-constexpr RingFeatures packed_features{.indirect = true, .event_idx = true, .packed = true};
-
-struct Bench : RingBench<FakePackedDriver> {
-    explicit Bench(std::uint32_t size = 8, RingFeatures features = packed_features,
-                   std::uint16_t start = 0x8000)
+struct PackedRingBench : RingBench<FakePackedDriver> {
+    explicit PackedRingBench(std::uint32_t size = 8, RingFeatures features = packed_ring_features,
+                             std::uint16_t start = 0x8000)
         : RingBench(size, features, start) {
         driver.in_order = features.in_order;
     }
@@ -59,7 +57,7 @@ TEST_CASE("packed ring: places", "[device][ring][packed]") {
 
 TEST_CASE("packed ring: a chain goes out and comes back", "[device][ring][packed]") {
     const bool indirect = GENERATE(false, true);
-    Bench bench;
+    PackedRingBench bench;
     CHECK_FALSE(must(bench.ring.take()));
 
     auto builder = bench.driver.chain();
@@ -102,7 +100,7 @@ TEST_CASE("packed ring: any size, lap after lap", "[device][ring][packed]") {
     if (pieces > size) {
         return;
     }
-    Bench bench(size);
+    PackedRingBench bench(size);
     for (unsigned round = 0; round < 3 * size + 5; ++round) {
         auto builder = bench.driver.chain();
         for (unsigned i = 0; i < pieces; ++i) {
@@ -127,7 +125,7 @@ TEST_CASE("packed ring: any size, lap after lap", "[device][ring][packed]") {
 
 TEST_CASE("packed ring: the largest that there may be goes around", "[device][ring][packed]") {
     const std::uint32_t size = GENERATE(max_ring_size, max_ring_size - 1);
-    Bench bench(size);
+    PackedRingBench bench(size);
     bench.go_around(size, [] {});
 }
 
@@ -135,7 +133,8 @@ TEST_CASE("packed ring: its parts may lie in different regions", "[device][ring]
     GuestRam ram({{0x100000, 0x1000}, {0x900000, 0x1000}, {0x500000, 0x1000}});
     ram.spread();
     FakePackedDriver driver(ram, 7);
-    Ring ring = must(Ring::open(ram.mapped(), driver.addresses(), 7, packed_features, 0x80008000));
+    Ring ring =
+        must(Ring::open(ram.mapped(), driver.addresses(), 7, packed_ring_features, 0x80008000));
     for (unsigned lap = 0; lap < 20; ++lap) {
         const auto offered = driver.chain().readable(pattern(5, lap)).offer();
         auto chain = must(ring.take());
@@ -154,7 +153,7 @@ TEST_CASE("packed ring: its parts may lie in different regions", "[device][ring]
 
 TEST_CASE("packed ring: a full ring is taken whole, and used in another order",
           "[device][ring][packed]") {
-    Bench bench(7);
+    PackedRingBench bench(7);
     std::vector<std::uint16_t> ids;
     for (int i = 0; i < 7; ++i) {
         ids.push_back(bench.driver.chain().writable(10).offer().head);
@@ -179,7 +178,7 @@ TEST_CASE("packed ring: a full ring is taken whole, and used in another order",
 }
 
 TEST_CASE("packed ring: chains that are put back are offered again", "[device][ring][packed]") {
-    Bench bench(5, packed_features, 0x8003);
+    PackedRingBench bench(5, packed_ring_features, 0x8003);
     const auto first = bench.driver.chain().writable(10).writable(10).offer();
     const auto second = bench.driver.chain().writable(20).writable(1).offer();
     for (int round = 0; round < 3; ++round) {
@@ -196,7 +195,7 @@ TEST_CASE("packed ring: chains that are put back are offered again", "[device][r
 
 TEST_CASE("packed ring: direct descriptors may end in an indirect table",
           "[device][ring][packed]") {
-    Bench bench;
+    PackedRingBench bench;
     const GuestAddress buffer = bench.ram.allocate(16);
     const GuestAddress table = bench.ram.allocate(32);
     // NEXT in a table means nothing; its length is the chain's.
@@ -223,7 +222,7 @@ TEST_CASE("packed ring: direct descriptors may end in an indirect table",
 }
 
 TEST_CASE("packed ring: goes on where it was stopped", "[device][ring][packed]") {
-    Bench bench(5);
+    PackedRingBench bench(5);
     for (int i = 0; i < 4; ++i) {
         bench.driver.chain().readable(pattern(4)).offer();
     }
@@ -232,22 +231,22 @@ TEST_CASE("packed ring: goes on where it was stopped", "[device][ring][packed]")
     bench.ring.publish();
     CHECK(kept.available_index() == 0x8000);
     CHECK(bench.ring.base() == 0x80018002);
-    Ring again = must(Ring::open(bench.ram.mapped(), bench.driver.addresses(), 5, packed_features,
-                                 bench.ring.base()));
+    Ring again = must(Ring::open(bench.ram.mapped(), bench.driver.addresses(), 5,
+                                 packed_ring_features, bench.ring.base()));
     CHECK(must(again.waiting()) == 2);
     CHECK(must(again.take())->available_index() == 0x8002);
     CHECK(again.next_used() == 0x8001);
 
     SECTION("a front end that says nothing about the used half") {
-        Ring other = must(
-            Ring::open(bench.ram.mapped(), bench.driver.addresses(), 5, packed_features, 0x8002));
+        Ring other = must(Ring::open(bench.ram.mapped(), bench.driver.addresses(), 5,
+                                     packed_ring_features, 0x8002));
         CHECK(other.next_used() == 0x8002);
     }
     SECTION("bases that no ring has") {
         for (const std::uint32_t base :
              {0x80058005u, 0x80008005u, 0x80058000u, 0x00018003u, 0xffffffffu}) {
-            const auto ring =
-                Ring::open(bench.ram.mapped(), bench.driver.addresses(), 5, packed_features, base);
+            const auto ring = Ring::open(bench.ram.mapped(), bench.driver.addresses(), 5,
+                                         packed_ring_features, base);
             REQUIRE_FALSE(ring);
             CHECK(ring.error().kind == RingFaultKind::bad_base);
         }
@@ -255,9 +254,9 @@ TEST_CASE("packed ring: goes on where it was stopped", "[device][ring][packed]")
 }
 
 TEST_CASE("packed ring: in order, one used descriptor returns a batch", "[device][ring][packed]") {
-    RingFeatures features = packed_features;
+    RingFeatures features = packed_ring_features;
     features.in_order = true;
-    Bench bench(7, features);
+    PackedRingBench bench(7, features);
     for (int lap = 0; lap < 5; ++lap) {
         std::vector<std::uint16_t> ids;
         for (int i = 0; i < 3; ++i) {
@@ -295,7 +294,7 @@ TEST_CASE("packed ring: in order, one used descriptor returns a batch", "[device
 
 TEST_CASE("packed ring: kicks are asked for and refused", "[device][ring][packed][notify]") {
     SECTION("with the flag") {
-        Bench bench(8, {.indirect = true, .packed = true});
+        PackedRingBench bench(8, {.indirect = true, .packed = true});
         bench.ring.refuse_kicks();
         CHECK(bench.driver.device_event_flags() == event_disable);
         CHECK_FALSE(must(bench.ring.ask_for_kicks()));
@@ -304,7 +303,7 @@ TEST_CASE("packed ring: kicks are asked for and refused", "[device][ring][packed
         CHECK(must(bench.ring.ask_for_kicks()));
     }
     SECTION("at a descriptor") {
-        Bench bench(3, packed_features, 0x8002);
+        PackedRingBench bench(3, packed_ring_features, 0x8002);
         CHECK_FALSE(must(bench.ring.ask_for_kicks()));
         CHECK(bench.driver.wants_kick(bench.driver.next()));
         bench.driver.chain().writable(1).offer();
@@ -316,7 +315,7 @@ TEST_CASE("packed ring: kicks are asked for and refused", "[device][ring][packed
         CHECK(bench.driver.device_event_descriptor() == 0);  // index 0, wrap counter 0
     }
     SECTION("with chains that were seen and are too few") {
-        Bench bench;
+        PackedRingBench bench;
         bench.driver.chain().writable(1).writable(1).offer();
         bench.ring.put_back(bench.take());
         CHECK_FALSE(must(bench.ring.ask_for_kicks()));
@@ -328,7 +327,7 @@ TEST_CASE("packed ring: kicks are asked for and refused", "[device][ring][packed
 }
 
 TEST_CASE("packed ring: calls as the driver asks", "[device][ring][packed][notify]") {
-    Bench bench(6);
+    PackedRingBench bench(6);
     const auto complete = [&](int count) {
         for (int i = 0; i < count; ++i) {
             bench.driver.chain().writable(1).offer();
@@ -382,8 +381,8 @@ TEST_CASE("packed ring: calls as the driver asks", "[device][ring][packed][notif
 TEST_CASE("packed ring: a buffer that touches two regions", "[device][ring][packed]") {
     GuestRam ram({{0x100000, 0x10000}, {0x110000, 0x10000}});
     FakePackedDriver driver(ram, 8);
-    Ring ring = must(
-        Ring::open(ram.mapped(), driver.addresses(), 8, packed_features, PackedRing::initial_base));
+    Ring ring = must(Ring::open(ram.mapped(), driver.addresses(), 8, packed_ring_features,
+                                PackedRing::initial_base));
     const GuestAddress seam{0x110000 - 6};
     driver.chain().piece({seam, 10, true}).offer();
     auto chain = must(ring.take());

@@ -13,6 +13,9 @@
 
 namespace skbtrail::device::test {
 
+inline constexpr RingFeatures packed_ring_features{
+    .indirect = true, .event_idx = true, .packed = true};
+
 /// `Driver`: FakeDriver or FakePackedDriver.
 template <typename Driver>
 struct RingBench {

@@ -22,8 +22,10 @@
 #include <unistd.h>
 
 #include "device/unique_fd.h"
+#include "tests/unit/device/contains.h"
 
 using namespace skbtrail::device;
+using skbtrail::device::test::contains;
 
 namespace {
 
@@ -63,10 +65,6 @@ Outcome inside(const SandboxNeeds& needs, const std::function<int()>& attempt) {
 /// 0 when a call gave a descriptor, else errno.
 int error_of(int result) {
     return result >= 0 ? 0 : errno;
-}
-
-bool contains(const std::string& text, const std::string& part) {
-    return text.find(part) != std::string::npos;
 }
 
 }  // namespace

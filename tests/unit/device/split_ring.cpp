@@ -15,9 +15,9 @@ using namespace skbtrail::device::test;
 
 namespace {
 
-struct Bench : RingBench<FakeDriver> {
-    explicit Bench(std::uint32_t size = 8, RingFeatures features = {true, true},
-                   std::uint16_t start = 0)
+struct SplitRingBench : RingBench<FakeDriver> {
+    explicit SplitRingBench(std::uint32_t size = 8, RingFeatures features = {true, true},
+                            std::uint16_t start = 0)
         : RingBench(size, features, start) {}
 };
 
@@ -25,7 +25,7 @@ struct Bench : RingBench<FakeDriver> {
 
 TEST_CASE("ring: a chain goes out and comes back", "[device][ring]") {
     const bool indirect = GENERATE(false, true);
-    Bench bench;
+    SplitRingBench bench;
     CHECK_FALSE(must(bench.ring.take()));
 
     auto builder = bench.driver.chain();
@@ -63,7 +63,7 @@ TEST_CASE("ring: a chain goes out and comes back", "[device][ring]") {
 
 TEST_CASE("ring: direct descriptors may end in an indirect table", "[device][ring]") {
     // virtio 1.3, 2.7.5.3.2: the device has to take that.
-    Bench bench;
+    SplitRingBench bench;
     const auto direct = bench.driver.chain().readable(pattern(4)).lay_out();
     const auto table =
         bench.driver.chain().readable(pattern(6, 2)).writable(7).indirect().lay_out();
@@ -86,7 +86,7 @@ TEST_CASE("ring: direct descriptors may end in an indirect table", "[device][rin
 
 TEST_CASE("ring: WRITE on a descriptor of an indirect table is ignored", "[device][ring]") {
     // 2.7.5.3.2
-    Bench bench;
+    SplitRingBench bench;
     const auto offered = bench.driver.chain().readable(pattern(4)).indirect().lay_out();
     RingDescriptor table = bench.driver.descriptor(offered.head);
     table.flags |= descriptor_write;
@@ -96,7 +96,7 @@ TEST_CASE("ring: WRITE on a descriptor of an indirect table is ignored", "[devic
 }
 
 TEST_CASE("ring: a chain that is put back is offered again", "[device][ring]") {
-    Bench bench;
+    SplitRingBench bench;
     const auto first = bench.driver.chain().writable(10).offer();
     const auto second = bench.driver.chain().writable(20).offer();
     Chain a = bench.take();
@@ -110,7 +110,7 @@ TEST_CASE("ring: a chain that is put back is offered again", "[device][ring]") {
 
 TEST_CASE("ring: indexes wrap at 65536, in rings of any size", "[device][ring]") {
     const std::uint32_t size = GENERATE(1u, 2u, 8u, 256u);
-    Bench bench(size, {true, true}, 65530);
+    SplitRingBench bench(size, {true, true}, 65530);
     for (unsigned round = 0; round < 40; ++round) {
         const auto offered = bench.driver.chain().readable(pattern(3, round)).offer();
         Chain chain = bench.take();
@@ -127,7 +127,7 @@ TEST_CASE("ring: indexes wrap at 65536, in rings of any size", "[device][ring]")
 }
 
 TEST_CASE("ring: a full ring is taken whole", "[device][ring]") {
-    Bench bench(8);
+    SplitRingBench bench(8);
     for (int i = 0; i < 8; ++i) {
         bench.driver.chain().writable(1).offer();
     }
@@ -144,7 +144,7 @@ TEST_CASE("ring: a full ring is taken whole", "[device][ring]") {
 }
 
 TEST_CASE("ring: the largest that there may be goes around", "[device][ring]") {
-    Bench bench(max_ring_size);
+    SplitRingBench bench(max_ring_size);
     bench.go_around(max_ring_size,
                     [&bench] { CHECK(must(bench.ring.waiting()) == max_ring_size); });
 }
@@ -230,7 +230,7 @@ TEST_CASE("ring: the event arithmetic across the wrap", "[device][ring][notify]"
 
 TEST_CASE("ring: calls as EVENT_IDX asks", "[device][ring][notify]") {
     const std::uint16_t start = GENERATE(std::uint16_t{0}, std::uint16_t{65534});
-    Bench bench(8, {true, true}, start);
+    SplitRingBench bench(8, {true, true}, start);
     const auto at = [&](int offset) { return static_cast<std::uint16_t>(start + offset); };
     const auto complete = [&](int count) {
         for (int i = 0; i < count; ++i) {
@@ -263,7 +263,7 @@ TEST_CASE("ring: calls as EVENT_IDX asks", "[device][ring][notify]") {
 }
 
 TEST_CASE("ring: calls as the flag asks", "[device][ring][notify]") {
-    Bench bench(8, {true, false});
+    SplitRingBench bench(8, {true, false});
     const auto complete = [&] {
         bench.driver.chain().writable(1).offer();
         bench.ring.put_used(bench.take(), 0);
@@ -280,7 +280,7 @@ TEST_CASE("ring: calls as the flag asks", "[device][ring][notify]") {
 
 TEST_CASE("ring: kicks are asked for and refused", "[device][ring][notify]") {
     SECTION("with the flag") {
-        Bench bench(8, {true, false});
+        SplitRingBench bench(8, {true, false});
         bench.ring.refuse_kicks();
         CHECK(bench.driver.used_flags() == used_no_notify);
         CHECK_FALSE(must(bench.ring.ask_for_kicks()));
@@ -289,7 +289,7 @@ TEST_CASE("ring: kicks are asked for and refused", "[device][ring][notify]") {
         CHECK(must(bench.ring.ask_for_kicks()));
     }
     SECTION("with EVENT_IDX") {
-        Bench bench(8, {true, true}, 65535);
+        SplitRingBench bench(8, {true, true}, 65535);
         CHECK_FALSE(must(bench.ring.ask_for_kicks()));
         CHECK(bench.driver.available_event() == 65535);
         bench.driver.chain().writable(1).offer();
@@ -301,7 +301,7 @@ TEST_CASE("ring: kicks are asked for and refused", "[device][ring][notify]") {
         CHECK(bench.driver.used_flags() == 0);
     }
     SECTION("with chains that were seen and are too few") {
-        Bench bench(8, {true, true});
+        SplitRingBench bench(8, {true, true});
         bench.driver.chain().writable(1).offer();
         bench.ring.put_back(bench.take());
         // The next one the driver adds must kick, although one is there.
@@ -312,7 +312,7 @@ TEST_CASE("ring: kicks are asked for and refused", "[device][ring][notify]") {
 }
 
 TEST_CASE("ring: a burst takes what is there, and stops before what is broken", "[device][ring]") {
-    Bench bench(64);
+    SplitRingBench bench(64);
     std::array<Chain, 32> chains;
     CHECK(must(bench.ring.take_burst(chains)) == 0);
     std::vector<std::uint16_t> heads;
@@ -343,7 +343,7 @@ TEST_CASE("ring: a burst takes what is there, and stops before what is broken", 
 }
 
 TEST_CASE("ring: a burst is never longer than one look can hold", "[device][ring]") {
-    Bench bench(256);
+    SplitRingBench bench(256);
     for (std::size_t i = 0; i < 100; ++i) {
         bench.driver.chain().readable(pattern(4)).offer();
     }
@@ -352,7 +352,7 @@ TEST_CASE("ring: a burst is never longer than one look can hold", "[device][ring
 }
 
 TEST_CASE("ring: in order, one used element returns a batch", "[device][ring]") {
-    Bench bench(8, {.indirect = true, .event_idx = true, .in_order = true}, 65530);
+    SplitRingBench bench(8, {.indirect = true, .event_idx = true, .in_order = true}, 65530);
     for (int lap = 0; lap < 5; ++lap) {
         std::uint16_t last = 0;
         const std::uint16_t first_index = bench.driver.used_index();

@@ -12,6 +12,7 @@
 #include "device/wire/reflect.h"
 #include "device/wire/script.h"
 #include "tests/unit/device/log_catcher.h"
+#include "tests/unit/device/script_of.h"
 #include "tests/unit/device/wire_guest.h"
 
 namespace skbtrail::device {
@@ -20,14 +21,10 @@ using Catch::Matchers::ContainsSubstring;
 using test::Bytes;
 using test::LogCatcher;
 using test::run_until;
+using test::script_of;
 using test::WireGuest;
 
 namespace {
-
-Script script_of(const std::string& steps) {
-    return parse_script(R"({"format": "skbtrail-script", "version": 1, "steps": [)" + steps + "]}",
-                        "wire.json");
-}
 
 /// A raw frame to the guest whose last byte is `mark`.
 std::string marked(const std::string& mark) {

@@ -31,15 +31,17 @@ FrameRecipe recipe(const std::string& json) {
 }
 
 /// `ethernet` from the gateway, and the layers given.
-Bytes craft(const std::string& layers) {
+Bytes craft_layers(const std::string& layers) {
     const auto made = recipe(R"({"ethernet": {"source": "52:55:0a:00:02:02"}, )" + layers + "}");
     Bytes bytes = craft_frame(made, guest);
     CHECK(bytes.size() == std::max<std::size_t>(recipe_size(made), 60));
     return bytes;
 }
 
-constexpr std::string_view ipv4 = R"("ipv4": {"source": "10.0.2.2", "destination": "10.0.2.15"})";
-constexpr std::string_view ipv6 = R"("ipv6": {"source": "fe80::2", "destination": "fe80::15"})";
+constexpr std::string_view ipv4_layer =
+    R"("ipv4": {"source": "10.0.2.2", "destination": "10.0.2.15"})";
+constexpr std::string_view ipv6_layer =
+    R"("ipv6": {"source": "fe80::2", "destination": "fe80::15"})";
 
 Tins::EthernetII parsed(const Bytes& bytes) {
     return {reinterpret_cast<const std::uint8_t*>(bytes.data()),
@@ -61,10 +63,10 @@ std::uint16_t transport_sum(std::span<const std::byte> frame, std::size_t networ
 }  // namespace
 
 TEST_CASE("a script puts VLAN tags before a packet", "[wire][script]") {
-    const Bytes one = craft(fmt::format(
+    const Bytes one = craft_layers(fmt::format(
         R"("vlan": {{"id": 7, "priority": 3, "drop_eligible": true}}, {},
            "udp": {{"source": 1, "destination": 2}}, "payload": "inside")",
-        ipv4));
+        ipv4_layer));
     CHECK(one[12] == std::byte{0x81});
     CHECK(one[13] == std::byte{0x00});
     CHECK(one[14] == std::byte{0x70});
@@ -77,10 +79,10 @@ TEST_CASE("a script puts VLAN tags before a packet", "[wire][script]") {
     CHECK(words.at("udp.destination") == "2");
     CHECK(words.at("payload.size") == "6");
 
-    const Bytes two = craft(fmt::format(
+    const Bytes two = craft_layers(fmt::format(
         R"("vlan": [{{"id": 100, "type": "802.1ad"}}, {{"id": 7}}], {},
            "icmp": {{"type": "echo-request"}})",
-        ipv4));
+        ipv4_layer));
     CHECK(two[12] == std::byte{0x88});
     CHECK(two[13] == std::byte{0xa8});
     CHECK(two[15] == std::byte{100});
@@ -112,9 +114,9 @@ TEST_CASE("a script makes checksums wrong on purpose", "[wire][script]") {
                  Case{"tcp", R"("source": 1, "destination": 2, "flags": "ACK")", 50, 6},
                  Case{"icmp", R"("type": "echo-request")", 36, 1});
     const auto make = [&](const char* choice) {
-        return craft(fmt::format(
+        return craft_layers(fmt::format(
             R"({}, "{}": {{{}, "checksum": "{}"}}, "payload": "some bytes, many enough to fill")",
-            ipv4, layer, more, choice));
+            ipv4_layer, layer, more, choice));
     };
     const Bytes right = make("right");
     const Bytes wrong = make("wrong");
@@ -135,13 +137,13 @@ TEST_CASE("a script makes checksums wrong on purpose", "[wire][script]") {
             CHECK(right[i] == none[i]);
         }
     }
-    const Bytes ip = craft(R"("ipv4": {"source": "10.0.2.2", "destination": "10.0.2.15",
+    const Bytes ip = craft_layers(R"("ipv4": {"source": "10.0.2.2", "destination": "10.0.2.15",
                                        "protocol": 253, "checksum": "wrong"})");
     CHECK(internet_sum(std::span(ip).subspan(14, 20)) != 0xffff);
 }
 
 TEST_CASE("a script sends fragments by hand", "[wire][script]") {
-    const Bytes frame = craft(
+    const Bytes frame = craft_layers(
         R"("ipv4": {"source": "10.0.2.2", "destination": "10.0.2.15", "id": 77, "protocol": 17,
                     "more_fragments": true, "fragment_offset": 185}, "payload": {"size": 64})");
     CHECK(frame[20] == std::byte{0x20});
@@ -154,7 +156,7 @@ TEST_CASE("a script sends fragments by hand", "[wire][script]") {
 }
 
 TEST_CASE("a script speaks IPv6 and neighbour discovery", "[wire][script]") {
-    const Bytes solicitation = craft(
+    const Bytes solicitation = craft_layers(
         R"("ipv6": {"source": "fe80::2", "destination": "ff02::1:ff00:15", "hop_limit": 255},
            "icmpv6": {"type": "neighbor-solicitation", "target": "fe80::15",
                       "link_address": "52:55:0a:00:02:02"})");
@@ -171,10 +173,10 @@ TEST_CASE("a script speaks IPv6 and neighbour discovery", "[wire][script]") {
     CHECK(words.at("icmpv6.target") == "fe80::15");
     CHECK(words.at("ip.ttl") == "255");
 
-    const Bytes advertisement = craft(fmt::format(
+    const Bytes advertisement = craft_layers(fmt::format(
         R"({}, "icmpv6": {{"type": "neighbor-advertisement", "target": "fe80::2",
            "link_address": "guest", "router": true, "solicited": true, "override": true}})",
-        ipv6));
+        ipv6_layer));
     const auto answer = parsed(advertisement);
     const auto& said = answer.rfind_pdu<Tins::ICMPv6>();
     CHECK(said.target_link_layer_addr() == test::guest_mac);
@@ -182,26 +184,26 @@ TEST_CASE("a script speaks IPv6 and neighbour discovery", "[wire][script]") {
     CHECK(said.solicited() == 1);
     CHECK(said.override() == 1);
 
-    const Bytes echo = craft(fmt::format(
+    const Bytes echo = craft_layers(fmt::format(
         R"({}, "icmpv6": {{"type": "echo-request", "id": 5, "sequence": 6}}, "payload": {{"size": 9}})",
-        ipv6));
+        ipv6_layer));
     CHECK(transport_sum(echo, 14, 54, echo.size(), 58) == 0xffff);
     CHECK(header_words(echo).at("icmpv6.id") == "5");
     CHECK(header_words(echo).at("icmpv6.sequence") == "6");
     CHECK(header_words(echo).at("payload.size") == "9");
 
-    const Bytes tcp = craft(fmt::format(
+    const Bytes tcp = craft_layers(fmt::format(
         R"({}, "tcp": {{"source": 80, "destination": 4000, "flags": "ACK"}}, "payload": "hi")",
-        ipv6));
+        ipv6_layer));
     CHECK(transport_sum(tcp, 14, 54, tcp.size(), 6) == 0xffff);
 }
 
 TEST_CASE("a script gives TCP options", "[wire][script]") {
-    const Bytes frame = craft(fmt::format(
+    const Bytes frame = craft_layers(fmt::format(
         R"({}, "tcp": {{"source": 80, "destination": 4000, "flags": "SYN,ACK", "options":
            {{"mss": 1460, "sack_permitted": true, "timestamp": {{"value": 7, "echo": 8}},
              "window_scale": 7}}}})",
-        ipv4));
+        ipv4_layer));
     CHECK(frame.size() == 34 + 40);
     CHECK(transport_sum(frame, 14, 34, frame.size(), 6) == 0xffff);
     const auto packet = parsed(frame);

@@ -16,6 +16,7 @@
 #include "device/wire/frame_headers.h"
 #include "device/wire/script.h"
 #include "device/wire/script_binding.h"
+#include "tests/unit/device/script_of.h"
 #include "tests/unit/device/wire_guest.h"
 
 namespace skbtrail::device {
@@ -23,14 +24,10 @@ namespace skbtrail::device {
 using Catch::Matchers::ContainsSubstring;
 using test::Bytes;
 using test::run_until;
+using test::script_of;
 using test::WireGuest;
 
 namespace {
-
-Script script_of(const std::string& steps) {
-    return parse_script(R"({"format": "skbtrail-script", "version": 1, "steps": [)" + steps + "]}",
-                        "wire.json");
-}
 
 /// The scripts that the documentation shows, in its order.
 std::vector<std::string> documented_scripts() {

@@ -15,7 +15,7 @@ namespace {
 
 using Catch::Matchers::ContainsSubstring;
 
-std::string message_of(const TemporaryDirectory& directory) {
+std::string why_not_built(const TemporaryDirectory& directory) {
     try {
         bpf_objects(directory.path() / "lab", directory.path() / "cache");
     } catch (const CannotRun& error) {
@@ -47,7 +47,7 @@ TEST_CASE("a lab's BPF programs are compiled, other files are left alone") {
 TEST_CASE("a BPF program that is wrong is shown with what the compiler says") {
     const TemporaryDirectory directory;
     directory.write("lab/wrong.bpf.c", "int broken(void) { return nowhere; }\n");
-    const auto message = message_of(directory);
+    const auto message = why_not_built(directory);
     CHECK_THAT(message, ContainsSubstring("wrong.bpf.c: this BPF program does not compile"));
     CHECK_THAT(message, ContainsSubstring("nowhere"));
 }

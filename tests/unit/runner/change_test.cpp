@@ -24,7 +24,7 @@ using Catch::Matchers::ContainsSubstring;
 using Catch::Matchers::MessageMatches;
 using nlohmann::json;
 
-Lab ping_lab() {
+Lab lab_to_change() {
     Lab lab;
     lab.name = "ping";
     lab.modules = {"virtio_net"};
@@ -44,7 +44,7 @@ TEST_CASE("a change comes behind the lab's own preparations and before what is r
     place.write("drop/change.json",
                 R"({"format": "skbtrail-change", "version": 1, "about": "A rule.",
                                       "modules": ["nf_tables"], "programs": ["nft"]})");
-    const auto lab = with_change(ping_lab(), load_change(folder / "below" / ".."));
+    const auto lab = with_change(lab_to_change(), load_change(folder / "below" / ".."));
     REQUIRE(lab.steps.size() == 3);
     CHECK(lab.steps[0].name == "prepare");
     CHECK(lab.steps[1].name == "change");
@@ -65,7 +65,7 @@ TEST_CASE("a change comes behind the lab's own preparations and before what is r
 TEST_CASE("a change may be a script, or a module to load") {
     const TemporaryDirectory place;
     const auto file = GENERATE("mine.ko", "mine.sh", "ip rule");
-    const auto lab = with_change(ping_lab(), load_change(place.write(file, "x")));
+    const auto lab = with_change(lab_to_change(), load_change(place.write(file, "x")));
     const std::string shell = std::string(file) == "mine.ko" ? "/bin/insmod" : "/bin/sh";
     CHECK(job_step(lab.steps.at(1)).command ==
           std::vector<std::string>{shell, std::string("/change/") + file});
@@ -86,7 +86,7 @@ TEST_CASE("what is no change is told") {
     CHECK_THROWS_MATCHES(
         load_change(folder), chain::FormatError,
         MessageMatches(ContainsSubstring("change.json") && ContainsSubstring("\"modules\"")));
-    auto lab = ping_lab();
+    auto lab = lab_to_change();
     lab.steps[0].name = "change";
     const auto mine = load_change(place.write("mine.sh", ""));
     CHECK_THROWS_MATCHES(with_change(lab, mine), CannotRun,

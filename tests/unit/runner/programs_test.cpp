@@ -15,7 +15,7 @@ namespace {
 
 using Catch::Matchers::ContainsSubstring;
 
-std::string message_of(const std::vector<std::string>& names) {
+std::string why_not_found(const std::vector<std::string>& names) {
     try {
         guest_programs(names);
     } catch (const CannotRun& error) {
@@ -48,7 +48,7 @@ TEST_CASE("a program comes with its libraries and the loader, each once") {
 }
 
 TEST_CASE("a program that is not installed is named") {
-    CHECK_THAT(message_of({"skbtrail-no-such-program"}),
+    CHECK_THAT(why_not_found({"skbtrail-no-such-program"}),
                ContainsSubstring("needs the program skbtrail-no-such-program"));
 }
 

@@ -12,12 +12,11 @@
 
 using namespace skbtrail;
 using namespace skbtrail::tracer;
+using test::drop_reasons;
 using test::sight;
 using test::Story;
 
 namespace {
-
-const std::vector<std::string> reasons{"NOT_DROPPED_YET", "CONSUMED", "NOT_SPECIFIED"};
 
 std::uint64_t sum_of(const std::vector<chain::Loss>& losses) {
     return std::accumulate(losses.begin(), losses.end(), std::uint64_t{0},
@@ -70,7 +69,7 @@ const chain::Packet& packet_of_type(const Assembled& result, const std::string& 
 
 TEST_CASE("a recorded ping: nothing lost, two messages and the address resolution before them") {
     const auto recorded = test::load_recorded(test::ping_of_any_kernel());
-    const auto result = assemble(recorded.capture, recorded.functions, {}, reasons, {});
+    const auto result = assemble(recorded.capture, recorded.functions, {}, drop_reasons, {});
     CHECK(sum_of(result.losses) == 0);
 
     const auto& request = packet_of_type(result, "echo-request");
@@ -90,7 +89,7 @@ TEST_CASE("a recorded ping: nothing lost, two messages and the address resolutio
 TEST_CASE("a recorded ping: the reply's way from the poll to the socket") {
     const auto name = test::ping_of_any_kernel();
     const auto recorded = test::load_recorded(name);
-    const auto result = assemble(recorded.capture, recorded.functions, {}, reasons, {});
+    const auto result = assemble(recorded.capture, recorded.functions, {}, drop_reasons, {});
     const auto& reply = packet_of_type(result, "echo-reply");
     const chain::Chain* chain = nullptr;
     for (const auto& one : result.chains) {
@@ -137,7 +136,7 @@ TEST_CASE("a recorded ping: the reply's way from the poll to the socket") {
 
 TEST_CASE("a recorded ping: durations nest, and children follow each other") {
     const auto recorded = test::load_recorded(test::ping_of_any_kernel());
-    const auto result = assemble(recorded.capture, recorded.functions, {}, reasons, {});
+    const auto result = assemble(recorded.capture, recorded.functions, {}, drop_reasons, {});
     std::size_t calls = 0;
     const std::function<void(const chain::Call&)> check = [&](const chain::Call& call) {
         ++calls;
@@ -159,7 +158,7 @@ TEST_CASE("a chain that ran inside another one says where") {
     std::size_t nested = 0;
     for (const auto* name : test::recorded_pings) {
         const auto recorded = test::load_recorded(name);
-        const auto result = assemble(recorded.capture, recorded.functions, {}, reasons, {});
+        const auto result = assemble(recorded.capture, recorded.functions, {}, drop_reasons, {});
         for (const auto& chain : result.chains) {
             if (!chain.nested_in) continue;
             ++nested;
@@ -181,7 +180,7 @@ TEST_CASE("a tree that lost its packet is a chain all the same") {
     Story story(table);
     story.enter("timer").leave("timer");
     story.enter("net_tx_action").enter("start_xmit").leave("start_xmit").leave("net_tx_action");
-    const auto result = assemble(story.capture, table, {}, reasons, {});
+    const auto result = assemble(story.capture, table, {}, drop_reasons, {});
     REQUIRE(result.chains.size() == 1);
     CHECK(result.chains[0].root.function == "net_tx_action");
     CHECK(count_of(result.losses, "call_without_event") == 1);
@@ -194,7 +193,7 @@ TEST_CASE("trees that carry nothing and begin at no root are left out") {
     story.enter("timer").leaf("ip_rcv_core", sight(0x100, 0x10000)).leave("timer");
     story.enter("kick").leave("kick");
     story.leaf("__x64_sys_sendto");
-    const auto result = assemble(story.capture, table, {}, reasons, {{100, "ping"}});
+    const auto result = assemble(story.capture, table, {}, drop_reasons, {{100, "ping"}});
     REQUIRE(result.chains.size() == 2);
     CHECK(result.chains[0].root.function == "timer");
     CHECK(result.chains[0].comm == "ping");
@@ -214,7 +213,7 @@ TEST_CASE("what a device's interrupt did is a chain if it is asked for") {
     const auto chains_of = [&](bool interrupts) {
         Selection selection;
         selection.interrupts = interrupts;
-        return assemble(story.capture, table, {}, reasons, {}, selection).chains;
+        return assemble(story.capture, table, {}, drop_reasons, {}, selection).chains;
     };
     CHECK(chains_of(false).empty());
     const auto chains = chains_of(true);
@@ -243,7 +242,7 @@ TEST_CASE("a thread's name comes from the events of roots, also when it has ende
     story.capture.add_event(std::as_bytes(std::span(&event, 1)));
     story.capture.decode_events();
     story.leave("__x64_sys_sendto");
-    const auto result = assemble(story.capture, table, {}, reasons, {});
+    const auto result = assemble(story.capture, table, {}, drop_reasons, {});
     REQUIRE(result.chains.size() == 1);
     CHECK(result.chains[0].comm == "busybox");
     CHECK(sum_of(result.losses) == 0);
@@ -264,7 +263,7 @@ TEST_CASE("of an sk_buff that is given back the buffer's end is told no more") {
     story.call("__x64_sys_recvfrom").leaf("ip_rcv_core", shared);
     story.leaf("skb_release_data", shared).leaf("kfree_skbmem", reused);
     story.leaf("napi_skb_cache_put", reused).leave("__x64_sys_recvfrom");
-    const auto result = assemble(story.capture, table, {}, reasons, {});
+    const auto result = assemble(story.capture, table, {}, drop_reasons, {});
     REQUIRE(result.chains.size() == 1);
     for (const char* function : {"ip_rcv_core", "skb_release_data"}) {
         INFO(function);
@@ -290,7 +289,7 @@ TEST_CASE("a call on another CPU than its chain says so") {
     Story story(table);
     story.call("__x64_sys_recvfrom").on_cpu(1).leaf("ip_rcv_core", sight(0x100, 0x10000));
     story.leave("__x64_sys_recvfrom");
-    const auto result = assemble(story.capture, table, {}, reasons, {});
+    const auto result = assemble(story.capture, table, {}, drop_reasons, {});
     REQUIRE(result.chains.size() == 1);
     CHECK(result.chains[0].cpu == 0);
     CHECK_FALSE(result.chains[0].root.cpu);
@@ -302,7 +301,7 @@ TEST_CASE("what is lost is counted under its name, and marked where it may be mi
     Story story(table);
     story.call("__x64_sys_sendto").lose().enter("ip_rcv_core").leave("ip_rcv_core");
     story.leave("__x64_sys_sendto").event("ip_rcv_core", sight(0x100, 0x10000));
-    const auto result = assemble(story.capture, table, {}, reasons, {});
+    const auto result = assemble(story.capture, table, {}, drop_reasons, {});
     CHECK(count_of(result.losses, "call_without_event") == 1);
     CHECK(count_of(result.losses, "event_without_call") == 1);
     CHECK(count_of(result.losses, "too_deep") == 0);
@@ -316,7 +315,7 @@ TEST_CASE("what has no event is counted by function, and once") {
     story.enter("__napi_poll").call("ip_rcv_core").call("ip_rcv_core").call("icmp_rcv");
     story.leave("icmp_rcv").leave("ip_rcv_core").leave("ip_rcv_core").leave("__napi_poll");
     const auto count_at = [&](const std::string& kind, const std::string& function) {
-        const auto losses = assemble(story.capture, table, {}, reasons, {}).losses;
+        const auto losses = assemble(story.capture, table, {}, drop_reasons, {}).losses;
         const auto loss = std::find_if(losses.begin(), losses.end(), [&](const auto& one) {
             return one.kind == kind && one.function == function;
         });
@@ -356,7 +355,8 @@ TEST_CASE("beyond the memory limit a call is missing if none of its events was k
     const auto& gone = capture.cpus().at(0).events_over_limit.at(event.function);
     CHECK(gone.events == 4);
     CHECK(gone.calls == 2);  // of call 8 one event is there
-    CHECK(count_of(assemble(capture, table, {}, reasons, {}).losses, "memory_limit_events") == 4);
+    CHECK(count_of(assemble(capture, table, {}, drop_reasons, {}).losses, "memory_limit_events") ==
+          4);
 }
 
 TEST_CASE("beyond the memory limit records are counted, not kept, and open calls are marked") {
@@ -368,7 +368,7 @@ TEST_CASE("beyond the memory limit records are counted, not kept, and open calls
     const auto [functions, capture] = test::load_recorded(name, 1);
     std::size_t kept = 0;
     for (const auto& [cpu, one] : capture.cpus()) kept += one.records.size();
-    const auto result = assemble(capture, functions, {}, reasons, {});
+    const auto result = assemble(capture, functions, {}, drop_reasons, {});
     CHECK(kept > 0);
     CHECK(kept < all);
     // Kprobe events are in the pages, too.

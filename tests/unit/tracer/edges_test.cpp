@@ -11,7 +11,7 @@ using namespace skbtrail::tracer::test;
 
 namespace {
 
-const FunctionTable& names() {
+const FunctionTable& edge_functions() {
     static const auto table = make_table({"ip_rcv_core",
                                           "ip_forward",
                                           "ip_do_fragment",
@@ -43,7 +43,8 @@ const FunctionTable& names() {
 }
 
 std::vector<chain::Packet> packets_of(const Story& story) {
-    return follow(story, names(), {"NOT_DROPPED_YET", "CONSUMED", "NOT_SPECIFIED", "NO_SOCKET"})
+    return follow(story, edge_functions(),
+                  {"NOT_DROPPED_YET", "CONSUMED", "NOT_SPECIFIED", "NO_SOCKET"})
         .packets.packets;
 }
 
@@ -78,7 +79,7 @@ bool has_edge(const chain::Packet& packet, const std::string& kind, chain::Packe
 }  // namespace
 
 TEST_CASE("whether GRO took a packet is told by the length of the other one") {
-    Story story(names());
+    Story story(edge_functions());
     two(story, "skb_gro_receive", sight(skb_1, head_a, 64, 100), sight(skb_2, head_b));
     SECTION("it grew: taken, though what was taken is freed much later") {
         story.leaf("ip_rcv_core", sight(skb_1, head_a, 64, 200));
@@ -107,7 +108,7 @@ TEST_CASE("whether GRO took a packet is told by the length of the other one") {
 }
 
 TEST_CASE("coalesced data belong to the other packet once the sk_buff is given up") {
-    Story story(names());
+    Story story(edge_functions());
     story.leaf("ip_rcv_core", sight(skb_1, head_a)).leaf("ip_rcv_core", sight(skb_2, head_b));
     story.call("tcp_queue_rcv", sight(skb_2, head_b)).enter("tcp_try_coalesce");
     story.event("tcp_try_coalesce", as_argument(sight(skb_1, head_a), 1));
@@ -139,7 +140,7 @@ TEST_CASE("coalesced data belong to the other packet once the sk_buff is given u
 }
 
 TEST_CASE("fragments become one packet; one that was dropped before does not") {
-    Story story(names());
+    Story story(edge_functions());
     constexpr std::uint64_t queue = 0xffff888000c00000;
     story.leaf("inet_frag_queue_insert", with(sight(skb_1, head_a), queue));
     story.leaf("inet_frag_queue_insert", with(sight(skb_3, head_c), queue));
@@ -156,7 +157,7 @@ TEST_CASE("fragments become one packet; one that was dropped before does not") {
 }
 
 TEST_CASE("what is sent while a packet is cut are its pieces") {
-    Story story(names());
+    Story story(edge_functions());
     story.call("ip_do_fragment", sight(skb_1, head_a)).call("ip_frag_next", sight(skb_1, head_a));
     story.leaf("__build_skb_around", unset(skb_2, head_b)).leave("ip_frag_next");
     story.leaf("ip_finish_output2", sight(skb_2, head_b));
@@ -170,7 +171,7 @@ TEST_CASE("what is sent while a packet is cut are its pieces") {
 }
 
 TEST_CASE("a packet that is sent on is itself") {
-    Story story(names());
+    Story story(edge_functions());
     story.leaf("ip_forward", sight(skb_1, head_a)).leaf("start_xmit", sight(skb_1, head_a));
     const auto packets = packets_of(story);
     REQUIRE(packets.size() == 1);
@@ -180,7 +181,7 @@ TEST_CASE("a packet that is sent on is itself") {
 }
 
 TEST_CASE("what a packet socket is shown is not what became of the packet") {
-    Story story(names());
+    Story story(edge_functions());
     auto shared = sight(skb_1, head_a);
     shared.users = 2;
     SECTION("received: the socket queues a clone") {
@@ -212,7 +213,7 @@ TEST_CASE("what a packet socket is shown is not what became of the packet") {
 }
 
 TEST_CASE("a packet socket's ring gets the bytes only") {
-    Story story(names());
+    Story story(edge_functions());
     auto shared = sight(skb_1, head_a);
     shared.users = 2;
     story.call("tpacket_rcv", shared).leaf("sock_def_readable", no_skb(7)).leave("tpacket_rcv");
@@ -224,7 +225,7 @@ TEST_CASE("a packet socket's ring gets the bytes only") {
 }
 
 TEST_CASE("a packet that nobody else wants is the packet socket's") {
-    Story story(names());
+    Story story(edge_functions());
     story.call("packet_rcv", sight(skb_1, head_a)).leaf("sock_def_readable", no_skb(448));
     story.leave("packet_rcv").leaf("consume_skb", sight(skb_1, head_a));
     const auto packets = packets_of(story);
@@ -234,7 +235,7 @@ TEST_CASE("a packet that nobody else wants is the packet socket's") {
 }
 
 TEST_CASE("who read a datagram, and that nobody did") {
-    Story story(names());
+    Story story(edge_functions());
     story.call("__udp_enqueue_schedule_skb", sight(skb_1, head_a));
     story.leaf("sock_def_readable", no_skb(447)).leave("__udp_enqueue_schedule_skb");
     SECTION("read") {
@@ -253,7 +254,7 @@ TEST_CASE("who read a datagram, and that nobody did") {
 }
 
 TEST_CASE("an sk_buff's memory used again holds the same packet anew") {
-    Story story(names());
+    Story story(edge_functions());
     story.leaf("ip_rcv_core", sight(skb_1, head_a));
     clone(story, sight(skb_1, head_a), skb_2);
     story.leaf("consume_skb", sight(skb_2, head_a)).leaf("kfree_skbmem", sight(skb_2, head_a));

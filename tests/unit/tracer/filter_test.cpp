@@ -23,9 +23,9 @@ using Bytes = std::vector<std::uint8_t>;
 
 /// Runs what translate() writes, with the kernel's meaning of each instruction. Addresses are
 /// offsets: the bytes begin at `bytes_at`, the frame ends at `frame_at`.
-class Machine {
+class BpfMachine {
   public:
-    explicit Machine(const std::vector<bpf_insn>& code) : code_(code) {}
+    explicit BpfMachine(const std::vector<bpf_insn>& code) : code_(code) {}
 
     /// True when the packet is accepted. Fails for whatever the kernel's verifier would refuse.
     bool run(const Bytes& packet, std::uint32_t length) {
@@ -232,7 +232,7 @@ TEST_CASE("a translated filter judges as libpcap does") {
         CAPTURE(text);
         const auto expression = compile_expression(text);
         const auto code = translate(expression.frame, capacity);
-        Machine machine(code);
+        BpfMachine machine(code);
         for (int i = 0; i < 2000; ++i) {
             const auto frame = random_frame(random);
             const auto length =
@@ -253,7 +253,7 @@ TEST_CASE("a packet without its link header is judged by what is behind it") {
     REQUIRE(icmp.packet);
     CHECK(accepts(*icmp.packet, packet, 28));
     const auto code = translate(*icmp.packet, capacity);
-    CHECK(Machine(code).run(packet, 28));
+    CHECK(BpfMachine(code).run(packet, 28));
 
     const auto arp = compile_expression("arp");
     REQUIRE(arp.packet);

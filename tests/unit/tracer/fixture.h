@@ -14,6 +14,10 @@
 
 namespace skbtrail::tracer::test {
 
+/// The kernel's names of drop drop_reasons, by number.
+inline const std::vector<std::string> drop_reasons{"NOT_DROPPED_YET", "CONSUMED", "NOT_SPECIFIED",
+                                                   "NO_SOCKET"};
+
 /// Functions by name, with the roles that the policy gives them. The n-th one (from 1) begins at
 /// n * 0x1000 and is patched 4 bytes behind.
 FunctionTable make_table(const std::vector<std::string>& probed,

@@ -7,6 +7,7 @@
 using namespace skbtrail;
 using namespace skbtrail::tracer;
 using test::as_argument;
+using test::drop_reasons;
 using test::Followed;
 using test::head_a;
 using test::head_b;
@@ -21,7 +22,7 @@ using test::unset;
 
 namespace {
 
-const FunctionTable& names() {
+const FunctionTable& packet_functions() {
     static const auto table = test::make_table({"__build_skb_around",
                                                 "__finalize_skb_around",
                                                 "skb_put",
@@ -48,16 +49,14 @@ const FunctionTable& names() {
     return table;
 }
 
-const std::vector<std::string> reasons{"NOT_DROPPED_YET", "CONSUMED", "NOT_SPECIFIED", "NO_SOCKET"};
-
 Followed follow(const Story& story) {
-    return test::follow(story, names(), reasons);
+    return test::follow(story, packet_functions(), drop_reasons);
 }
 
 }  // namespace
 
 TEST_CASE("a packet is its head, from the sk_buff's birth on") {
-    Story story(names());
+    Story story(packet_functions());
     story.leaf("__build_skb_around", unset(skb_1, head_a));
     story.leaf("__finalize_skb_around", unset(skb_1, head_a));
     story.leaf("skb_put", sight(skb_1, head_a, 64, 0)).leaf("ip_rcv_core", sight(skb_1, head_a));
@@ -71,7 +70,7 @@ TEST_CASE("a packet is its head, from the sk_buff's birth on") {
 }
 
 TEST_CASE("a head given back and used again is another packet") {
-    Story story(names());
+    Story story(packet_functions());
     story.leaf("ip_rcv_core", sight(skb_1, head_a));
     SECTION("its last owner was seen to release it") {
         story.leaf("skb_release_data", last(sight(skb_1, head_a)));
@@ -93,7 +92,7 @@ TEST_CASE("a head given back and used again is another packet") {
 }
 
 TEST_CASE("functions that free the sk_buff still belong to the packet that ended") {
-    Story story(names());
+    Story story(packet_functions());
     story.leaf("ip_rcv_core", sight(skb_1, head_a))
         .leaf("skb_release_data", last(sight(skb_1, head_a)));
     story.leaf("skb_free_head", sight(skb_1, head_a)).leaf("kfree_skbmem", sight(skb_1, head_a));
@@ -101,7 +100,7 @@ TEST_CASE("functions that free the sk_buff still belong to the packet that ended
 }
 
 TEST_CASE("a clone is the same packet, and it lasts until the last owner releases it") {
-    Story story(names());
+    Story story(packet_functions());
     story.call("skb_clone", sight(skb_1, head_a)).enter("__skb_clone");
     auto clone = unset(skb_2, 0);
     story.event("__skb_clone", clone);
@@ -124,7 +123,7 @@ TEST_CASE("a clone is the same packet, and it lasts until the last owner release
 }
 
 TEST_CASE("a copy is another packet with an edge") {
-    Story story(names());
+    Story story(packet_functions());
     story.leaf("ip_rcv_core", sight(skb_1, head_a));
     story.leaf("__build_skb_around", unset(skb_2, head_b)).leaf("skb_put", sight(skb_2, head_b));
     SECTION("copied") {
@@ -150,7 +149,7 @@ TEST_CASE("a copy is another packet with an edge") {
 }
 
 TEST_CASE("a copy whose head nobody saw it get is another packet all the same") {
-    Story story(names());
+    Story story(packet_functions());
     // Somebody else's head before, whose end nobody saw either.
     story.leaf("ip_rcv_core", sight(skb_3, head_b));
     SECTION("and nobody saw the sk_buff before") {}
@@ -173,7 +172,7 @@ TEST_CASE("a copy whose head nobody saw it get is another packet all the same") 
 }
 
 TEST_CASE("what a header is copied to without a caller may be a clone, and is nobody") {
-    Story story(names());
+    Story story(packet_functions());
     story.leaf("ip_rcv_core", sight(skb_1, head_a));
     story.enter("__copy_skb_header").event("__copy_skb_header", sight(skb_2, head_b));
     story.event("__copy_skb_header", as_argument(sight(skb_1, head_a), 1), true);
@@ -184,7 +183,7 @@ TEST_CASE("what a header is copied to without a caller may be a clone, and is no
 }
 
 TEST_CASE("a packet moved to a larger head has an edge to what it was") {
-    Story story(names());
+    Story story(packet_functions());
     story.leaf("ip_rcv_core", sight(skb_1, head_a));
     story.call("pskb_expand_head", sight(skb_1, head_a));
     story.leaf("skb_free_head", sight(skb_1, head_a)).leave("pskb_expand_head");
@@ -199,7 +198,7 @@ TEST_CASE("a packet moved to a larger head has an edge to what it was") {
 }
 
 TEST_CASE("a packet that GRO appends to another ends in it, unless it goes its own way") {
-    Story story(names());
+    Story story(packet_functions());
     story.leaf("ip_rcv_core", sight(skb_1, head_a));
     story.enter("skb_gro_receive").event("skb_gro_receive", sight(skb_1, head_a));
     story.event("skb_gro_receive", as_argument(sight(skb_2, head_b), 1), true);
@@ -228,7 +227,7 @@ TEST_CASE("a packet that GRO appends to another ends in it, unless it goes its o
 }
 
 TEST_CASE("an argument that cannot be an sk_buff is nobody") {
-    Story story(names());
+    Story story(packet_functions());
     auto wild = sight(skb_1, head_a);
     SECTION("data before head") {
         wild.data = head_a - 1;
@@ -253,7 +252,7 @@ TEST_CASE("an argument that cannot be an sk_buff is nobody") {
 }
 
 TEST_CASE("fates") {
-    Story story(names());
+    Story story(packet_functions());
     SECTION("transmitted, though its memory is released afterwards") {
         story.leaf("start_xmit", sight(skb_1, head_a)).leaf("consume_skb", sight(skb_1, head_a));
         const auto fate = follow(story).packets.packets.at(0).fate;
@@ -320,7 +319,7 @@ TEST_CASE("fates") {
 }
 
 TEST_CASE("packets are followed across CPUs in order of time") {
-    Story story(names());
+    Story story(packet_functions());
     story.leaf("ip_rcv_core", sight(skb_1, head_a)).on_cpu(1);
     story.leaf("skb_release_data", last(sight(skb_1, head_a))).on_cpu(0);
     story.leaf("ip_rcv_core", sight(skb_2, head_a));
@@ -330,7 +329,7 @@ TEST_CASE("packets are followed across CPUs in order of time") {
 }
 
 TEST_CASE("a packet arrives in the buffer that the driver took, though it was copied out of it") {
-    Story story(names());
+    Story story(packet_functions());
     const auto taken = [](std::uint64_t buffer) {
         skbtrail_event event{};
         event.argument = SKBTRAIL_NO_ARGUMENT;
@@ -351,7 +350,7 @@ TEST_CASE("a packet arrives in the buffer that the driver took, though it was co
 }
 
 TEST_CASE("a packet that no driver took from a ring did not arrive in a buffer") {
-    Story story(names());
+    Story story(packet_functions());
     story.leaf("eth_type_trans", sight(skb_1, head_a));
     const auto followed = follow(story);
     REQUIRE(followed.packets.packets.size() == 1);

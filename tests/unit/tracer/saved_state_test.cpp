@@ -16,17 +16,17 @@ namespace fs = std::filesystem;
 namespace {
 
 /// A directory with settings and journals, removed at the end.
-class Machine {
+class Settings {
   public:
-    Machine() {
+    Settings() {
         std::string name = (fs::temp_directory_path() / "skbtrail-saved-XXXXXX").string();
         if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp");
         root_ = name;
         fs::create_directory(run());
     }
-    Machine(const Machine&) = delete;
-    Machine& operator=(const Machine&) = delete;
-    ~Machine() { fs::remove_all(root_); }
+    Settings(const Settings&) = delete;
+    Settings& operator=(const Settings&) = delete;
+    ~Settings() { fs::remove_all(root_); }
 
     [[nodiscard]] fs::path run() const { return root_ / "run"; }
     [[nodiscard]] std::string setting(const std::string& name) const {
@@ -52,7 +52,7 @@ class Machine {
 }  // namespace
 
 TEST_CASE("settings are put back, the last one first") {
-    const Machine machine;
+    const Settings machine;
     machine.write("a", "mine");
     {
         SavedState saved(machine.run());
@@ -67,7 +67,7 @@ TEST_CASE("settings are put back, the last one first") {
 }
 
 TEST_CASE("settings that are to stay are left alone") {
-    const Machine machine;
+    const Settings machine;
     machine.write("a", "mine");
     {
         SavedState saved(machine.run());
@@ -79,7 +79,7 @@ TEST_CASE("settings that are to stay are left alone") {
 }
 
 TEST_CASE("what a killed collector changed is put back by the next one") {
-    const Machine machine;
+    const Settings machine;
     machine.write("a", "its");
     machine.write("b", "its");
     const auto journal = "skbtrail-saved 1\n" + machine.setting("a") + "\n6 once\nbefore\n" +
@@ -118,7 +118,7 @@ TEST_CASE("what a killed collector changed is put back by the next one") {
 }
 
 TEST_CASE("nothing is changed where it could not be put back") {
-    const Machine machine;
+    const Settings machine;
     SavedState saved(machine.run() / "missing");
     CHECK_THROWS_AS(saved.remember(machine.setting("a"), "before"), Failure);
 }

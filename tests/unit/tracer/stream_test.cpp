@@ -22,7 +22,6 @@ using namespace skbtrail::tracer::test;
 
 namespace {
 
-const std::vector<std::string> reasons{"NOT_DROPPED_YET", "CONSUMED", "NOT_SPECIFIED"};
 constexpr std::uint64_t long_after = 10'000'000'000;
 
 class Collected : public StreamSink {
@@ -61,7 +60,7 @@ struct Setting {
         return {functions,
                 decoder,
                 nullptr,
-                reasons,
+                drop_reasons,
                 selection,
                 roots,
                 [](auto) { return std::string(); },
@@ -109,7 +108,7 @@ TEST_CASE("a recorded ping in pieces is the same as in one") {
     const auto step = GENERATE(std::uint64_t{200'000}, 3'000'000, 50'000'000, 5'000'000'000);
     CAPTURE(step);
     const auto recorded = load_recorded(ping_of_any_kernel());
-    auto whole = assemble(recorded.capture, recorded.functions, {}, reasons, {});
+    auto whole = assemble(recorded.capture, recorded.functions, {}, drop_reasons, {});
 
     std::uint64_t first = ~std::uint64_t{0};
     std::uint64_t last = 0;
