@@ -1,4 +1,4 @@
-// skbtrail diff: did two kernels do the same with the same packets?
+// skbtrail diff: did two kernels do the same with the same packets, and in the chains without any?
 #include <cstdio>
 #include <filesystem>
 #include <future>
@@ -22,6 +22,7 @@
 #include "labs/runner/watch.h"
 #include "labs/show/diff.h"
 #include "labs/show/paint.h"
+#include "tracer/chain/json_reader.h"
 
 namespace skbtrail::labs {
 namespace {
@@ -94,11 +95,26 @@ std::vector<std::string> record_both(const DiffArguments& arguments) {
     return {a, b};
 }
 
+/// What the verdict beside a recording calls its chains; nothing where there is none.
+std::vector<diff::NamedChain> named_chains(const std::string& named) {
+    const auto verdict =
+        std::filesystem::path(recording_file(named)).replace_filename("verdict.json");
+    std::error_code error;
+    if (!std::filesystem::exists(verdict, error)) return {};
+    try {
+        return diff::parse_named_chains(chain::read_file(verdict));
+    } catch (const chain::FormatError& wrong) {
+        throw chain::FormatError(fmt::format("{}: {}", verdict.string(), wrong.what()));
+    }
+}
+
 int compare_recordings(DiffArguments& arguments) {
     const auto options = show_options(arguments.look);
     if (arguments.list_rules) return print_rules(options);
     if (arguments.recordings.size() == 1) arguments.recordings = record_both(arguments);
     arguments.compare.use_rules = !arguments.strict;
+    arguments.compare.chains_a = named_chains(arguments.recordings[0]);
+    arguments.compare.chains_b = named_chains(arguments.recordings[1]);
     // Reading is most of the work, and two can do it at once.
     auto loading_b =
         std::async(std::launch::async, [&] { return named_recording(arguments.recordings[1]); });
@@ -154,8 +170,9 @@ void add_diff_command(CLI::App& app, Action& chosen) {
         "apart\n"
         "from numbers that are chosen at random. Equal calls are not shown.\n"
         "\n"
-        "System calls that handle no packet (socket, bind, a read that finds nothing) belong to\n"
-        "none, and are not compared: `skbtrail check` judges those that a lab is about.\n"
+        "System calls that handle no packet (socket, bind, ip link set) belong to none. They are\n"
+        "compared where the verdict beside each recording says which is which: those that the\n"
+        "lab's expectation has a name for.\n"
         "\n"
         "  - gone   + added   > moved   ~ renamed   ? events were lost there\n"
         "\n"

@@ -64,24 +64,25 @@ class Comparing {
           aligner_(a_, b_, rules_, names_, meter()) {}
 
     void run(Comparison& comparison) {
-        comparison.a.without_packet = a_.without_packet();
-        comparison.b.without_packet = b_.without_packet();
         bool any = false;
         for (const auto& [a, b] : corresponding(a_, b_, rules_)) {
             if (options_.packet && !is_wanted(a)) continue;
             any = true;
             compare_packets(a, b, comparison);
         }
+        any |= compare_named_chains(comparison);
         if (!any) {
             throw std::invalid_argument(
                 options_.packet
                     ? fmt::format("the first recording has no packet {} whose headers were seen; "
                                   "`skbtrail show` lists its packets",
                                   *options_.packet)
-                    : "neither recording has a packet whose headers were seen, and chains "
-                      "without one are not compared: which of them is which cannot be told. "
-                      "`skbtrail check` judges those that a lab is about");
+                    : "neither recording has a packet whose headers were seen, nor a verdict "
+                      "beside it that says which chain is which: without either, chains cannot be "
+                      "compared. `skbtrail run` writes both");
         }
+        comparison.a.without_packet = a_.without_packet() - named_a_.size();
+        comparison.b.without_packet = b_.without_packet() - named_b_.size();
         join_moved(comparison);
         if (clock_) comparison.durations = durations_.sum_up(*clock_);
         for (const auto& [rule, times] : aligner_.explained()) {
@@ -105,18 +106,18 @@ class Comparing {
 
     void compare_packets(std::optional<PacketClass> a, std::optional<PacketClass> b,
                          Comparison& comparison) {
-        PacketPair pair;
+        Pair pair;
         // NOLINTNEXTLINE(bugprone-unchecked-optional-access): of a pair, one is there
         const chain::Packet& either = a ? a_.packet(*a) : b_.packet(*b);
         pair.summary = either.summary;
-        const std::size_t index = comparison.packets.size();
+        const std::size_t index = comparison.pairs.size();
         const auto of_a = a ? a_.of(*a) : std::vector<ViewCall>();
         const auto of_b = b ? b_.of(*b) : std::vector<ViewCall>();
         pair.calls_a = calls_in(of_a);
         pair.calls_b = calls_in(of_b);
         if (a) pair.a = a_.packet(*a).id;
         if (b) pair.b = b_.packet(*b).id;
-        comparison.packets.push_back(std::move(pair));
+        comparison.pairs.push_back(std::move(pair));
         if (!a || !b) {
             Difference difference;
             difference.change = a ? Change::packet_gone : Change::packet_added;
@@ -138,12 +139,66 @@ class Comparing {
         }
     }
 
+    /// Chains that handle no packet, with their namesakes. Whether there was any.
+    bool compare_named_chains(Comparison& comparison) {
+        // What a packet does from a call on is said of no chain.
+        if (options_.packet || !options_.focus.from.empty()) return false;
+        bool any = false;
+        for (const NamedChain& of_a : options_.chains_a) {
+            const auto of_b =
+                std::find_if(options_.chains_b.begin(), options_.chains_b.end(),
+                             [&](const NamedChain& chain) { return chain.name == of_a.name; });
+            if (of_b == options_.chains_b.end() || !all_without_packet(of_a, a_) ||
+                !all_without_packet(*of_b, b_) || (of_a.chains.empty() && of_b->chains.empty())) {
+                continue;
+            }
+            any = true;
+            compare_namesakes(of_a, *of_b, comparison);
+        }
+        return any;
+    }
+
+    static bool all_without_packet(const NamedChain& named, const Views& views) {
+        return std::all_of(named.chains.begin(), named.chains.end(),
+                           [&](chain::ChainId id) { return views.is_without_packet(id); });
+    }
+
+    void compare_namesakes(const NamedChain& a, const NamedChain& b, Comparison& comparison) {
+        if (a.chains.empty() || b.chains.empty()) {
+            Pair pair{.is_chain = true, .a = {}, .b = {}, .summary = a.name};
+            if (!a.chains.empty()) pair.a = *named_a_.insert(a.chains.front()).first;
+            if (!b.chains.empty()) pair.b = *named_b_.insert(b.chains.front()).first;
+            comparison.pairs.push_back(std::move(pair));
+            Difference difference;
+            difference.change = b.chains.empty() ? Change::chain_gone : Change::chain_added;
+            difference.function = a.name;
+            add(std::move(difference), comparison.pairs.size() - 1, comparison);
+            return;
+        }
+        // How often it came may vary: the expectation says whether.
+        for (std::size_t i = 0; i < a.chains.size() && i < b.chains.size(); ++i) {
+            named_a_.insert(a.chains[i]);
+            named_b_.insert(b.chains[i]);
+            const auto of_a = a_.of_chain(a.chains[i]);
+            const auto of_b = b_.of_chain(b.chains[i]);
+            comparison.pairs.push_back({.is_chain = true,
+                                        .a = a.chains[i],
+                                        .b = b.chains[i],
+                                        .summary = a.name,
+                                        .calls_a = calls_in(of_a),
+                                        .calls_b = calls_in(of_b)});
+            for (const Mismatch& mismatch : aligner_.compare(of_a, of_b)) {
+                add_mismatch(mismatch, comparison.pairs.size() - 1, comparison);
+            }
+        }
+    }
+
     void add_mismatch(const Mismatch& mismatch, std::size_t pair, Comparison& comparison) {
         // Calls without a packet of their own are seen by every packet that their caller handles.
         const auto key = std::tuple(mismatch.change, mismatch.a ? mismatch.a->call : nullptr,
                                     mismatch.b ? mismatch.b->call : nullptr);
         if (const auto known = seen_.find(key); known != seen_.end()) {
-            note_packet(comparison.differences[known->second], pair, comparison);
+            note_pair(comparison.differences[known->second], pair, comparison);
             return;
         }
         const ViewCall* either = mismatch.a != nullptr ? mismatch.a : mismatch.b;
@@ -186,14 +241,14 @@ class Comparing {
         } else {
             ++comparison.differences[known->second].times;
         }
-        note_packet(comparison.differences[known->second], pair, comparison);
+        note_pair(comparison.differences[known->second], pair, comparison);
         return known->second;
     }
 
-    static void note_packet(Difference& difference, std::size_t pair, Comparison& comparison) {
-        auto& packets = difference.packets;
-        if (packets.empty() || packets.back() != pair) packets.push_back(pair);
-        if (is_difference(difference.change)) comparison.packets[pair].equal = false;
+    static void note_pair(Difference& difference, std::size_t pair, Comparison& comparison) {
+        auto& pairs = difference.pairs;
+        if (pairs.empty() || pairs.back() != pair) pairs.push_back(pair);
+        if (is_difference(difference.change)) comparison.pairs[pair].equal = false;
     }
 
     std::vector<std::string> texts(const std::vector<NameId>& names) const {
@@ -218,8 +273,7 @@ class Comparing {
                 }
                 all[i].change = Change::moved;
                 all[i].to = all[j].path;
-                all[i].packets.insert(all[i].packets.end(), all[j].packets.begin(),
-                                      all[j].packets.end());
+                all[i].pairs.insert(all[i].pairs.end(), all[j].pairs.begin(), all[j].pairs.end());
                 joined.insert(j);
                 break;
             }
@@ -256,6 +310,9 @@ class Comparing {
              std::size_t>
         alike_;
     std::map<std::size_t, std::set<chain::ChainId>> chains_;
+    // Chains that were compared by their names.
+    std::set<chain::ChainId> named_a_;
+    std::set<chain::ChainId> named_b_;
 };
 
 }  // namespace

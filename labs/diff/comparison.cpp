@@ -17,8 +17,8 @@ json origin_json(const Origin& origin) {
             {"without_packet", origin.without_packet}};
 }
 
-json pair_json(const PacketPair& pair) {
-    json object;
+json pair_json(const Pair& pair) {
+    json object{{"of", pair.is_chain ? "chain" : "packet"}};
     if (pair.a) object["a"] = *pair.a;
     if (pair.b) object["b"] = *pair.b;
     object["summary"] = pair.summary;
@@ -44,7 +44,7 @@ json difference_json(const Difference& difference) {
     object["below"] = difference.below;
     if (!difference.detail.empty()) object["detail"] = difference.detail;
     object["times"] = difference.times;
-    object["packets"] = difference.packets;
+    object["pairs"] = difference.pairs;
     return object;
 }
 
@@ -79,6 +79,10 @@ std::string_view change_name(Change change) {
             return "packet_gone";
         case Change::packet_added:
             return "packet_added";
+        case Change::chain_gone:
+            return "chain_gone";
+        case Change::chain_added:
+            return "chain_added";
         case Change::fate:
             return "fate";
         case Change::inlined:
@@ -114,8 +118,8 @@ std::string to_json(const Comparison& comparison) {
     object["likeness"] = likeness_name(comparison.likeness);
     object["a"] = origin_json(comparison.a);
     object["b"] = origin_json(comparison.b);
-    object["packets"] = json::array();
-    for (const PacketPair& pair : comparison.packets) object["packets"].push_back(pair_json(pair));
+    object["pairs"] = json::array();
+    for (const Pair& pair : comparison.pairs) object["pairs"].push_back(pair_json(pair));
     object["differences"] = json::array();
     for (const Difference& difference : comparison.differences) {
         object["differences"].push_back(difference_json(difference));

@@ -21,6 +21,8 @@ enum class Change : std::uint8_t {
     renamed,        ///< another name in the same place, and one of them is not known to the other
     packet_gone,    ///< a packet of A that B does not have
     packet_added,   ///< a packet of B that A does not have
+    chain_gone,     ///< a chain without a packet that A has by this name, and B does not
+    chain_added,    ///< the other way round
     fate,           ///< another end of the same packet
     inlined,        ///< one side cannot show the call, but shows what it calls in its caller
     not_traceable,  ///< one side cannot show the call: whether it came is not known
@@ -36,11 +38,14 @@ bool is_difference(Change change);
 
 enum class Side : std::uint8_t { a, b };
 
-/// One packet in both recordings; absent where it has none.
-struct PacketPair {
-    std::optional<chain::PacketId> a;
-    std::optional<chain::PacketId> b;
-    std::string summary;
+/// What was compared: one packet in both recordings, or one chain that handles none and has a name
+/// (named_chains.h).
+struct Pair {
+    bool is_chain = false;
+    // The packet's or the chain's number; absent where it has none.
+    std::optional<std::uint32_t> a;
+    std::optional<std::uint32_t> b;
+    std::string summary;  ///< of the packet, or the chain's name
     std::size_t calls_a = 0;
     std::size_t calls_b = 0;
     bool equal = true;  ///< nothing of it is different
@@ -48,15 +53,15 @@ struct PacketPair {
 
 struct Difference {
     Change change = Change::gone;
-    std::string function;           ///< in A, or in B for what was added
-    std::string other;              ///< renamed: B's name. fate: B's
-    std::vector<std::string> path;  ///< callers from the root down, in the recording that has it
-    std::vector<std::string> to;    ///< moved: callers in B
-    Side blind = Side::b;           ///< inlined, not_traceable, lost: the side that cannot show it
-    std::size_t below = 0;          ///< calls below that came or went with it
-    std::string detail;             ///< a sentence, where there is more to say
-    std::size_t times = 1;          ///< so often, everywhere together
-    std::vector<std::size_t> packets;  ///< pairs that it was seen with, as indexes
+    std::string function;            ///< in A, or in B for what was added
+    std::string other;               ///< renamed: B's name. fate: B's
+    std::vector<std::string> path;   ///< callers from the root down, in the recording that has it
+    std::vector<std::string> to;     ///< moved: callers in B
+    Side blind = Side::b;            ///< inlined, not_traceable, lost: the side that cannot show it
+    std::size_t below = 0;           ///< calls below that came or went with it
+    std::string detail;              ///< a sentence, where there is more to say
+    std::size_t times = 1;           ///< so often, everywhere together
+    std::vector<std::size_t> pairs;  ///< that it was seen with, as indexes
 };
 
 /// Differences that a rule explained.
@@ -72,9 +77,10 @@ struct Origin {
     std::string kernel;
     std::string build_id;
     std::string lab;
-    std::string change;              ///< what the user had changed there; mostly empty
-    std::size_t lost = 0;            ///< sum of its loss counters
-    std::size_t without_packet = 0;  ///< chains that handle no packet: they are not compared
+    std::string change;    ///< what the user had changed there; mostly empty
+    std::size_t lost = 0;  ///< sum of its loss counters
+    /// Chains that handle no packet, and have no name: they are not compared.
+    std::size_t without_packet = 0;
 };
 
 enum class Likeness : std::uint8_t {
@@ -110,7 +116,7 @@ struct Durations {
 struct Comparison {
     Origin a;
     Origin b;
-    std::vector<PacketPair> packets;
+    std::vector<Pair> pairs;
     std::vector<Difference> differences;
     std::vector<Explanation> explained;
     Likeness likeness = Likeness::equal;

@@ -66,7 +66,7 @@ Views::Views(const chain::Recording& recording, NameTable& names, RuleBook& rule
         const bool taken =
             std::any_of(pieces_.begin() + static_cast<std::ptrdiff_t>(first), pieces_.end(),
                         [](const Piece& piece) { return !piece.takers.empty(); });
-        without_packet_ += taken ? 0 : 1;
+        if (!taken) without_packet_.emplace(chain.id, first);
     }
     for (std::size_t i = 0; i < pieces_.size(); ++i) {
         for (const auto& [packet, nodes] : pieces_[i].takers) pieces_of_[packet].push_back(i);
@@ -163,10 +163,9 @@ std::optional<chain::Nanoseconds> Views::beginning(PacketClass packet) const {
     return first;
 }
 
-bool Views::build(const Piece& piece, std::size_t node, PacketClass packet,
+bool Views::build(const Piece& piece, std::size_t node, std::span<const std::size_t> takers,
                   const std::optional<chain::Nanoseconds>& since, ViewCall& out) const {
     const Node& its = piece.nodes[node];
-    const auto& takers = piece.takers.at(packet);
     out.name = its.name;
     out.call = its.call;
     out.chain = piece.chain;
@@ -184,13 +183,21 @@ bool Views::build(const Piece& piece, std::size_t node, PacketClass packet,
             if (taker == takers.end() || *taker >= end) continue;
         }
         ViewCall child;
-        if (!build(piece, below, packet, since, child)) continue;
+        if (!build(piece, below, takers, since, child)) continue;
         out.shape = mixed(out.shape, child.shape);
         out.size += child.size;
         out.calls.push_back(std::move(child));
     }
     out.shape = mixed(out.shape, 0x2f);
     return !since || its.call->start >= *since || !out.calls.empty();
+}
+
+void Views::add_tree(ViewCall tree, std::vector<ViewCall>& trees) const {
+    if (focus_.below.empty()) {
+        trees.push_back(std::move(tree));
+    } else {
+        narrow(tree, trees);
+    }
 }
 
 void Views::narrow(ViewCall& tree, std::vector<ViewCall>& out) const {
@@ -212,13 +219,17 @@ std::vector<ViewCall> Views::of(PacketClass packet) const {
     }
     for (const std::size_t index : pieces->second) {
         ViewCall tree;
-        if (!build(pieces_[index], 0, packet, since, tree)) continue;
-        if (focus_.below.empty()) {
-            trees.push_back(std::move(tree));
-        } else {
-            narrow(tree, trees);
-        }
+        const Piece& piece = pieces_[index];
+        if (build(piece, 0, piece.takers.at(packet), since, tree)) add_tree(std::move(tree), trees);
     }
+    return trees;
+}
+
+std::vector<ViewCall> Views::of_chain(chain::ChainId chain) const {
+    std::vector<ViewCall> trees;
+    const Piece& piece = pieces_[without_packet_.at(chain)];
+    ViewCall tree;
+    if (!piece.nodes.empty() && build(piece, 0, {}, {}, tree)) add_tree(std::move(tree), trees);
     return trees;
 }
 

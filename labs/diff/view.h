@@ -1,5 +1,5 @@
 // One packet's part of a recording: the calls that handle it, below the roots that it was handled
-// under, and what these called without any packet.
+// under, and what these called without any packet. And chains that handle none.
 #pragma once
 
 #include <cstddef>
@@ -56,8 +56,11 @@ class Views {
     /// The packet's trees, in order of time.
     std::vector<ViewCall> of(PacketClass packet) const;
 
-    /// How many chains hold no call that is given one of packets(): nothing of them is compared.
-    std::size_t without_packet() const { return without_packet_; }
+    /// How many chains hold no call that is given one of packets().
+    std::size_t without_packet() const { return without_packet_.size(); }
+    bool is_without_packet(chain::ChainId chain) const { return without_packet_.contains(chain); }
+    /// Such a chain; more than one tree, or none, by the focus.
+    std::vector<ViewCall> of_chain(chain::ChainId chain) const;
 
     /// Whether calls of this name could have been recorded.
     bool visible(NameId name) const { return traced_.empty() || traced_.contains(name); }
@@ -93,8 +96,10 @@ class Views {
     bool handles_any(const chain::Call& call) const;
     std::optional<PacketClass> network_packet(const chain::SkbGeometry& skb) const;
     std::optional<chain::Nanoseconds> beginning(PacketClass packet) const;
-    bool build(const Piece& piece, std::size_t node, PacketClass packet,
+    /// `takers`: the calls of the piece that are given the packet, in order.
+    bool build(const Piece& piece, std::size_t node, std::span<const std::size_t> takers,
                const std::optional<chain::Nanoseconds>& since, ViewCall& out) const;
+    void add_tree(ViewCall tree, std::vector<ViewCall>& trees) const;
     void narrow(ViewCall& tree, std::vector<ViewCall>& out) const;
     bool ignored(NameId name) const;
 
@@ -110,7 +115,7 @@ class Views {
     std::set<NameId> traced_;
     std::set<NameId> unavailable_;
     std::deque<Piece> pieces_;
-    std::size_t without_packet_ = 0;
+    std::map<chain::ChainId, std::size_t> without_packet_;  ///< their pieces
     std::map<PacketClass, std::vector<std::size_t>> pieces_of_;
 };
 

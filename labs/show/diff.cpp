@@ -1,11 +1,13 @@
 #include "labs/show/diff.h"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <map>
 #include <memory>
 #include <ostream>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,7 +23,7 @@ namespace {
 using diff::Change;
 using diff::Comparison;
 using diff::Difference;
-using diff::PacketPair;
+using diff::Pair;
 using diff::Side;
 
 /// Differences hung into the tree of their callers: what is equal around them has no line.
@@ -49,9 +51,11 @@ ChangeMark mark_of(Change change) {
     switch (change) {
         case Change::gone:
         case Change::packet_gone:
+        case Change::chain_gone:
             return {"-", Ink::bad};
         case Change::added:
         case Change::packet_added:
+        case Change::chain_added:
             return {"+", Ink::good};
         case Change::moved:
             return {">", Ink::changed};
@@ -106,35 +110,59 @@ class DiffPrinter {
         std::map<std::vector<std::size_t>, std::vector<const Difference*>> groups;
         for (const Difference& difference : comparison_.differences) {
             if (!has_line(difference) && options_.fold) continue;
-            auto& group = groups[difference.packets];
-            if (group.empty()) order.push_back(difference.packets);
+            auto& group = groups[difference.pairs];
+            if (group.empty()) order.push_back(difference.pairs);
             group.push_back(&difference);
         }
-        for (const auto& packets : order) {
+        for (const auto& pairs : order) {
             out_ << '\n';
-            print_packets(packets);
-            print_group(groups.at(packets));
+            print_pairs(pairs);
+            print_group(groups.at(pairs));
         }
     }
 
-    void print_packets(const std::vector<std::size_t>& pairs) {
+    void print_pairs(const std::vector<std::size_t>& pairs) {
         constexpr std::size_t most_named = 4;
-        if (pairs.size() > 1 && pairs.size() == comparison_.packets.size()) {
-            out_ << ink(fmt::format("all {} packets", pairs.size()), Ink::packet) << '\n';
+        if (pairs.size() > 1 && pairs.size() == comparison_.pairs.size()) {
+            out_ << ink("all " + counted(pairs), Ink::packet) << '\n';
             return;
         }
         for (std::size_t i = 0; i < pairs.size() && i < most_named; ++i) {
-            const PacketPair& pair = comparison_.packets[pairs[i]];
-            std::string ids;
-            if (pair.a) ids += fmt::format("A#{}", *pair.a);
-            if (pair.b) ids += fmt::format("{}B#{}", ids.empty() ? "" : " ", *pair.b);
-            out_ << ink(ids, Ink::packet) << "  "
+            const Pair& pair = comparison_.pairs[pairs[i]];
+            out_ << ink(numbers_of(pair), Ink::packet) << "  "
                  << (pair.summary.empty() ? "(headers not seen)" : pair.summary) << '\n';
         }
         if (pairs.size() > most_named) {
-            out_ << ink(fmt::format("and {} packets more", pairs.size() - most_named), Ink::packet)
+            out_ << ink(fmt::format("and {} more", counted(std::span(pairs).subspan(most_named))),
+                        Ink::packet)
                  << '\n';
         }
+    }
+
+    static std::string numbers_of(const Pair& pair) {
+        const char* sign = pair.is_chain ? " chain " : "#";
+        std::string numbers;
+        if (pair.a) numbers += fmt::format("A{}{}", sign, *pair.a);
+        if (pair.b) numbers += fmt::format("{}B{}{}", numbers.empty() ? "" : " ", sign, *pair.b);
+        return numbers;
+    }
+
+    /// "4 packets", "10 chains", "4 packets and 1 chain".
+    std::string counted(std::span<const std::size_t> pairs) const {
+        const auto chains =
+            static_cast<std::size_t>(std::count_if(pairs.begin(), pairs.end(), [&](auto pair) {
+                return comparison_.pairs[pair].is_chain;
+            }));
+        return counted(pairs.size() - chains, chains);
+    }
+
+    static std::string counted(std::size_t packets, std::size_t chains) {
+        const auto some = [](std::size_t count, const char* what) {
+            return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+        };
+        if (chains == 0) return some(packets, "packet");
+        if (packets == 0) return some(chains, "chain");
+        return some(packets, "packet") + " and " + some(chains, "chain");
     }
 
     void print_group(const std::vector<const Difference*>& differences) {
@@ -181,6 +209,10 @@ class DiffPrinter {
                 return "the packet is in A only";
             case Change::packet_added:
                 return "the packet is in B only";
+            case Change::chain_gone:
+                return "the chain is in A only";
+            case Change::chain_added:
+                return "the chain is in B only";
             case Change::fate:
                 return fmt::format("its end: {} → {}", difference.function, difference.other);
             default:
@@ -270,8 +302,10 @@ class DiffPrinter {
         const auto b = comparison_.b.without_packet;
         if (a + b == 0) return;
         out_ << '\n'
-             << ink(fmt::format("not compared: {} chain{} of A and {} of B that handle no packet",
-                                a, a == 1 ? "" : "s", b),
+             << ink(fmt::format(
+                        "not compared: {} chain{} of A and {} of B that handle no packet, and that "
+                        "no expectation names",
+                        a, a == 1 ? "" : "s", b),
                     Ink::dim)
              << '\n';
     }
@@ -296,8 +330,13 @@ class DiffPrinter {
     }
 
     void print_summary() {
-        const auto equal = std::count_if(comparison_.packets.begin(), comparison_.packets.end(),
-                                         [](const PacketPair& pair) { return pair.equal; });
+        // Of packets, and of chains.
+        std::array<std::size_t, 2> all{};
+        std::array<std::size_t, 2> equal{};
+        for (const Pair& pair : comparison_.pairs) {
+            ++all[pair.is_chain ? 1 : 0];
+            equal[pair.is_chain ? 1 : 0] += pair.equal ? 1 : 0;
+        }
         const auto different = std::count_if(
             comparison_.differences.begin(), comparison_.differences.end(),
             [](const Difference& difference) { return is_difference(difference.change); });
@@ -313,8 +352,13 @@ class DiffPrinter {
                 out_ << ink("not known: events were lost where it matters", Ink::warning);
                 break;
         }
-        out_ << fmt::format(": {} of {} packets took the same way", equal,
-                            comparison_.packets.size());
+        std::string same;
+        if (all[0] > 0) same = fmt::format("{} of {} packets", equal[0], all[0]);
+        if (all[1] > 0) {
+            same += fmt::format("{}{} of {} chains without {}", same.empty() ? "" : " and ",
+                                equal[1], all[1], same.empty() ? "a packet" : "one");
+        }
+        out_ << ": " << same << " took the same way";
         if (different > 0) {
             out_ << fmt::format("; {} difference{}", different, different == 1 ? "" : "s");
         }

@@ -13,9 +13,11 @@
 
 #include <catch2/catch_test_macros.hpp>
 
+#include "labs/check/verdict.h"
 #include "labs/diff/compare.h"
 #include "tests/unit/recording_builder.h"
 #include "tests/unit/schema_check.h"
+#include "tracer/chain/format_error.h"
 
 using namespace skbtrail;
 using labs::diff::Change;
@@ -144,7 +146,7 @@ TEST_CASE("A recording is equal to itself") {
     const auto comparison = compare(recording, recording);
     CHECK(comparison.likeness == Likeness::equal);
     CHECK(comparison.differences.empty());
-    CHECK(comparison.packets.size() == 3);
+    CHECK(comparison.pairs.size() == 3);
 }
 
 TEST_CASE("A call that is removed is gone, and nothing else") {
@@ -265,8 +267,9 @@ TEST_CASE("A rule explains by name, and not when it is told not to") {
     const auto a = transmission(true);
     const auto b = transmission(false);
     CHECK(compare(a, b).likeness == Likeness::equal);
-    CHECK(compare(a, b, {.focus = {}, .packet = {}, .use_rules = false}).likeness ==
-          Likeness::different);
+    labs::diff::CompareOptions strict;
+    strict.use_rules = false;
+    CHECK(compare(a, b, strict).likeness == Likeness::different);
 }
 
 TEST_CASE(
@@ -326,7 +329,7 @@ TEST_CASE("A packet freed in bulk took the same way as one freed at once") {
     CHECK(compare(in_bulk, freed(false, "nf_queue")).likeness == Likeness::different);
 }
 
-TEST_CASE("Chains that handle no packet are counted, and not compared") {
+TEST_CASE("Chains that handle no packet, and have no name, are counted and not compared") {
     const auto with = [](std::size_t sockets) {
         test::RecordingBuilder builder;
         builder.packet(1, request).traceable("__x64_sys_socket");
@@ -341,6 +344,115 @@ TEST_CASE("Chains that handle no packet are counted, and not compared") {
     CHECK(comparison.a.without_packet == 1);
     CHECK(comparison.b.without_packet == 3);
     CHECK(compare(journey().build(), journey().build()).a.without_packet == 0);
+}
+
+TEST_CASE("Chains that handle no packet are compared with their namesakes") {
+    const auto opened = [](std::vector<CallBuilder> below) {
+        test::RecordingBuilder builder;
+        builder.packet(1, request).traceable("dev_set_mtu").traceable("added_by_test");
+        builder.chain(call("__x64_sys_read", {call("vfs_read")}));  // no name: not compared
+        builder.chain(call("__x64_sys_sendmsg", std::move(below)));
+        builder.chain(call("__napi_poll", {call("ip_rcv_core").skb(1)}));
+        return builder.build();
+    };
+    const auto before = opened({call("dev_set_mtu", {call("notifier_call_chain")})});
+    const auto after =
+        opened({call("dev_set_mtu", {call("notifier_call_chain"), call("added_by_test")})});
+    const auto id = [](const chain::Recording& recording, std::size_t index) {
+        return recording.chains[index].id;
+    };
+    labs::diff::CompareOptions options;
+    options.chains_a = {{"ip link set mtu", {id(before, 1)}}, {"a packet's", {id(before, 2)}}};
+    options.chains_b = {{"ip link set mtu", {id(after, 1)}}, {"a packet's", {id(after, 2)}}};
+
+    SECTION("equal") {
+        const auto comparison = compare(before, before, options);
+        CHECK(comparison.likeness == Likeness::equal);
+        REQUIRE(comparison.pairs.size() == 2);  // the packet, and the one name without any
+        CHECK_FALSE(comparison.pairs[0].is_chain);
+        CHECK(comparison.pairs[1].is_chain);
+        CHECK(comparison.pairs[1].summary == "ip link set mtu");
+        CHECK(comparison.pairs[1].calls_a == 3);
+        CHECK(comparison.a.without_packet == 1);
+    }
+    SECTION("a call that is added is added, and nothing else") {
+        const auto comparison = compare(before, after, options);
+        CHECK(comparison.likeness == Likeness::different);
+        REQUIRE(comparison.differences.size() == 1);
+        CHECK(comparison.differences[0].change == Change::added);
+        CHECK(comparison.differences[0].function == "added_by_test");
+        CHECK(comparison.differences[0].pairs == std::vector<std::size_t>{1});
+        CHECK_FALSE(comparison.pairs[1].equal);
+        const test::SchemaCheck schema("labs/diff/diff.schema.json");
+        CHECK(schema.complaint(to_json(comparison)).empty());
+    }
+    SECTION("one that only one side has is told") {
+        options.chains_b[0].chains.clear();
+        const auto comparison = compare(before, after, options);
+        CHECK(comparison.likeness == Likeness::different);
+        REQUIRE(comparison.differences.size() == 1);
+        CHECK(comparison.differences[0].change == Change::chain_gone);
+        CHECK(comparison.differences[0].function == "ip link set mtu");
+        CHECK(comparison.a.without_packet == 1);
+        CHECK(comparison.b.without_packet == 2);
+    }
+    SECTION("how often one came is no difference") {
+        options.chains_a[0].chains.push_back(id(before, 0));
+        CHECK(compare(before, before, options).likeness == Likeness::equal);
+    }
+    SECTION(
+        "a name that one side does not know, a number that is none, and what was not asked for") {
+        options.chains_b[0].name = "another";
+        CHECK(compare(before, after, options).likeness == Likeness::equal);
+        options.chains_b[0] = {"ip link set mtu", {99}};
+        CHECK(compare(before, after, options).likeness == Likeness::equal);
+        options.chains_b[0] = {"ip link set mtu", {id(after, 1)}};
+        options.packet = 1;
+        CHECK(compare(before, after, options).likeness == Likeness::equal);
+        options.packet.reset();
+        options.focus.ignore = {"added_*"};
+        CHECK(compare(before, after, options).likeness == Likeness::equal);
+    }
+    SECTION("without any packet") {
+        auto quiet_before = before;
+        auto quiet_after = after;
+        for (auto* recording : {&quiet_before, &quiet_after}) {
+            recording->packets.clear();
+            recording->chains.pop_back();
+        }
+        CHECK(compare(quiet_before, quiet_after, options).likeness == Likeness::different);
+        CHECK_THROWS_AS(compare(quiet_before, quiet_after), std::invalid_argument);
+    }
+}
+
+TEST_CASE("A verdict names the chains that it found") {
+    labs::Verdict verdict;
+    const auto add = [&](const char* name, labs::Outcome outcome,
+                         std::vector<chain::ChainId> chains) -> labs::ChainVerdict& {
+        verdict.chains.emplace_back();
+        verdict.chains.back().name = name;
+        verdict.chains.back().outcome = outcome;
+        verdict.chains.back().chains = std::move(chains);
+        return verdict.chains.back();
+    };
+    add("as expected", labs::Outcome::passed, {3, 5});
+    labs::Divergence nearest;
+    nearest.chain = 7;
+    add("otherwise", labs::Outcome::diverged, {}).divergence = nearest;
+    add("nowhere", labs::Outcome::diverged, {}).divergence = labs::Divergence();
+    add("not here", labs::Outcome::skipped, {});
+    add("lost", labs::Outcome::not_judgeable, {});
+    const auto named = labs::diff::parse_named_chains(to_json(verdict));
+    REQUIRE(named.size() == 3);
+    CHECK(named[0].name == "as expected");
+    CHECK(named[0].chains == std::vector<chain::ChainId>{3, 5});
+    CHECK(named[1].chains == std::vector<chain::ChainId>{7});
+    CHECK(named[2].chains.empty());
+    for (const char* broken : {"", "{}", "{\"format\":\"skbtrail-verdict\",\"version\":1}",
+                               "{\"format\":\"skbtrail-verdict\",\"version\":1,\"chains\":[7]}"}) {
+        INFO(broken);
+        CHECK_THROWS_AS(labs::diff::parse_named_chains(broken), chain::FormatError);
+    }
 }
 
 TEST_CASE("Functions that one kernel cannot show are no difference, and said to be so") {
