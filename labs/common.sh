@@ -17,18 +17,23 @@ network_up() {
     [ -z "$3" ] || arp -s "$2" "$3"
 }
 
-# network_up6 ADDRESS/LENGTH GATEWAY MAC: the same for IPv6, with the real ip (in "programs"). The
-# address is the guest's at once, nobody asks for a router, and when this returns the groups have been
-# reported, both times.
-network_up6() {
+# address_up6 ADDRESS/LENGTH: loopback and eth0 are up, with IPv6 alone. The address is the guest's at
+# once, nobody asks for a router, and when this returns the groups have been reported, both times.
+address_up6() {
     sysctl -w net.ipv6.conf.eth0.mldv2_unsolicited_report_interval=50 > /dev/null
     sysctl -w net.ipv6.conf.eth0.accept_dad=0 > /dev/null
     sysctl -w net.ipv6.conf.eth0.accept_ra=0 > /dev/null
     ip link set lo up
     ip link set eth0 up
-    /bin/ip -6 address add "$1" dev eth0
-    /bin/ip -6 neighbour add "$2" lladdr "$3" dev eth0 nud permanent
+    ip -6 address add "$1" dev eth0
     sleep 1
+}
+
+# network_up6 ADDRESS/LENGTH GATEWAY MAC: the same, and the gateway is known, with the real ip (in
+# "programs").
+network_up6() {
+    address_up6 "$1"
+    /bin/ip -6 neighbour add "$2" lladdr "$3" dev eth0 nud permanent
 }
 
 # wait_for "WHAT" COMMAND…: until the command succeeds; fails after 20 s.
@@ -61,10 +66,11 @@ counts() { [ "$(counter "$1" "$2")" -ge "$3" ]; }
 has_line() { [ -s "$1" ]; }
 
 # tcp_socket PORT STATE: there is a TCP socket with this local port, in this state: LISTEN,
-# ESTABLISHED, TIME_WAIT. For wait_for.
+# ESTABLISHED, FIN_WAIT2, TIME_WAIT, CLOSE_WAIT. For wait_for.
 tcp_socket() {
     case "$2" in
         ESTABLISHED) state=01 ;;
+        FIN_WAIT2) state=05 ;;
         TIME_WAIT) state=06 ;;
         CLOSE_WAIT) state=08 ;;
         LISTEN) state=0A ;;

@@ -26,8 +26,7 @@ exec 4> /tmp/client
 echo "first" >&4
 wait_for "the client's line" has_line /tmp/first
 exec 3>&-
-server_closed() { ! tcp_socket 7100 ESTABLISHED; }
-wait_for "the server's FIN" server_closed
+wait_for "the server's FIN and its acknowledgement" tcp_socket 7100 FIN_WAIT2
 exec 4>&-
 wait_for "TIME-WAIT" tcp_socket 7100 TIME_WAIT
 echo "$(cat /tmp/first) connection: in TIME-WAIT"
