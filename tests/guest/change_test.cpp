@@ -27,11 +27,12 @@ using skbtrail::tests::text_of;
 
 namespace {
 
-/// A folder of tests/guest/changes, and what it does to ping-receive.
+/// A folder of tests/guest/changes, and what it does to a lab.
 struct Changed {
     const char* name;
+    const char* lab = "ping-receive";
     const char* outcome;           ///< failed where the ping had no answer
-    std::set<std::string> chains;  ///< that diverge, of the three
+    std::set<std::string> chains;  ///< that diverge
     const char* came;              ///< what the check says of the first of them
     const char* caller;            ///< where
     /// The functions that the comparison shows, each with all below it; "fate": another end.
@@ -76,7 +77,15 @@ const std::vector<Changed> others = {
      .came = "nf_hook_slow",
      .caller = "ip_local_deliver",
      .shown = {"nf_hook_slow", "ip_local_deliver_finish", "fate", "__x64_sys_recvfrom",
-               "ip_mc_sf_allow", "skb_clone", "raw_rcv"}}};
+               "ip_mc_sf_allow", "skb_clone", "raw_rcv"}},
+    // No packet there, but what ip and ethtool ask of the card.
+    {.name = "macvlan",
+     .lab = "net-device-ops",
+     .outcome = "diverged",
+     .chains = {"ip -s link"},
+     .came = "rtnl_fill_ifinfo",
+     .caller = "rtnl_dump_ifinfo",
+     .shown = {"macvlan_device_event", "rtnl_fill_ifinfo", "if_nlmsg_size"}}};
 
 fs::path change(const Changed& changed) {
     return fs::path(SKBTRAIL_GUEST_TESTS) / "changes" / changed.name;
@@ -117,15 +126,15 @@ void is_caught(const Changed& changed) {
     CAPTURE(changed.name);
     const Scratch scratch;
     const auto results = scratch.path() / "results";
-    const auto diff = run(scratch, {"skbtrail", "diff", "ping-receive", "--change", change(changed),
+    const auto diff = run(scratch, {"skbtrail", "diff", changed.lab, "--change", change(changed),
                                     "--output", results});
     INFO(diff.output);
     REQUIRE(diff.status == 1);
     CHECK_THAT(diff.output, ContainsSubstring(std::string(", changed by ") + changed.name));
     CHECK(scratch.left_behind().empty());
 
-    const auto clean = results / "a" / "ping-receive";
-    const auto dirty = results / "b" / "ping-receive";
+    const auto clean = results / "a" / changed.lab;
+    const auto dirty = results / "b" / changed.lab;
     CHECK(json::parse(text_of(clean / "result.json"))["outcome"] == "passed");
     CHECK(json::parse(text_of(dirty / "result.json"))["outcome"] == changed.outcome);
     is_named(scratch, changed, dirty);
