@@ -91,14 +91,14 @@ Nic::Nic(NicOptions options) : options_(std::move(options)) {
                                     &setup.attributes, pointers.data(), environ);
     if (error != 0) {
         process_ = -1;
-        throw CannotRun(fmt::format("the NIC, {}, cannot be started: {}", options_.program.string(),
-                                    message_of(error)));
+        throw CannotRun(fmt::format("{}, {}, cannot be started: {}", options_.name,
+                                    options_.program.string(), message_of(error)));
     }
     process_fd_.reset(static_cast<int>(::syscall(SYS_pidfd_open, process_, 0)));
     if (!process_fd_) {
         const auto reason = message_of(errno);
         end();
-        throw CannotRun(fmt::format("the NIC cannot be watched: pidfd_open: {}", reason));
+        throw CannotRun(fmt::format("{} cannot be watched: pidfd_open: {}", options_.name, reason));
     }
     ::fcntl(ready_.get(), F_SETFL, O_NONBLOCK);
 }
@@ -123,7 +123,7 @@ bool Nic::take_ready() {
         }
     }
     end();
-    throw CannotRun(fmt::format("the NIC did not come up ({}){}",
+    throw CannotRun(fmt::format("{} did not come up ({}){}", options_.name,
                                 ending().value_or("no reason known"), last_words()));
 }
 

@@ -15,6 +15,7 @@ namespace skbtrail::labs {
 
 /// How to start it.
 struct NicOptions {
+    std::string name = "the NIC";  ///< in sentences
     std::filesystem::path program;
     std::filesystem::path socket;
     std::string wire;                      ///< --wire
@@ -41,6 +42,7 @@ class Nic {
     Nic(const Nic&) = delete;
     Nic& operator=(const Nic&) = delete;
 
+    const std::string& name() const { return options_.name; }
     /// Readable when the NIC has said that it listens, or has closed the pipe without a word.
     int ready_fd() const { return ready_.get(); }
     /// Readable when the process has ended.

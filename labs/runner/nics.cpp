@@ -42,7 +42,8 @@ std::string Nics::wires() const {
 
 NicOptions Nics::options_of(std::size_t nic, const ResultDirectory& results) const {
     const LabNic& card = lab_.nics[nic];
-    return {.program = require_program("skbtrail-nic"),
+    return {.name = lab_.nics.size() == 1 ? "the NIC" : fmt::format("NIC {}", nic),
+            .program = require_program("skbtrail-nic"),
             .socket = socket(nic),
             .wire = lab_.wire_argument(card),
             .features = card.features,
@@ -72,7 +73,7 @@ void Nics::watch_over(Running& running) {
     watch.add(running.nic.ready_fd(), [this, &running] { hear(running); });
     watch.add(running.nic.process_fd(), [this, &running] {
         if (running.ready) {
-            throw CannotRun(fmt::format("the NIC, skbtrail-nic, has ended ({}){}",
+            throw CannotRun(fmt::format("{}, skbtrail-nic, has ended ({}){}", running.nic.name(),
                                         running.nic.ending().value_or("no reason known"),
                                         running.nic.last_words()));
         }

@@ -68,8 +68,18 @@ TEST_CASE("a NIC that cannot start is told in its own words") {
     const TemporaryDirectory temporary;
     Nic nic(options(temporary, "echo 'skbtrail-nic: no wire called x' >&2; exit 2"));
     REQUIRE(readable(nic.ready_fd()));
-    CHECK_THROWS_WITH(nic.take_ready(),
-                      ContainsSubstring("exit status 2") && ContainsSubstring("no wire called x"));
+    CHECK_THROWS_WITH(nic.take_ready(), ContainsSubstring("the NIC did not come up") &&
+                                            ContainsSubstring("exit status 2") &&
+                                            ContainsSubstring("no wire called x"));
+}
+
+TEST_CASE("one NIC of several is told by its number") {
+    const TemporaryDirectory temporary;
+    auto second = options(temporary, "exit 2");
+    second.name = "NIC 1";
+    Nic nic(second);
+    REQUIRE(readable(nic.ready_fd()));
+    CHECK_THROWS_WITH(nic.take_ready(), ContainsSubstring("NIC 1 did not come up"));
 }
 
 TEST_CASE("a NIC that dies is noticed") {
