@@ -10,9 +10,10 @@ wait_for "the first fifteen segments" has_bytes 15000
 echo "received: $(wc -c < /tmp/answer) bytes"
 
 # From now on GRO holds what it has for a second after a poll, for there may be more: if no tick of
-# the clock (4 ms) fell into the poll, for what is older goes up at once. The wire sends two segments
-# for each datagram, until two came a second late. It waits before it does for longer than that, so
-# that no timer of the poll before is left.
+# the clock (4 ms) fell into the poll, for what is older goes up at once. An idle processor has no
+# ticks, so this one sleeps when the segments come. The wire sends two for each datagram, until two
+# came a second late. It waits before it does for longer than that, so that no timer of the poll before
+# is left.
 echo 1000000000 > /sys/class/net/eth0/gro_flush_timeout
 echo 1 > /sys/class/net/eth0/napi_defer_hard_irqs
 hundredths() { cut -d " " -f 1 /proc/uptime | tr -d .; }
@@ -26,6 +27,7 @@ until [ "$late" ]; do
     had=$((had + 2000))
     asked=$(hundredths)
     ask_wire
+    sleep 1.4
     wait_for "two segments more" has_bytes "$had"
     [ $(($(hundredths) - asked)) -lt 200 ] || late=yes
 done
