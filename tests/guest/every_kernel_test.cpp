@@ -82,6 +82,25 @@ TEST_CASE("every shipped lab passes on every kernel, or says why it is skipped",
     }
 }
 
+TEST_CASE("two recordings of each shipped lab differ in nothing", "[.all]") {
+    const Scratch scratch;
+    const auto kernel = skbtrail::guest::resolve_kernel("6.12").release;
+    for (const char* const name : {"one", "two"}) {
+        Program batch(
+            scratch, {"skbtrail", "run", "--all", "--kernel", kernel, "-o", scratch.path() / name});
+        const int status = batch.wait(batch_limit);
+        INFO(batch.output());
+        CHECK(status == 0);
+    }
+    for (const auto& lab : shipped_labs()) {
+        const auto folder = fmt::format("{}-{}", lab, kernel);
+        const auto compared = run(scratch, {"skbtrail", "diff", scratch.path() / "one" / folder,
+                                            scratch.path() / "two" / folder});
+        INFO(compared.output);
+        CHECK(compared.status == 0);
+    }
+}
+
 TEST_CASE("what the shipped labs expect is in the source of every kernel", "[.all]") {
     const Scratch scratch;
     for (const auto& release : every_kernel()) {
