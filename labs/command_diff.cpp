@@ -97,10 +97,13 @@ std::vector<std::string> record_both(const DiffArguments& arguments) {
 
 /// What the verdict beside a recording calls its chains; nothing where there is none.
 std::vector<diff::NamedChain> named_chains(const std::string& named) {
-    const auto verdict =
-        std::filesystem::path(recording_file(named)).replace_filename("verdict.json");
+    const std::filesystem::path recording = recording_file(named);
+    const auto verdict = recording.parent_path() / "verdict.json";
     std::error_code error;
-    if (!std::filesystem::exists(verdict, error)) return {};
+    // One that goes by another name may be anybody's.
+    if (recording.filename() != "recording.json" || !std::filesystem::exists(verdict, error)) {
+        return {};
+    }
     try {
         return diff::parse_named_chains(chain::read_file(verdict));
     } catch (const chain::FormatError& wrong) {
@@ -113,8 +116,10 @@ int compare_recordings(DiffArguments& arguments) {
     if (arguments.list_rules) return print_rules(options);
     if (arguments.recordings.size() == 1) arguments.recordings = record_both(arguments);
     arguments.compare.use_rules = !arguments.strict;
-    arguments.compare.chains_a = named_chains(arguments.recordings[0]);
-    arguments.compare.chains_b = named_chains(arguments.recordings[1]);
+    if (!arguments.compare.packet && arguments.compare.focus.from.empty()) {
+        arguments.compare.chains_a = named_chains(arguments.recordings[0]);
+        arguments.compare.chains_b = named_chains(arguments.recordings[1]);
+    }
     // Reading is most of the work, and two can do it at once.
     auto loading_b =
         std::async(std::launch::async, [&] { return named_recording(arguments.recordings[1]); });
@@ -164,7 +169,7 @@ void check_usage(const DiffArguments& arguments) {
 
 void add_diff_command(CLI::App& app, Action& chosen) {
     auto* command =
-        app.add_subcommand("diff", "Did two kernels do the same with the same packets?");
+        app.add_subcommand("diff", "Did two kernels do the same with packets and commands?");
     command->footer(
         "Compares the calls that handled corresponding packets: those with the same headers, "
         "apart\n"

@@ -29,8 +29,8 @@ address_up6() {
     sleep 1
 }
 
-# network_up6 ADDRESS/LENGTH GATEWAY MAC: the same, and the gateway is known, with the real ip (in
-# "programs").
+# network_up6 ADDRESS/LENGTH GATEWAY MAC: the same, and the gateway is known. That takes the real ip
+# (in "programs").
 network_up6() {
     address_up6 "$1"
     /bin/ip -6 neighbour add "$2" lladdr "$3" dev eth0 nud permanent

@@ -3,7 +3,6 @@
 #include <array>
 #include <cerrno>
 #include <iterator>
-#include <stdexcept>
 #include <system_error>
 #include <utility>
 

@@ -1,6 +1,5 @@
 #include "device/net/ring_event_json.h"
 
-#include <ctime>
 #include <iterator>
 #include <string>
 #include <string_view>

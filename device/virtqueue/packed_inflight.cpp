@@ -1,6 +1,7 @@
 #include "device/virtqueue/packed_inflight.h"
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cstring>
 #include <numeric>

@@ -1,6 +1,7 @@
 #include "device/virtqueue/split_inflight.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <utility>
 

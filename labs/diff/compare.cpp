@@ -77,9 +77,10 @@ class Comparing {
                     ? fmt::format("the first recording has no packet {} whose headers were seen; "
                                   "`skbtrail show` lists its packets",
                                   *options_.packet)
-                    : "neither recording has a packet whose headers were seen, nor a verdict "
-                      "beside it that says which chain is which: without either, chains cannot be "
-                      "compared. `skbtrail run` writes both");
+                    : "neither recording has a packet whose headers were seen, and no chain "
+                      "without one has a name in the verdicts beside both, so which is which "
+                      "cannot be told. `skbtrail run` writes a verdict; --from is about packets "
+                      "alone");
         }
         comparison.a.without_packet = a_.without_packet() - named_a_.size();
         comparison.b.without_packet = b_.without_packet() - named_b_.size();
@@ -148,8 +149,12 @@ class Comparing {
             const auto of_b =
                 std::find_if(options_.chains_b.begin(), options_.chains_b.end(),
                              [&](const NamedChain& chain) { return chain.name == of_a.name; });
-            if (of_b == options_.chains_b.end() || !all_without_packet(of_a, a_) ||
-                !all_without_packet(*of_b, b_) || (of_a.chains.empty() && of_b->chains.empty())) {
+            if (of_b == options_.chains_b.end()) continue;
+            // Those that handle packets are compared by these.
+            const bool known_a = !of_a.found.empty() && all_without_packet(of_a.found, a_);
+            const bool known_b = !of_b->found.empty() && all_without_packet(of_b->found, b_);
+            if ((!known_a && !known_b) || (!known_a && !of_a.found.empty()) ||
+                (!known_b && !of_b->found.empty())) {
                 continue;
             }
             any = true;
@@ -158,39 +163,61 @@ class Comparing {
         return any;
     }
 
-    static bool all_without_packet(const NamedChain& named, const Views& views) {
-        return std::all_of(named.chains.begin(), named.chains.end(),
+    static bool all_without_packet(const std::vector<chain::ChainId>& chains, const Views& views) {
+        return std::all_of(chains.begin(), chains.end(),
                            [&](chain::ChainId id) { return views.is_without_packet(id); });
     }
 
+    /// Those that were found, or else what came nearest, if that handles no packet either.
+    static std::vector<chain::ChainId> candidates(const NamedChain& named, const Views& views) {
+        if (!named.found.empty() || !named.nearest || !views.is_without_packet(*named.nearest)) {
+            return named.found;
+        }
+        return {*named.nearest};
+    }
+
     void compare_namesakes(const NamedChain& a, const NamedChain& b, Comparison& comparison) {
-        if (a.chains.empty() || b.chains.empty()) {
-            Pair pair{.is_chain = true, .a = {}, .b = {}, .summary = a.name};
-            if (!a.chains.empty()) pair.a = *named_a_.insert(a.chains.front()).first;
-            if (!b.chains.empty()) pair.b = *named_b_.insert(b.chains.front()).first;
-            comparison.pairs.push_back(std::move(pair));
-            Difference difference;
-            difference.change = b.chains.empty() ? Change::chain_gone : Change::chain_added;
-            difference.function = a.name;
-            add(std::move(difference), comparison.pairs.size() - 1, comparison);
+        const auto of_a = candidates(a, a_);
+        const auto of_b = candidates(b, b_);
+        named_a_.insert(of_a.begin(), of_a.end());
+        named_b_.insert(of_b.begin(), of_b.end());
+        if (of_a.empty() || of_b.empty()) {
+            tell_missing(a, of_a, b, of_b, comparison);
             return;
         }
         // How often it came may vary: the expectation says whether.
-        for (std::size_t i = 0; i < a.chains.size() && i < b.chains.size(); ++i) {
-            named_a_.insert(a.chains[i]);
-            named_b_.insert(b.chains[i]);
-            const auto of_a = a_.of_chain(a.chains[i]);
-            const auto of_b = b_.of_chain(b.chains[i]);
+        for (std::size_t i = 0; i < of_a.size() && i < of_b.size(); ++i) {
+            const auto trees_a = a_.of_chain(of_a[i]);
+            const auto trees_b = b_.of_chain(of_b[i]);
             comparison.pairs.push_back({.is_chain = true,
-                                        .a = a.chains[i],
-                                        .b = b.chains[i],
+                                        .a = of_a[i],
+                                        .b = of_b[i],
                                         .summary = a.name,
-                                        .calls_a = calls_in(of_a),
-                                        .calls_b = calls_in(of_b)});
-            for (const Mismatch& mismatch : aligner_.compare(of_a, of_b)) {
+                                        .calls_a = calls_in(trees_a),
+                                        .calls_b = calls_in(trees_b)});
+            for (const Mismatch& mismatch : aligner_.compare(trees_a, trees_b)) {
                 add_mismatch(mismatch, comparison.pairs.size() - 1, comparison);
             }
         }
+    }
+
+    /// One side has the chain, the other one does not, or has lost it.
+    void tell_missing(const NamedChain& a, const std::vector<chain::ChainId>& of_a,
+                      const NamedChain& b, const std::vector<chain::ChainId>& of_b,
+                      Comparison& comparison) {
+        Pair pair{.is_chain = true, .a = {}, .b = {}, .summary = a.name};
+        if (!of_a.empty()) pair.a = of_a.front();
+        if (!of_b.empty()) pair.b = of_b.front();
+        comparison.pairs.push_back(std::move(pair));
+        Difference difference;
+        difference.function = a.name;
+        difference.blind = of_a.empty() ? Side::a : Side::b;
+        if (of_a.empty() ? a.lost : b.lost) {
+            difference.change = Change::lost;
+        } else {
+            difference.change = of_a.empty() ? Change::chain_added : Change::chain_gone;
+        }
+        add(std::move(difference), comparison.pairs.size() - 1, comparison);
     }
 
     void add_mismatch(const Mismatch& mismatch, std::size_t pair, Comparison& comparison) {

@@ -114,7 +114,7 @@ std::string_view likeness_name(Likeness likeness) {
 std::string to_json(const Comparison& comparison) {
     json object;
     object["format"] = "skbtrail-diff";
-    object["version"] = 1;
+    object["version"] = 2;
     object["likeness"] = likeness_name(comparison.likeness);
     object["a"] = origin_json(comparison.a);
     object["b"] = origin_json(comparison.b);

@@ -79,7 +79,7 @@ struct Origin {
     std::string lab;
     std::string change;    ///< what the user had changed there; mostly empty
     std::size_t lost = 0;  ///< sum of its loss counters
-    /// Chains that handle no packet, and have no name: they are not compared.
+    /// Chains that handle no packet, and were not compared by a name.
     std::size_t without_packet = 0;
 };
 

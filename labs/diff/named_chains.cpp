@@ -1,9 +1,12 @@
 #include "labs/diff/named_chains.h"
 
+#include <utility>
+
 #include <nlohmann/json.hpp>
 
 #include "labs/check/verdict.h"
 #include "tracer/chain/json_reader.h"
+#include "tracer/chain/text.h"
 
 namespace skbtrail::labs::diff {
 namespace {
@@ -11,11 +14,11 @@ namespace {
 constexpr chain::DocumentKind verdict_kind{"skbtrail-verdict", 1, "a verdict"};
 
 /// The chain that a verdict compared with what it expected.
-void add_nearest(chain::JsonObject& object, std::vector<chain::ChainId>& chains) {
-    const auto divergence = object.find("divergence");
-    if (!divergence) return;
-    chain::JsonObject nearest(*divergence);
-    if (const auto id = nearest.find("chain")) chains.push_back(id->get<chain::ChainId>());
+std::optional<chain::ChainId> nearest_of(chain::JsonObject& expected) {
+    const auto divergence = expected.find("divergence");
+    if (!divergence) return std::nullopt;
+    const auto id = chain::JsonObject(*divergence).find("chain");
+    return id ? std::optional(id->get<chain::ChainId>()) : std::nullopt;
 }
 
 }  // namespace
@@ -29,16 +32,14 @@ std::vector<NamedChain> parse_named_chains(std::string_view verdict) {
     for (std::size_t i = 0; i < chains.size(); ++i) {
         const chain::JsonValue element = chains.element(i);
         chain::JsonObject expected(element);
-        NamedChain found;
-        expected.required("name", found.name);
-        expected.required("chains", found.chains);
         const auto outcome = expected.required("outcome").get<std::string>();
-        if (outcome == outcome_name(Outcome::diverged)) {
-            if (found.chains.empty()) add_nearest(expected, found.chains);
-        } else if (outcome != outcome_name(Outcome::passed)) {
-            continue;
-        }
-        named.push_back(std::move(found));
+        if (outcome == outcome_name(Outcome::skipped)) continue;
+        NamedChain chain;
+        chain.name = chain::printable(expected.required("name").get<std::string>());
+        expected.required("chains", chain.found);
+        if (chain.found.empty()) chain.nearest = nearest_of(expected);
+        chain.lost = chain.found.empty() && outcome == outcome_name(Outcome::not_judgeable);
+        named.push_back(std::move(chain));
     }
     return named;
 }

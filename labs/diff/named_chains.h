@@ -1,6 +1,7 @@
 // Chains that no packet identifies, by the names that a lab's expectation gives them.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,14 +12,14 @@ namespace skbtrail::labs::diff {
 
 /// What a verdict says of one expected chain.
 struct NamedChain {
-    std::string name;  ///< unique in its expectation
-    /// Those that were as expected, in order, or the one that came nearest to it.
-    std::vector<chain::ChainId> chains;
+    std::string name;                       ///< unique in its expectation
+    std::vector<chain::ChainId> found;      ///< those that were as expected, in order
+    std::optional<chain::ChainId> nearest;  ///< where none was: the one that came nearest to it
+    bool lost = false;  ///< events were lost where it matters: whether it came is not known
 };
 
-/// The chains that a verdict (verdict.schema.json) found, or missed: in that case with none. What
-/// the expectation does not apply to, or what could not be judged, is left out. Throws
-/// chain::FormatError.
+/// The chains of a verdict (verdict.schema.json), without those that its expectation does not apply
+/// to. Names are made printable. Throws chain::FormatError.
 std::vector<NamedChain> parse_named_chains(std::string_view verdict);
 
 }  // namespace skbtrail::labs::diff

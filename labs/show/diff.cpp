@@ -302,10 +302,10 @@ class DiffPrinter {
         const auto b = comparison_.b.without_packet;
         if (a + b == 0) return;
         out_ << '\n'
-             << ink(fmt::format(
-                        "not compared: {} chain{} of A and {} of B that handle no packet, and that "
-                        "no expectation names",
-                        a, a == 1 ? "" : "s", b),
+             << ink(fmt::format("not compared: {} chain{} of A and {} of B that handle no packet "
+                                "and have no "
+                                "name in both verdicts",
+                                a, a == 1 ? "" : "s", b),
                     Ink::dim)
              << '\n';
     }

@@ -3,7 +3,6 @@
 #include "tracer/chain/recording_json.h"
 
 #include <random>
-#include <sstream>
 #include <string>
 #include <system_error>
 

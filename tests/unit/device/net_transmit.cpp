@@ -1,7 +1,6 @@
 // From the guest to the wire.
 
 #include <algorithm>
-#include <cstring>
 #include <functional>
 
 #include <catch2/catch_test_macros.hpp>

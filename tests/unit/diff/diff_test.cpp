@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 
 #include "labs/check/verdict.h"
 #include "labs/diff/compare.h"
@@ -362,8 +363,16 @@ TEST_CASE("Chains that handle no packet are compared with their namesakes") {
         return recording.chains[index].id;
     };
     labs::diff::CompareOptions options;
-    options.chains_a = {{"ip link set mtu", {id(before, 1)}}, {"a packet's", {id(before, 2)}}};
-    options.chains_b = {{"ip link set mtu", {id(after, 1)}}, {"a packet's", {id(after, 2)}}};
+    const auto found = [](std::string name, chain::ChainId id) {
+        labs::diff::NamedChain named;
+        named.name = std::move(name);
+        named.found = {id};
+        return named;
+    };
+    options.chains_a = {found("ip link set mtu", id(before, 1)),
+                        found("a packet's", id(before, 2))};
+    options.chains_b = {found("ip link set mtu", id(after, 1)), found("a packet's", id(after, 2))};
+    labs::diff::NamedChain& of_b = options.chains_b[0];
 
     SECTION("equal") {
         const auto comparison = compare(before, before, options);
@@ -376,6 +385,11 @@ TEST_CASE("Chains that handle no packet are compared with their namesakes") {
         CHECK(comparison.a.without_packet == 1);
     }
     SECTION("a call that is added is added, and nothing else") {
+        // Found as it was expected, or what came nearest to that.
+        if (GENERATE(false, true)) {
+            of_b.nearest = of_b.found[0];
+            of_b.found.clear();
+        }
         const auto comparison = compare(before, after, options);
         CHECK(comparison.likeness == Likeness::different);
         REQUIRE(comparison.differences.size() == 1);
@@ -387,7 +401,9 @@ TEST_CASE("Chains that handle no packet are compared with their namesakes") {
         CHECK(schema.complaint(to_json(comparison)).empty());
     }
     SECTION("one that only one side has is told") {
-        options.chains_b[0].chains.clear();
+        of_b.found.clear();
+        // What came nearest handles a packet: something else, then.
+        if (GENERATE(false, true)) of_b.nearest = id(after, 2);
         const auto comparison = compare(before, after, options);
         CHECK(comparison.likeness == Likeness::different);
         REQUIRE(comparison.differences.size() == 1);
@@ -395,18 +411,29 @@ TEST_CASE("Chains that handle no packet are compared with their namesakes") {
         CHECK(comparison.differences[0].function == "ip link set mtu");
         CHECK(comparison.a.without_packet == 1);
         CHECK(comparison.b.without_packet == 2);
+        std::swap(options.chains_a, options.chains_b);
+        CHECK(compare(after, before, options).differences[0].change == Change::chain_added);
+    }
+    SECTION("one that one side has lost is not known") {
+        of_b.found.clear();
+        of_b.lost = true;
+        const auto comparison = compare(before, after, options);
+        CHECK(comparison.likeness == Likeness::unknown);
+        REQUIRE(comparison.differences.size() == 1);
+        CHECK(comparison.differences[0].change == Change::lost);
+        CHECK(comparison.differences[0].blind == labs::diff::Side::b);
     }
     SECTION("how often one came is no difference") {
-        options.chains_a[0].chains.push_back(id(before, 0));
+        options.chains_a[0].found.push_back(id(before, 0));
         CHECK(compare(before, before, options).likeness == Likeness::equal);
     }
     SECTION(
         "a name that one side does not know, a number that is none, and what was not asked for") {
-        options.chains_b[0].name = "another";
+        of_b.name = "another";
         CHECK(compare(before, after, options).likeness == Likeness::equal);
-        options.chains_b[0] = {"ip link set mtu", {99}};
+        of_b = found("ip link set mtu", 99);
         CHECK(compare(before, after, options).likeness == Likeness::equal);
-        options.chains_b[0] = {"ip link set mtu", {id(after, 1)}};
+        of_b = found("ip link set mtu", id(after, 1));
         options.packet = 1;
         CHECK(compare(before, after, options).likeness == Likeness::equal);
         options.packet.reset();
@@ -438,18 +465,22 @@ TEST_CASE("A verdict names the chains that it found") {
     add("as expected", labs::Outcome::passed, {3, 5});
     labs::Divergence nearest;
     nearest.chain = 7;
-    add("otherwise", labs::Outcome::diverged, {}).divergence = nearest;
+    add("otherwise\x1b[2J", labs::Outcome::diverged, {}).divergence = nearest;
     add("nowhere", labs::Outcome::diverged, {}).divergence = labs::Divergence();
     add("not here", labs::Outcome::skipped, {});
     add("lost", labs::Outcome::not_judgeable, {});
     const auto named = labs::diff::parse_named_chains(to_json(verdict));
-    REQUIRE(named.size() == 3);
+    REQUIRE(named.size() == 4);
     CHECK(named[0].name == "as expected");
-    CHECK(named[0].chains == std::vector<chain::ChainId>{3, 5});
-    CHECK(named[1].chains == std::vector<chain::ChainId>{7});
-    CHECK(named[2].chains.empty());
-    for (const char* broken : {"", "{}", "{\"format\":\"skbtrail-verdict\",\"version\":1}",
-                               "{\"format\":\"skbtrail-verdict\",\"version\":1,\"chains\":[7]}"}) {
+    CHECK(named[0].found == std::vector<chain::ChainId>{3, 5});
+    CHECK(named[1].name == "otherwise [2J");  // nothing that a terminal acts upon
+    CHECK(named[1].found.empty());
+    CHECK(named[1].nearest == 7);
+    CHECK_FALSE(named[1].lost);
+    CHECK_FALSE(named[2].nearest);
+    CHECK(named[3].lost);
+    for (const char* broken : {"", "{}", R"({"format":"skbtrail-verdict","version":1})",
+                               R"({"format":"skbtrail-verdict","version":1,"chains":[7]})"}) {
         INFO(broken);
         CHECK_THROWS_AS(labs::diff::parse_named_chains(broken), chain::FormatError);
     }

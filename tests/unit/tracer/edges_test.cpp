@@ -43,9 +43,7 @@ const FunctionTable& edge_functions() {
 }
 
 std::vector<chain::Packet> packets_of(const Story& story) {
-    return follow(story, edge_functions(),
-                  {"NOT_DROPPED_YET", "CONSUMED", "NOT_SPECIFIED", "NO_SOCKET"})
-        .packets.packets;
+    return follow(story, edge_functions(), drop_reasons).packets.packets;
 }
 
 /// A call with two sk_buffs.

@@ -14,7 +14,7 @@
 
 namespace skbtrail::tracer::test {
 
-/// The kernel's names of drop drop_reasons, by number.
+/// The kernel's names of drop reasons, by number.
 inline const std::vector<std::string> drop_reasons{"NOT_DROPPED_YET", "CONSUMED", "NOT_SPECIFIED",
                                                    "NO_SOCKET"};
 

@@ -52,73 +52,73 @@ class Settings {
 }  // namespace
 
 TEST_CASE("settings are put back, the last one first") {
-    const Settings machine;
-    machine.write("a", "mine");
+    const Settings settings;
+    settings.write("a", "mine");
     {
-        SavedState saved(machine.run());
+        SavedState saved(settings.run());
         CHECK(saved.repaired() == 0);
-        saved.remember(machine.setting("a"), "first");
-        saved.remember(machine.setting("a"), "second");
-        CHECK(machine.has_journal());
-        CHECK(machine.read("a") == "mine");
+        saved.remember(settings.setting("a"), "first");
+        saved.remember(settings.setting("a"), "second");
+        CHECK(settings.has_journal());
+        CHECK(settings.read("a") == "mine");
     }
-    CHECK(machine.read("a") == "first");
-    CHECK_FALSE(machine.has_journal());
+    CHECK(settings.read("a") == "first");
+    CHECK_FALSE(settings.has_journal());
 }
 
 TEST_CASE("settings that are to stay are left alone") {
-    const Settings machine;
-    machine.write("a", "mine");
+    const Settings settings;
+    settings.write("a", "mine");
     {
-        SavedState saved(machine.run());
-        saved.remember(machine.setting("a"), "before");
+        SavedState saved(settings.run());
+        saved.remember(settings.setting("a"), "before");
         saved.forget();
-        CHECK_FALSE(machine.has_journal());
+        CHECK_FALSE(settings.has_journal());
     }
-    CHECK(machine.read("a") == "mine");
+    CHECK(settings.read("a") == "mine");
 }
 
 TEST_CASE("what a killed collector changed is put back by the next one") {
-    const Settings machine;
-    machine.write("a", "its");
-    machine.write("b", "its");
-    const auto journal = "skbtrail-saved 1\n" + machine.setting("a") + "\n6 once\nbefore\n" +
-                         machine.setting("b") + "\n9 words\none\ntwo 3\n";
+    const Settings settings;
+    settings.write("a", "its");
+    settings.write("b", "its");
+    const auto journal = "skbtrail-saved 1\n" + settings.setting("a") + "\n6 once\nbefore\n" +
+                         settings.setting("b") + "\n9 words\none\ntwo 3\n";
     SECTION("in whole") {
-        machine.leave_journal(journal);
-        const SavedState saved(machine.run());
+        settings.leave_journal(journal);
+        const SavedState saved(settings.run());
         CHECK(saved.repaired() == 1);
-        CHECK(machine.read("a") == "before");
-        CHECK(machine.read("b") == "one two 3 ");
-        CHECK_FALSE(machine.has_journal());
+        CHECK(settings.read("a") == "before");
+        CHECK(settings.read("b") == "one two 3 ");
+        CHECK_FALSE(settings.has_journal());
     }
     SECTION("as far as its journal goes") {
-        machine.leave_journal(journal.substr(0, journal.size() - 5));
-        const SavedState saved(machine.run());
+        settings.leave_journal(journal.substr(0, journal.size() - 5));
+        const SavedState saved(settings.run());
         CHECK(saved.repaired() == 1);
-        CHECK(machine.read("a") == "before");
-        CHECK(machine.read("b") == "its");
+        CHECK(settings.read("a") == "before");
+        CHECK(settings.read("b") == "its");
     }
     SECTION("but not while it lives") {
         const auto stat = read_file("/proc/self/stat");
         const auto words = split_words(std::string_view(stat).substr(stat.rfind(')') + 1));
-        machine.leave_journal(journal, std::to_string(::getpid()) + "-" + std::string(words[19]));
-        const SavedState saved(machine.run());
+        settings.leave_journal(journal, std::to_string(::getpid()) + "-" + std::string(words[19]));
+        const SavedState saved(settings.run());
         CHECK(saved.repaired() == 0);
-        CHECK(machine.read("a") == "its");
-        CHECK(machine.has_journal());
+        CHECK(settings.read("a") == "its");
+        CHECK(settings.has_journal());
     }
     SECTION("nor what is no journal") {
-        machine.leave_journal("something else\n" + machine.setting("a") + "\n6 once\nbefore\n");
-        std::ofstream(machine.run() / "skbtrail-collect-x.saved") << journal;
-        const SavedState saved(machine.run());
+        settings.leave_journal("something else\n" + settings.setting("a") + "\n6 once\nbefore\n");
+        std::ofstream(settings.run() / "skbtrail-collect-x.saved") << journal;
+        const SavedState saved(settings.run());
         CHECK(saved.repaired() == 0);
-        CHECK(machine.read("a") == "its");
+        CHECK(settings.read("a") == "its");
     }
 }
 
 TEST_CASE("nothing is changed where it could not be put back") {
-    const Settings machine;
-    SavedState saved(machine.run() / "missing");
-    CHECK_THROWS_AS(saved.remember(machine.setting("a"), "before"), Failure);
+    const Settings settings;
+    SavedState saved(settings.run() / "missing");
+    CHECK_THROWS_AS(saved.remember(settings.setting("a"), "before"), Failure);
 }
