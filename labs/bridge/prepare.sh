@@ -19,3 +19,5 @@ done
 /bin/ip netns exec far /bin/ip address add 10.0.2.7/24 dev veth1
 # From now on the bridge knows where the far host is.
 /bin/ip netns exec far ping -c 1 10.0.2.15 > /dev/null
+# The answer made the guest doubt its neighbour's address: it would ask for it five seconds later.
+/bin/ip neighbour replace 10.0.2.7 lladdr 52:55:0a:00:02:07 dev br0
