@@ -11,6 +11,7 @@
 #include "guest/process.h"
 #include "tests/bench/suites.h"
 #include "tests/bench/tracer_guest.h"
+#include "tests/places.h"
 
 namespace skbtrail::bench {
 namespace {
@@ -20,9 +21,9 @@ constexpr int flood_pings = 500;
 
 /// Fetched once; kept beside the programs of the build.
 std::filesystem::path fetch_pwru() {
-    const auto directory = std::filesystem::path(SKBTRAIL_BIN).parent_path() / "bench" / "pwru";
+    const auto directory = std::filesystem::path(tests::in_build("bench/pwru"));
     guest::Command command;
-    command.arguments = {"sh", std::string(SKBTRAIL_BENCH) + "/fetch_pwru.sh", directory.string()};
+    command.arguments = {"sh", tests::in_source("tests/bench/fetch_pwru.sh"), directory.string()};
     command.deadline = std::chrono::minutes(5);
     const auto result = guest::run_process(command);
     if (!result.succeeded()) throw std::runtime_error(guest::describe(command, result));

@@ -11,6 +11,7 @@
 #include "labs/runner/programs.h"
 #include "tests/dpdk/child.h"
 #include "tests/guest/machine.h"
+#include "tests/places.h"
 
 namespace skbtrail::bench {
 namespace {
@@ -45,7 +46,7 @@ tests::MachineOptions machine_options(unsigned cpus, const fs::path& pwru) {
     options.cpus = cpus;
     options.memory_mib = pwru.empty() ? 512 : 1536;
     options.files = programs.files();
-    options.files.push_back({fs::path(SKBTRAIL_BENCH) / "tracer_guest.sh", "/tracer.sh", 0644});
+    options.files.push_back({tests::in_source("tests/bench/tracer_guest.sh"), "/tracer.sh", 0644});
     return options;
 }
 

@@ -15,6 +15,7 @@
 #include "guest/error.h"
 #include "guest/initramfs.h"
 #include "labs/runner/programs.h"
+#include "tests/places.h"
 
 namespace skbtrail::tests {
 
@@ -23,13 +24,13 @@ using device::UniqueFd;
 
 fs::path agent_initramfs(const guest::Kernel& kernel, bool with_ethtool,
                          const std::vector<guest::GuestFile>& files) {
-    const fs::path bin = SKBTRAIL_BIN;
+    const fs::path bin = tests::in_build("bin");
     guest::InitramfsRequest request;
     request.kernel = kernel;
     request.modules = {"virtio_net"};
     request.init = bin / "skbtrail-init";
     request.collector = bin / "skbtrail-collect";
-    request.files = {{fs::path(SKBTRAIL_GUEST_TESTS) / "machine_agent.sh", "/agent.sh", 0755}};
+    request.files = {{tests::in_source("tests/guest/machine_agent.sh"), "/agent.sh", 0755}};
     if (with_ethtool) {
         labs::GuestPrograms programs;
         programs.add("/sbin/ethtool", "/sbin/ethtool");

@@ -11,17 +11,19 @@
 
 #include "tests/guest/broken_lab.h"
 #include "tests/guest/program.h"
+#include "tests/places.h"
 #include "tracer/chain/recording_json.h"
 
 namespace fs = std::filesystem;
 using Catch::Matchers::ContainsSubstring;
 using skbtrail::tests::BrokenLab;
+using skbtrail::tests::built_program;
 using skbtrail::tests::run;
 using skbtrail::tests::Scratch;
 
 namespace {
 
-const std::string skbtrail_program = std::string(SKBTRAIL_BIN) + "/skbtrail";
+const std::string skbtrail_program = built_program("skbtrail");
 
 fs::path write(const fs::path& path, const std::string& text) {
     std::ofstream file(path);

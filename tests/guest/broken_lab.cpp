@@ -4,6 +4,8 @@
 
 #include <catch2/catch_test_macros.hpp>
 
+#include "tests/places.h"
+
 namespace skbtrail::tests {
 
 namespace fs = std::filesystem;
@@ -11,7 +13,7 @@ namespace fs = std::filesystem;
 BrokenLab::BrokenLab(const Scratch& scratch)
     : scratch_(scratch), folder_(scratch.path() / "labs" / "broken") {
     fs::create_directories(folder_.parent_path());
-    fs::copy(fs::path(SKBTRAIL_LABS) / "ping-receive", folder_);
+    fs::copy(tests::in_source("labs/ping-receive"), folder_);
 }
 
 void BrokenLab::write(const std::string& name, const std::string& text) const {

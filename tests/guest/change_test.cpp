@@ -17,10 +17,12 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/guest/program.h"
+#include "tests/places.h"
 
 namespace fs = std::filesystem;
 using Catch::Matchers::ContainsSubstring;
 using nlohmann::json;
+using skbtrail::tests::in_source;
 using skbtrail::tests::run;
 using skbtrail::tests::Scratch;
 using skbtrail::tests::text_of;
@@ -88,7 +90,7 @@ const std::vector<Changed> others = {
      .shown = {"macvlan_device_event", "rtnl_fill_ifinfo", "if_nlmsg_size"}}};
 
 fs::path change(const Changed& changed) {
-    return fs::path(SKBTRAIL_GUEST_TESTS) / "changes" / changed.name;
+    return in_source(std::string("tests/guest/changes/") + changed.name);
 }
 
 /// The functions that the comparison shows as gone, come or another, each the top of what is.

@@ -12,11 +12,13 @@
 
 #include "tests/guest/collector.h"
 #include "tests/guest/testbed.h"
+#include "tests/places.h"
 #include "tracer/chain/recording_json.h"
 
 namespace fs = std::filesystem;
 using Catch::Matchers::ContainsSubstring;
 using skbtrail::tests::collect;
+using skbtrail::tests::in_source;
 using skbtrail::tests::record_all;
 using skbtrail::tests::run;
 using skbtrail::tests::Testbed;
@@ -62,9 +64,8 @@ void check_streams(Testbed& testbed, const std::string& identity_method) {
         CHECK(shown.status == 0);
         CHECK_THAT(shown.output, ContainsSubstring("ICMP echo reply 10.0.2.2 > 10.0.2.15") &&
                                      ContainsSubstring("icmp_rcv"));
-        const auto judged =
-            run(testbed.scratch, {"skbtrail", "check", file, "--expect",
-                                  std::string(SKBTRAIL_GUEST_TESTS) + "/lines/expect.json"});
+        const auto judged = run(testbed.scratch, {"skbtrail", "check", file, "--expect",
+                                                  in_source("tests/guest/lines/expect.json")});
         INFO(judged.output);
         CHECK(judged.status == 0);
     }

@@ -20,6 +20,7 @@
 #include "tests/dpdk/virtio_user.h"
 #include "tests/guest/nic_report.h"
 #include "tests/guest/program.h"
+#include "tests/places.h"
 
 using namespace skbtrail;
 using namespace skbtrail::tests;
@@ -54,7 +55,7 @@ void require_testpmd() {
 dpdk::ChildOptions nic_command(const Scratch& scratch, const std::string& side,
                                const std::string& socket, unsigned queues,
                                const std::vector<std::string>& more = {}) {
-    std::vector<std::string> arguments{SKBTRAIL_BIN "/skbtrail-nic",
+    std::vector<std::string> arguments{tests::built_program("skbtrail-nic"),
                                        side,
                                        socket,
                                        "--wire",

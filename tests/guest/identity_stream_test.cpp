@@ -23,6 +23,7 @@
 #include "tests/guest/agent.h"
 #include "tests/guest/identity_grade.h"
 #include "tests/guest/program.h"
+#include "tests/places.h"
 #include "tracer/chain/recording_json.h"
 
 namespace fs = std::filesystem;
@@ -92,7 +93,7 @@ class Peer {
 
 void make_lab(const fs::path& folder, std::uint16_t port, bool cut) {
     fs::create_directories(folder);
-    const auto source = fs::path(SKBTRAIL_GUEST_TESTS) / "identity_stream";
+    const fs::path source = in_source("tests/guest/identity_stream");
     for (const char* name : {"prepare.sh", "expect.json"}) {
         fs::copy_file(source / name, folder / name);
     }
@@ -102,7 +103,7 @@ void make_lab(const fs::path& folder, std::uint16_t port, bool cut) {
     REQUIRE(at != std::string::npos);
     lab.replace(at, feature.size() + 5, feature + (cut ? "false" : "true"));
     std::ofstream(folder / "lab.json") << lab;
-    fs::copy_file(fs::path(SKBTRAIL_BIN) / "skbtrail-test-traffic", folder / "traffic");
+    fs::copy_file(built_program("skbtrail-test-traffic"), folder / "traffic");
     std::ofstream(folder / "run.sh") << fmt::format(
         "#!/bin/sh\n/lab/traffic stream 1 {} {} 10.0.2.2 {}\n", questions, size, port);
     fs::permissions(folder / "run.sh", fs::perms::owner_all);

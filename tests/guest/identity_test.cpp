@@ -14,6 +14,7 @@
 #include "tests/guest/identity_frames.h"
 #include "tests/guest/identity_grade.h"
 #include "tests/guest/program.h"
+#include "tests/places.h"
 #include "tracer/chain/recording_json.h"
 
 namespace fs = std::filesystem;
@@ -25,9 +26,9 @@ namespace {
 Truth make_lab(const fs::path& folder, std::size_t count) {
     fs::create_directories(folder);
     for (const char* name : {"lab.json", "prepare.sh", "run.sh", "expect.json"}) {
-        fs::copy_file(fs::path(SKBTRAIL_GUEST_TESTS) / "identity" / name, folder / name);
+        fs::copy_file(in_source(fmt::format("tests/guest/identity/{}", name)), folder / name);
     }
-    fs::copy_file(fs::path(SKBTRAIL_BIN) / "skbtrail-test-traffic", folder / "traffic");
+    fs::copy_file(built_program("skbtrail-test-traffic"), folder / "traffic");
     Truth truth;
     truth.frames = write_frames(folder / "frames.pcap", count, 1);
     std::ofstream send(folder / "send.sh");

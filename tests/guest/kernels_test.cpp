@@ -12,10 +12,12 @@
 #include "guest/kernel_store.h"
 #include "tests/guest/agent.h"
 #include "tests/guest/program.h"
+#include "tests/places.h"
 #include "tracer/chain/recording_json.h"
 
 namespace fs = std::filesystem;
 using Catch::Matchers::ContainsSubstring;
+using skbtrail::tests::built_program;
 using skbtrail::tests::run;
 using skbtrail::tests::Scratch;
 
@@ -89,7 +91,7 @@ TEST_CASE("a kernel of one's own is kept under a name, listed and removed") {
             "kernels \"$@\"",
             "sh",
             cache,
-            SKBTRAIL_BIN "/skbtrail"};
+            built_program("skbtrail")};
         command.insert(command.end(), words.begin(), words.end());
         return run(scratch, command);
     };

@@ -13,11 +13,13 @@
 
 #include "tests/guest/changed_recording.h"
 #include "tests/guest/program.h"
+#include "tests/places.h"
 #include "tracer/chain/recording_json.h"
 
 namespace fs = std::filesystem;
 using Catch::Matchers::ContainsSubstring;
 using nlohmann::json;
+using skbtrail::tests::in_source;
 using skbtrail::tests::run;
 using skbtrail::tests::Scratch;
 using skbtrail::tests::take_out;
@@ -37,7 +39,7 @@ void write_json(const fs::path& path, const json& value) {
 }
 
 json expectation() {
-    return read_json(fs::path(SKBTRAIL_LABS) / "ping-receive" / "expect.json");
+    return read_json(in_source("labs/ping-receive/expect.json"));
 }
 
 /// The chain of the expectation with that name.

@@ -13,8 +13,10 @@
 #include "tests/guest/collector.h"
 #include "tests/guest/identity_frames.h"
 #include "tests/guest/testbed.h"
+#include "tests/places.h"
 
 using skbtrail::tests::Agent;
+using skbtrail::tests::built_program;
 using skbtrail::tests::collect;
 using skbtrail::tests::Testbed;
 
@@ -99,7 +101,7 @@ class Flood {
 TEST_CASE("what the collector loses under load is counted, and the count is right") {
     skbtrail::tests::MachineOptions machine;
     machine.memory_mib = 768;
-    machine.files = {{std::string(SKBTRAIL_BIN) + "/skbtrail-test-traffic", "/bin/traffic", 0755}};
+    machine.files = {{built_program("skbtrail-test-traffic"), "/bin/traffic", 0755}};
     Testbed testbed(machine);
     auto& agent = testbed.machine.agent();
     agent.bring_up_network();

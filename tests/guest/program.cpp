@@ -15,6 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/places.h"
+
 extern char** environ;
 
 namespace skbtrail::tests {
@@ -78,7 +80,7 @@ Program::Program(const Scratch& scratch, const std::vector<std::string>& argumen
     }
     std::vector<std::string> command = arguments;
     if (command.front().front() != '/') {
-        command.front() = std::string(SKBTRAIL_BIN) + "/" + command.front();
+        command.front() = built_program(command.front());
     }
     std::vector<std::string> environment = environment_with("TMPDIR", scratch.temporary());
 

@@ -11,10 +11,12 @@
 
 #include "tests/guest/broken_lab.h"
 #include "tests/guest/program.h"
+#include "tests/places.h"
 
 namespace fs = std::filesystem;
 using Catch::Matchers::ContainsSubstring;
 using skbtrail::tests::BrokenLab;
+using skbtrail::tests::in_source;
 using skbtrail::tests::run;
 using skbtrail::tests::Scratch;
 using skbtrail::tests::text_of;
@@ -37,7 +39,7 @@ TEST_CASE("one boot serves four labs, of which one panics and another leaves its
     const auto batch = scratch.path() / "batch";
     // The second one is changed so that it passes, and would keep every other from passing.
     const auto ruins = panics.file("").parent_path().parent_path() / "ruins";
-    fs::copy(fs::path(SKBTRAIL_LABS) / "ping-receive", ruins);
+    fs::copy(in_source("labs/ping-receive"), ruins);
     auto script = text_of(ruins / "run.sh");
     script +=
         "ip link set eth0 down\nip address flush dev eth0\nrm -rf /labs /tmp/* /bin/ping\n"

@@ -12,9 +12,11 @@
 #include <sys/stat.h>
 
 #include "tests/guest/program.h"
+#include "tests/places.h"
 
 namespace fs = std::filesystem;
 using Catch::Matchers::ContainsSubstring;
+using skbtrail::tests::built_program;
 using skbtrail::tests::eventually;
 using skbtrail::tests::processes_naming;
 using skbtrail::tests::Program;
@@ -32,7 +34,7 @@ TEST_CASE("a shell does what is typed, and files come and go by /exchange") {
     // The end of the input is Ctrl-D.
     const auto outcome =
         run(scratch, {"/bin/sh", "-c", "exec \"$1\" shell --exchange \"$2\" < \"$2/typed\"", "sh",
-                      SKBTRAIL_BIN "/skbtrail", exchange});
+                      built_program("skbtrail"), exchange});
     INFO(outcome.output);
     CHECK(outcome.status == 0);
     CHECK_THAT(outcome.output, ContainsSubstring("cloud-amd64") && ContainsSubstring("/dev/hvc0") &&
@@ -48,7 +50,7 @@ TEST_CASE("Ctrl-D on a terminal ends a shell, and its guest") {
     REQUIRE(::mkfifo(keys.c_str(), 0600) == 0);
     // script (bsdutils) gives it a terminal, and is given what is typed.
     Program shell(scratch, {"/bin/sh", "-c", "exec script -qec \"$1 shell\" /dev/null <> \"$2\"",
-                            "sh", SKBTRAIL_BIN "/skbtrail", keys});
+                            "sh", built_program("skbtrail"), keys});
     REQUIRE(shell.wait_for("guest:"));
     std::ofstream typed(keys);
     typed << "echo $((6*7)) is typed\r" << std::flush;
@@ -67,7 +69,7 @@ TEST_CASE("a shell that is ended from outside leaves nothing behind") {
         const auto silence = scratch.path() / "silence";
         REQUIRE(::mkfifo(silence.c_str(), 0600) == 0);
         Program shell(scratch, {"/bin/sh", "-c", "exec \"$1\" shell -q <> \"$2\"", "sh",
-                                SKBTRAIL_BIN "/skbtrail", silence});
+                                built_program("skbtrail"), silence});
         REQUIRE(shell.wait_for("guest:"));
         shell.signal(number);
         CHECK(shell.wait() == (number == SIGKILL ? 128 + SIGKILL : 2));

@@ -24,9 +24,12 @@
 
 #include "tests/guest/program.h"
 #include "tests/guest/readme.h"
+#include "tests/places.h"
 
 namespace fs = std::filesystem;
 using skbtrail::tests::find_shown;
+using skbtrail::tests::in_build;
+using skbtrail::tests::in_source;
 using skbtrail::tests::lines_of;
 using skbtrail::tests::parse_readme;
 using skbtrail::tests::Readme;
@@ -111,7 +114,7 @@ class Typist {
 
     /// The command with this run's directory and numbers, and the programs of this build.
     std::string here(std::string command) const {
-        command = std::regex_replace(command, std::regex("build/bin/"), SKBTRAIL_BIN "/");
+        command = std::regex_replace(command, std::regex("build/bin/"), in_build("bin/"));
         command = std::regex_replace(command, std::regex("skbtrail-results/DIRECTORY"),
                                      results_.string());
         for (const std::string option : {"--packet ", "--chain "}) {
@@ -178,7 +181,7 @@ void passes_as_its_readme_shows(const std::string& name) {
     INFO(sharp.output);
     CHECK(sharp.status == 0);
 
-    const std::string text = text_of(fs::path(SKBTRAIL_LABS) / name / "README.md");
+    const std::string text = text_of(in_source("labs/" + name + "/README.md"));
     const Readme readme = parse_readme(text);
     is_complete(readme, text);
     Typist typist(scratch, name, lab.output, results);

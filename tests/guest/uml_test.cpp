@@ -14,9 +14,11 @@
 #include <catch2/matchers/catch_matchers_string.hpp>
 
 #include "tests/guest/nic.h"
+#include "tests/places.h"
 
 namespace fs = std::filesystem;
 using Catch::Matchers::ContainsSubstring;
+using skbtrail::tests::in_source;
 using skbtrail::tests::Nic;
 using skbtrail::tests::processes_naming;
 using skbtrail::tests::Program;
@@ -44,7 +46,7 @@ fs::path make_root(const Scratch& scratch) {
         const fs::path file = module_directory() / module;
         fs::copy_file(file, root / "modules" / file.filename());
     }
-    fs::copy_file(fs::path(SKBTRAIL_GUEST_TESTS) / "uml_init.sh", root / "init");
+    fs::copy_file(in_source("tests/guest/uml_init.sh"), root / "init");
     fs::permissions(root / "init", fs::perms::owner_all);
     return root;
 }

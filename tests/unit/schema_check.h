@@ -13,13 +13,15 @@
 #include <valijson/validation_results.hpp>
 #include <valijson/validator.hpp>
 
+#include "tests/places.h"
+
 namespace skbtrail::test {
 
 class SchemaCheck {
   public:
     /// `path`: from the root of the sources.
     explicit SchemaCheck(const std::string& path) : SchemaCheck() {
-        std::ifstream file(std::string(SKBTRAIL_SOURCE_DIR "/") + path);
+        std::ifstream file(tests::in_source(path));
         use(nlohmann::json::parse(file));
     }
 

@@ -24,6 +24,7 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
+#include "tests/places.h"
 #include "tests/unit/recording_builder.h"
 #include "tracer/chain/recording_json.h"
 
@@ -33,6 +34,7 @@ namespace fs = std::filesystem;
 using skbtrail::test::call;
 using skbtrail::test::CallBuilder;
 using skbtrail::test::RecordingBuilder;
+using skbtrail::tests::built_program;
 
 constexpr double megabyte = 1e6;
 constexpr int rounds = 3;
@@ -148,7 +150,7 @@ struct Cost {
 
 /// Runs skbtrail quietly. The quickest of some runs. Throws when its status is not 0.
 Cost cost_of(std::vector<std::string> arguments) {
-    arguments.insert(arguments.begin(), SKBTRAIL_PROGRAM);
+    arguments.insert(arguments.begin(), built_program("skbtrail"));
     std::vector<char*> pointers;
     for (auto& argument : arguments) pointers.push_back(argument.data());
     pointers.push_back(nullptr);

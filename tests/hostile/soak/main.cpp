@@ -28,6 +28,7 @@
 
 #include "tests/hostile/soak/guest.h"
 #include "tests/hostile/soak/nic_process.h"
+#include "tests/places.h"
 
 namespace fs = std::filesystem;
 using namespace skbtrail::hostile;
@@ -122,7 +123,7 @@ int soak(const Wishes& wishes) {
     if (wishes.nic.empty()) {
         arguments.insert(arguments.end(), {"--wire", "reflect"});
     }
-    NicProcess nic(SKBTRAIL_NIC, arguments);
+    NicProcess nic(skbtrail::tests::built_program("skbtrail-nic"), arguments);
     const auto start = Clock::now();
     const Holdings before = nic.holdings();
     say(start, "before: " + describe(before));

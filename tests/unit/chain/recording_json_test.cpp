@@ -12,6 +12,7 @@
 #include <catch2/matchers/catch_matchers_string.hpp>
 #include <nlohmann/json.hpp>
 
+#include "tests/places.h"
 #include "tests/unit/chain/full_recording.h"
 #include "tests/unit/recording_builder.h"
 #include "tests/unit/schema_check.h"
@@ -111,7 +112,7 @@ TEST_CASE("every member of the format is described") {
 
 TEST_CASE("docs/recording.md names every member") {
     const test::SchemaCheck schema("tracer/chain/recording.schema.json");
-    const std::string page = chain::read_file(SKBTRAIL_SOURCE_DIR "/docs/recording.md");
+    const std::string page = chain::read_file(tests::in_source("docs/recording.md"));
     for (const auto& [name, definition] : schema.document()["definitions"].items()) {
         if (!definition.contains("properties")) continue;
         for (const auto& [member, described] : definition["properties"].items()) {
@@ -257,7 +258,7 @@ TEST_CASE("a file that cannot be read, or is no recording, is named") {
     CHECK_THROWS_MATCHES(
         chain::load_recording("/"), std::system_error,
         Catch::Matchers::MessageMatches(ContainsSubstring("cannot read /: Is a directory")));
-    const std::string schema = SKBTRAIL_SOURCE_DIR "/tracer/chain/recording.schema.json";
+    const std::string schema = tests::in_source("tracer/chain/recording.schema.json");
     CHECK_THROWS_MATCHES(
         chain::load_recording(schema), chain::FormatError,
         Catch::Matchers::MessageMatches(ContainsSubstring(schema + ": this is not a recording")));

@@ -9,6 +9,7 @@
 #include <catch2/matchers/catch_matchers_exception.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
 
+#include "tests/places.h"
 #include "tests/unit/schema_check.h"
 #include "tracer/chain/json_reader.h"
 
@@ -196,7 +197,7 @@ TEST_CASE("a slip in the name of a binding is named") {
 }
 
 TEST_CASE("the examples of docs/expectations.md are expectations") {
-    const std::string page = chain::read_file(SKBTRAIL_SOURCE_DIR "/docs/expectations.md");
+    const std::string page = chain::read_file(tests::in_source("docs/expectations.md"));
     const std::regex block("```json\n([^`]*)```");
     int examples = 0;
     for (std::sregex_iterator match(page.begin(), page.end(), block), end; match != end; ++match) {
@@ -214,7 +215,7 @@ TEST_CASE("the examples of docs/expectations.md are expectations") {
 }
 
 TEST_CASE("docs/expectations.md names every keyword") {
-    const std::string page = chain::read_file(SKBTRAIL_SOURCE_DIR "/docs/expectations.md");
+    const std::string page = chain::read_file(tests::in_source("docs/expectations.md"));
     const auto check_members = [&](const nlohmann::json& object) {
         for (const auto& [member, described] : object["properties"].items()) {
             INFO(member);
@@ -231,7 +232,7 @@ TEST_CASE("docs/expectations.md names every keyword") {
 }
 
 TEST_CASE("a file that is no expectation is named") {
-    const std::string path = SKBTRAIL_SOURCE_DIR "/labs/check/noise.json";
+    const std::string path = tests::in_source("labs/check/noise.json");
     CHECK_THROWS_MATCHES(labs::load_expectation(path), chain::FormatError,
                          MessageMatches(ContainsSubstring(path + ": this is not an expectation")));
 }

@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "labs/check/packet_selection.h"
+#include "tests/places.h"
 #include "tracer/chain/json_reader.h"
 
 using namespace skbtrail;
@@ -32,7 +33,7 @@ Names found_in(const std::string& text, const std::string& pattern) {
 
 /// The page's table that begins with `heading`: first cell → the second.
 std::map<std::string, std::string> table_of(const std::string& heading) {
-    std::istringstream page(chain::read_file(SKBTRAIL_SOURCE_DIR "/docs/expectations.md"));
+    std::istringstream page(chain::read_file(tests::in_source("docs/expectations.md")));
     std::map<std::string, std::string> rows;
     std::string line;
     while (std::getline(page, line) && !line.starts_with("| " + heading + " |")) continue;
@@ -66,7 +67,7 @@ TEST_CASE("the table of a packet's words has all there are, and no others") {
 
 TEST_CASE("the table of shared paths has all there are, and says which of them take calls") {
     const auto paths =
-        nlohmann::json::parse(chain::read_file(SKBTRAIL_SOURCE_DIR "/labs/check/paths.json"));
+        nlohmann::json::parse(chain::read_file(tests::in_source("labs/check/paths.json")));
     Names all;
     Names open;
     for (const auto& [name, steps] : paths["fragments"].items()) {

@@ -13,6 +13,7 @@
 #include "labs/check/source/c_file.h"
 #include "labs/check/source/places.h"
 #include "labs/check/source/verify.h"
+#include "tests/places.h"
 
 using namespace skbtrail::labs;
 using namespace skbtrail::labs::source;
@@ -26,7 +27,7 @@ const CallTables& tables() {
 }
 
 Verification verify_text(const std::string& chains) {
-    const SourceTree tree(SKBTRAIL_TEST_DATA "/tree", tables().scope);
+    const SourceTree tree(skbtrail::tests::in_source("tests/unit/check/data/tree"), tables().scope);
     const auto expectation = parse_expectation(
         fmt::format(R"({{"format":"skbtrail-expectation","version":1,"chains":[{}]}})", chains));
     return verify(expectation, tree, tables());
@@ -62,7 +63,7 @@ TEST_CASE("a call by name is found with its file and line") {
 }
 
 TEST_CASE("what a recording names has a place in the source, if there is one and no other") {
-    const SourceTree tree(SKBTRAIL_TEST_DATA "/tree", tables().scope);
+    const SourceTree tree(skbtrail::tests::in_source("tests/unit/check/data/tree"), tables().scope);
     const Places places(tree, tables());
     const auto place = [&](const std::string& function, const std::string& module = {},
                            const std::string& caller_file = {}) {
@@ -198,7 +199,9 @@ TEST_CASE("odd C is read without harm") {
 }
 
 TEST_CASE("a folder that holds no kernel is refused") {
-    CHECK_THROWS_AS(SourceTree(SKBTRAIL_TEST_DATA "/none", tables().scope), std::runtime_error);
+    CHECK_THROWS_AS(
+        SourceTree(skbtrail::tests::in_source("tests/unit/check/data/none"), tables().scope),
+        std::runtime_error);
 }
 
 TEST_CASE("the elements of an array member are registered one by one") {

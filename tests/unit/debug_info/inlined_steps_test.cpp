@@ -11,6 +11,7 @@
 #include <catch2/matchers/catch_matchers_string.hpp>
 
 #include "labs/debug_info/error.h"
+#include "tests/places.h"
 #include "tests/unit/recording_builder.h"
 
 using namespace skbtrail;
@@ -23,7 +24,7 @@ using Names = std::vector<std::string>;
 namespace {
 
 std::string compiled(const std::string& name) {
-    return SKBTRAIL_COMPILED "/" + name;
+    return tests::in_build("tests/compiled/" + name);
 }
 
 /// `caller` calls `callee`, of the module that both are in.

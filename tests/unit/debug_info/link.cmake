@@ -22,4 +22,3 @@ add_custom_command(
     VERBATIM)
 add_custom_target(${target}_compiled DEPENDS ${compiled}/gcc/vmlinux)
 add_dependencies(${target} ${target}_compiled)
-target_compile_definitions(${target} PRIVATE SKBTRAIL_COMPILED="${compiled}")

@@ -5,8 +5,6 @@ pkg_check_modules(PCAP REQUIRED IMPORTED_TARGET libpcap)
 find_package(nlohmann_json REQUIRED)
 target_link_libraries(${target} PRIVATE PkgConfig::TINS PkgConfig::PCAP nlohmann_json::nlohmann_json)
 # The program is tried as others start it.
-target_compile_definitions(${target} PRIVATE SKBTRAIL_NIC="$<TARGET_FILE:skbtrail-nic>"
-                                             SKBTRAIL_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
 add_dependencies(${target} skbtrail-nic)
 # Tests make accepting fail: no_descriptors.h.
 target_link_options(${target} PRIVATE -Wl,--wrap=accept4)

@@ -10,6 +10,7 @@
 
 #include <catch2/catch_test_macros.hpp>
 
+#include "tests/places.h"
 #include "tests/unit/device/net_bench.h"
 #include "tests/unit/device/temporary_directory.h"
 
@@ -50,7 +51,8 @@ TEST_CASE("metrics: docs/nic.md lists those that there are", "[device][control]"
                                            .front_end = [] { return FrontEndView{}; },
                                            .disconnect = [] { return false; }});
     const auto printed = words(text, "# TYPE skbtrail_", " ");
-    const auto listed = words(file_text(SKBTRAIL_SOURCE_DIR "/docs/nic.md"), "`skbtrail_", "`");
+    const auto listed =
+        words(file_text(skbtrail::tests::in_source("docs/nic.md")), "`skbtrail_", "`");
     CHECK(printed.size() > 20);
     CHECK(printed == listed);
 }

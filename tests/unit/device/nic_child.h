@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "device/unique_fd.h"
+#include "tests/places.h"
 
 namespace skbtrail::device::test {
 
@@ -28,7 +29,7 @@ class Program {
         }
         ready_.reset(ends[0]);
         UniqueFd announce(ends[1]);
-        arguments.insert(arguments.begin(), SKBTRAIL_NIC);
+        arguments.insert(arguments.begin(), tests::built_program("skbtrail-nic"));
         arguments.insert(arguments.end(), {"--ready-fd", "9"});
         std::vector<char*> words;
         for (std::string& argument : arguments) {
@@ -40,7 +41,7 @@ class Program {
             const int out = ::open(log.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0644);
             ::dup2(out, 2);
             ::dup2(announce.get(), 9);
-            ::execv(SKBTRAIL_NIC, words.data());
+            ::execv(words.front(), words.data());
             ::_exit(127);
         }
     }

@@ -25,6 +25,7 @@
 
 #include "device/options.h"
 #include "device/vhost_user/listener.h"
+#include "tests/places.h"
 #include "tests/unit/device/contains.h"
 #include "tests/unit/device/guest_ram.h"
 #include "tests/unit/device/nic_child.h"
@@ -33,6 +34,7 @@
 using namespace skbtrail::device;
 using namespace skbtrail::device::test;
 using skbtrail::device::vhost_user::Listener;
+using skbtrail::tests::built_program;
 using namespace std::chrono_literals;
 
 namespace {
@@ -325,7 +327,7 @@ TEST_CASE("program: confined, and commanded from another process", "[device][pro
     CHECK(contains(status, "CapEff:\t0000000000000000"));
     const auto ctl = [&](const std::string& words) {
         const std::string command =
-            std::string(SKBTRAIL_NIC) + " ctl " + control + " " + words + " 2>&1";
+            built_program("skbtrail-nic") + " ctl " + control + " " + words + " 2>&1";
         std::string said;
         std::FILE* const pipe = ::popen(command.c_str(), "r");
         REQUIRE(pipe != nullptr);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "device/wire/script_file.h"
+#include "tests/places.h"
 
 namespace skbtrail::device {
 
@@ -208,8 +209,7 @@ TEST_CASE("a script cut at any byte is refused", "[wire][script]") {
 }
 
 TEST_CASE("the script in the documentation is one", "[wire][script]") {
-    const auto page_path = std::filesystem::path(SKBTRAIL_TEST_DATA "/../../../../docs/wires.md");
-    std::ifstream stream(page_path.lexically_normal());
+    std::ifstream stream(tests::in_source("docs/wires.md"));
     const std::string page{std::istreambuf_iterator<char>(stream), {}};
     const std::string fence = "```json\n";
     const auto begin = page.find(fence);

@@ -16,6 +16,7 @@
 #include "device/wire/frame_headers.h"
 #include "device/wire/script.h"
 #include "device/wire/script_binding.h"
+#include "tests/places.h"
 #include "tests/unit/device/script_of.h"
 #include "tests/unit/device/wire_guest.h"
 
@@ -31,7 +32,7 @@ namespace {
 
 /// The scripts that the documentation shows, in its order.
 std::vector<std::string> documented_scripts() {
-    const std::filesystem::path data(SKBTRAIL_TEST_DATA);
+    const std::filesystem::path data(tests::in_source("tests/unit/device/data"));
     std::ifstream file((data / "../../../../docs/wires.md").lexically_normal());
     REQUIRE(file);
     std::vector<std::string> scripts;

@@ -7,6 +7,7 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include "guest/cache.h"
+#include "tests/places.h"
 
 using namespace skbtrail::guest;
 
@@ -14,7 +15,7 @@ namespace {
 
 /// What apt's programs printed on a Debian 12 machine, mirrors renamed.
 std::string recorded(const std::string& name) {
-    return read_file(std::filesystem::path(SKBTRAIL_TEST_DATA) / name);
+    return read_file(skbtrail::tests::in_source("tests/unit/guest/data/" + name));
 }
 
 std::string newest(const std::string& spec) {

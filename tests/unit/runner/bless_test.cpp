@@ -11,6 +11,7 @@
 
 #include "guest/cache.h"
 #include "guest/process.h"
+#include "tests/places.h"
 #include "tests/unit/recording_builder.h"
 #include "tests/unit/runner/temporary.h"
 #include "tracer/chain/recording_json.h"
@@ -65,8 +66,8 @@ class Bench {
 
   private:
     std::vector<std::string> command_line(const std::vector<std::string>& more) const {
-        std::vector<std::string> arguments{SKBTRAIL_PROGRAM, "bless", recording_.string(),
-                                           "--expect", expectation_.string()};
+        std::vector<std::string> arguments{tests::built_program("skbtrail"), "bless",
+                                           recording_.string(), "--expect", expectation_.string()};
         arguments.insert(arguments.end(), more.begin(), more.end());
         return arguments;
     }

@@ -9,6 +9,7 @@
 #include <catch2/matchers/catch_matchers_string.hpp>
 
 #include "guest/process.h"
+#include "tests/places.h"
 #include "tests/unit/recording_builder.h"
 #include "tests/unit/runner/temporary.h"
 #include "tracer/chain/recording_json.h"
@@ -23,7 +24,7 @@ using test::CallBuilder;
 guest::ProcessResult skbtrail(std::vector<std::string> arguments) {
     guest::Command command;
     command.arguments = std::move(arguments);
-    command.arguments.insert(command.arguments.begin(), SKBTRAIL_PROGRAM);
+    command.arguments.insert(command.arguments.begin(), tests::built_program("skbtrail"));
     return guest::run_process(command);
 }
 
@@ -237,7 +238,7 @@ TEST_CASE("bash completes commands, options, values and labs") {
                           "COMP_WORDS=(\"$@\" \"${LAST-}\"); COMP_CWORD=$#; _skbtrail; "
                           "echo \"${COMPREPLY[*]}\"",
                           "bash",
-                          SKBTRAIL_PROGRAM,
+                          tests::built_program("skbtrail"),
                           script};
         std::istringstream list(words);
         std::vector<std::string> typed;

@@ -9,6 +9,7 @@
 
 #include "guest/cache.h"
 #include "labs/runner/failure.h"
+#include "tests/places.h"
 
 namespace skbtrail::labs {
 namespace {
@@ -16,8 +17,7 @@ namespace {
 using Catch::Matchers::ContainsSubstring;
 
 std::string shipped_template() {
-    return guest::read_file(std::filesystem::path(SKBTRAIL_SOURCE_DIRECTORY) /
-                            "qemu-configs/domain.xml");
+    return guest::read_file(tests::in_source("qemu-configs/domain.xml"));
 }
 
 DomainSpec spec() {

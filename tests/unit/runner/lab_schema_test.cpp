@@ -10,6 +10,7 @@
 
 #include "guest/cache.h"
 #include "labs/runner/lab.h"
+#include "tests/places.h"
 #include "tests/unit/schema_check.h"
 #include "tracer/chain/format_error.h"
 
@@ -53,7 +54,7 @@ json with_everything() {
 
 TEST_CASE("the schema takes every shipped lab") {
     std::size_t labs = 0;
-    for (const auto& entry : fs::directory_iterator(SKBTRAIL_SOURCE_DIR "/labs")) {
+    for (const auto& entry : fs::directory_iterator(tests::in_source("labs"))) {
         const auto file = entry.path() / "lab.json";
         if (!fs::exists(file)) continue;
         INFO(file);
@@ -64,7 +65,7 @@ TEST_CASE("the schema takes every shipped lab") {
 }
 
 TEST_CASE("what a shipped lab shows are chains of its expectation") {
-    for (const auto& entry : fs::directory_iterator(SKBTRAIL_SOURCE_DIR "/labs")) {
+    for (const auto& entry : fs::directory_iterator(tests::in_source("labs"))) {
         if (!fs::exists(entry.path() / "lab.json")) continue;
         INFO(entry.path());
         const auto expected = json::parse(guest::read_file(entry.path() / "expect.json"));

@@ -15,6 +15,7 @@
 #include "labs/check/source/places.h"
 #include "labs/show/paint.h"
 #include "labs/show/sightings.h"
+#include "tests/places.h"
 #include "tests/unit/recording_builder.h"
 #include "tests/unit/show/ping.h"
 #include "tracer/chain/json_reader.h"
@@ -27,7 +28,7 @@ using test::call;
 namespace {
 
 std::string golden(const std::string& name) {
-    return chain::read_file(std::string(SKBTRAIL_TEST_DATA "/") + name);
+    return chain::read_file(tests::in_source("tests/unit/show/data/" + name));
 }
 
 std::string shown(const std::function<void(std::ostream&)>& show) {
@@ -155,7 +156,7 @@ TEST_CASE("one packet's branches are shown on request") {
 
 TEST_CASE("each call has its place in the source on request") {
     const auto& tables = labs::source::named_call_tables();
-    const labs::source::SourceTree tree(SKBTRAIL_SOURCE_DIR "/tests/unit/check/data/tree",
+    const labs::source::SourceTree tree(tests::in_source("tests/unit/check/data/tree"),
                                         tables.scope);
     const labs::source::Places places(tree, tables);
     const auto recording =

@@ -10,6 +10,7 @@
 #include <catch2/generators/catch_generators.hpp>
 #include <catch2/generators/catch_generators_range.hpp>
 
+#include "tests/places.h"
 #include "tracer/files.h"
 #include "tracer/ftrace/format.h"
 #include "tracer/kprobe_decoder.h"
@@ -206,7 +207,7 @@ std::string ping_of_any_kernel() {
 }
 
 Recorded load_recorded(const std::string& name, std::size_t pages_kept) {
-    const std::string directory = std::string(SKBTRAIL_TEST_DATA) + "/" + name;
+    const std::string directory = tests::in_source("tests/unit/tracer/data/" + name);
     const auto page_bytes = std::stoul(read_file(directory + "/page_bytes"));
     // One half is for pages.
     Recorded recorded{load_functions(directory), Capture(2 * pages_kept * page_bytes)};

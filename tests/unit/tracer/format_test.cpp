@@ -4,6 +4,7 @@
 
 #include <catch2/catch_test_macros.hpp>
 
+#include "tests/places.h"
 #include "tracer/failure.h"
 #include "tracer/files.h"
 #include "tracer/ftrace/trace_buffer.h"
@@ -13,7 +14,8 @@ using namespace skbtrail::tracer;
 namespace {
 
 std::string format_file(const char* name) {
-    return read_file(std::string(SKBTRAIL_TEST_DATA) + "/ping-6.12/" + name + ".format");
+    return read_file(skbtrail::tests::in_source(std::string("tests/unit/tracer/data/ping-6.12/") +
+                                                name + ".format"));
 }
 
 template <typename Number>

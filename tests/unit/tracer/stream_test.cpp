@@ -10,6 +10,7 @@
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 
+#include "tests/places.h"
 #include "tests/unit/tracer/following.h"
 #include "tracer/chain/recording_json.h"
 #include "tracer/files.h"
@@ -69,8 +70,10 @@ struct Setting {
 
     const FunctionTable& functions;
     GraphDecoder decoder{
-        parse_format(read_file(SKBTRAIL_TEST_DATA "/ping-6.12/funcgraph_entry.format")),
-        parse_format(read_file(SKBTRAIL_TEST_DATA "/ping-6.12/funcgraph_exit.format"))};
+        parse_format(
+            read_file(tests::in_source("tests/unit/tracer/data/ping-6.12/funcgraph_entry.format"))),
+        parse_format(
+            read_file(tests::in_source("tests/unit/tracer/data/ping-6.12/funcgraph_exit.format")))};
     Selection selection;
     std::vector<std::string> roots;
 };
