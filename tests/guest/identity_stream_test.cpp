@@ -165,7 +165,8 @@ TEST_CASE("each segment of a stream is in one packet's history, whoever cut it")
     record_and_grade("6.12", false);
 }
 
-TEST_CASE("each segment of a stream that the newest kernel cut is in one packet's history") {
+TEST_CASE("each segment of a stream that the newest kernel cut is in one packet's history",
+          "[.all]") {
     const auto kernel = newest_kernel();
     const auto image = kernel.vmlinux.parent_path() / "vmlinuz";
     record_and_grade(fmt::format("{},modules={}", image.string(), kernel.modules.string()), true);

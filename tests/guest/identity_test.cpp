@@ -89,7 +89,7 @@ TEST_CASE("each serial number ends in one packet's history, with its fate") {
 
 // Where kprobe events tell who is who, some of what the packets carry lies where those do not
 // reach.
-TEST_CASE("each serial number ends in one packet's history on 6.1, too") {
+TEST_CASE("each serial number ends in one packet's history on 6.1, too", "[.all]") {
     record_and_grade({.frames = 150, .kernel = "6.1", .limit = std::chrono::minutes(4)});
 }
 

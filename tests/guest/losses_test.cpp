@@ -22,7 +22,7 @@ using skbtrail::tests::Testbed;
 
 namespace {
 
-constexpr std::uint64_t frames = 500;
+constexpr std::uint64_t frames = 250;
 /// The driver is given each frame in one call of this.
 constexpr const char* handed_over = "start_xmit";
 /// Losses of sk_buffs at a function's calls.
@@ -118,7 +118,7 @@ TEST_CASE("what the collector loses under load is counted, and the count is righ
     }
     {
         INFO("the BPF ring buffer is");
-        const Flood flood(agent, "--buffer-kib 32768 --event-kib 512 --memory-mib 256");
+        const Flood flood(agent, "--buffer-kib 32768 --event-kib 256 --memory-mib 256");
         const auto lost = flood.lost(sightings, handed_over);
         const auto serials = flood.serials().size();
         CHECK(flood.calls() == flood.sent());
@@ -130,7 +130,7 @@ TEST_CASE("what the collector loses under load is counted, and the count is righ
     }
     {
         INFO("the trace buffer is: sk_buffs are told all the same");
-        const Flood flood(agent, "--buffer-kib 1024 --event-kib 32768 --memory-mib 256");
+        const Flood flood(agent, "--buffer-kib 512 --event-kib 32768 --memory-mib 256");
         const auto records =
             flood.lost("ring_buffer_overrun|ring_buffer_commit_overrun|ring_buffer_dropped", "");
         CHECK(flood.calls() < flood.sent());

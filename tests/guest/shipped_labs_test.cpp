@@ -42,10 +42,6 @@ namespace {
 
 const std::vector<std::string> in_each_run = {
     "ping-receive",    // a system call, a poll, an answer from within the poll; NAT behind the wire
-    "arp",             // a packet that waits for another one
-    "udp",             // sockets, and the error that nobody has the port
-    "start-xmit",      // the ring, both ways
-    "tcp-lookup",      // loopback and the NIC
     "tcp-loss",        // a timer's chain
     "tcp-tour",        // most chains
     "gro",             // merged packets, most changes for sharpness
@@ -53,11 +49,9 @@ const std::vector<std::string> in_each_run = {
     "skb-lifetime",    // drop reasons
     "fragments",       // copies, and several packets that become one
     "netfilter",       // modules, and a packet that is rewritten
-    "ipv6-nd",         // the other family
-    "ipv6-transport",  // and its sockets
+    "ipv6-transport",  // the other family, and its sockets
     "net-device-ops",  // netlink and ethtool, the control virtqueue; the sink wire
-    "protocol-demux",  // the single path
-    "skb-layout",      // where an sk_buff stands, byte by byte
+    "protocol-demux",  // the single path; loopback
 };
 
 std::set<std::string> the_others() {
