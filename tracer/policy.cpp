@@ -431,6 +431,10 @@ std::optional<std::uint32_t> cookie_of(std::string_view name, const Signature* s
         if ((roles & role::expands) != 0) flags |= SKBTRAIL_COOKIE_EXPANDS;
         if ((roles & role::copies) != 0) flags |= SKBTRAIL_COOKIE_COPIES;
         if ((roles & role::frees) != 0) flags |= SKBTRAIL_COOKIE_FREES;
+        // The one that gives it back is still of the living packet.
+        if ((roles & role::after_end) != 0 && (flags & SKBTRAIL_COOKIE_RELEASES) == 0) {
+            flags |= SKBTRAIL_COOKIE_AFTER_END;
+        }
     }
     return argument | shape << 4U | second << 8U | extra << 12U | flags;
 }

@@ -29,10 +29,14 @@ __u32 wanted_packets = 0;
 #define VERDICT_REFUSED 2ull
 /* Refused where its headers may not have been complete: judged again where they are. */
 #define VERDICT_REFUSED_EARLY 3ull
+/* Of an sk_buff whose head was given back, while it is being freed itself. */
+#define VERDICT_WANTED_TO_THE_END 4ull
+#define VERDICT_REFUSED_TO_THE_END 5ull
 
 /*
- * By head; and by sk_buff, while it is between two heads. An entry that is evicted costs another
- * look at the headers, which have changed only if the packet was forwarded or translated meanwhile.
+ * By head; and by sk_buff, while it is between two heads, or has none any more. An entry that is
+ * evicted costs another look at the headers, which have changed only if the packet was forwarded or
+ * translated meanwhile.
  */
 struct {
     __uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -242,7 +246,7 @@ static __always_inline __u64 verdict_on(const struct sk_buff* skb, __u64 address
     if (!before) {
         /* Does it go on where a wanted one was? */
         known = bpf_map_lookup_elem(&verdicts, &address);
-        if (known) {
+        if (known && *known == VERDICT_WANTED) {
             bpf_map_delete_elem(&verdicts, &address);
             set_verdict(head, VERDICT_WANTED);
             return VERDICT_WANTED;
@@ -268,6 +272,27 @@ static __always_inline __u64 verdict_on(const struct sk_buff* skb, __u64 address
             return 0;
     }
     set_verdict(head, verdict | (filter.ifindex ? (__u64)ifindex_of(skb) << 8 : 0));
+    return verdict == VERDICT_REFUSED_EARLY ? 0 : verdict;
+}
+
+/* The last owner of the head gives it back: whatever comes next there is another packet. */
+static __always_inline void keep_to_the_end(__u64 address, __u64 verdict) {
+    if (!filter.active || !verdict) return;
+    set_verdict(address,
+                verdict == VERDICT_WANTED ? VERDICT_WANTED_TO_THE_END : VERDICT_REFUSED_TO_THE_END);
+}
+
+/* As verdict_on(), for an sk_buff whose head may be gone: its memory is not looked at. */
+static __always_inline __u64 verdict_after_end(const struct sk_buff* skb, __u64 address) {
+    __u64* known = bpf_map_lookup_elem(&verdicts, &address);
+    __u64 head = (__u64)skb->head;
+    __u64 verdict;
+
+    if (known && *known == VERDICT_WANTED_TO_THE_END) return VERDICT_WANTED;
+    if (known && *known == VERDICT_REFUSED_TO_THE_END) return VERDICT_REFUSED;
+    /* Others may hold the head still. */
+    known = bpf_map_lookup_elem(&verdicts, &head);
+    verdict = known ? *known & 0xff : 0;
     return verdict == VERDICT_REFUSED_EARLY ? 0 : verdict;
 }
 

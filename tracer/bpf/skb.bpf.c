@@ -266,7 +266,7 @@ static __always_inline int to_copy(struct call* call, const struct sk_buff* skb,
     __u64 head = as_number(call, skb->head);
     __u64 before;
 
-    if (call->cookie & SKBTRAIL_COOKIE_HEADERS_OPEN) return 0;
+    if (call->cookie & (SKBTRAIL_COOKIE_HEADERS_OPEN | SKBTRAIL_COOKIE_AFTER_END)) return 0;
     if (is_unset(call, place)) return 0;
     if (!head) return 0;
     before = when_copied(head);
@@ -279,7 +279,7 @@ static __always_inline int to_copy(struct call* call, const struct sk_buff* skb,
 static __always_inline int passes_filter(struct call* call, const struct sk_buff* skb,
                                          __u64 address, __u32 place) {
     struct source source = {};
-    int readable;
+    int readable, last = 0;
     __u64 verdict;
 
     call->flags = 0;
@@ -291,13 +291,20 @@ static __always_inline int passes_filter(struct call* call, const struct sk_buff
         return 1;
     }
     if (!skb->head) return 1;
-    readable = !(call->cookie & SKBTRAIL_COOKIE_HEADERS_OPEN) && find_headers(skb, &source);
-    verdict = verdict_on(skb, address, readable ? &source : 0,
-                         call->cookie & SKBTRAIL_COOKIE_HEADERS_DONE);
+    if (call->cookie & SKBTRAIL_COOKIE_AFTER_END) {
+        verdict = verdict_after_end(skb, address);
+    } else {
+        readable = !(call->cookie & SKBTRAIL_COOKIE_HEADERS_OPEN) && find_headers(skb, &source);
+        verdict = verdict_on(skb, address, readable ? &source : 0,
+                             call->cookie & SKBTRAIL_COOKIE_HEADERS_DONE);
+    }
     if (call->cookie & SKBTRAIL_COOKIE_FREES) forget_verdict(address);
+    if ((call->cookie & SKBTRAIL_COOKIE_RELEASES) && is_last(skb)) {
+        keep_to_the_end(address, verdict);
+        last = 1;
+    }
     /* Its end is told all the same: the next packet at this address is another one. */
-    if (verdict == VERDICT_REFUSED)
-        return (call->cookie & SKBTRAIL_COOKIE_RELEASES) && is_last(skb);
+    if (verdict == VERDICT_REFUSED) return last;
     if (verdict == VERDICT_WANTED) {
         if (call->cookie & SKBTRAIL_COOKIE_EXPANDS) set_verdict(address, VERDICT_WANTED);
         if ((call->cookie & SKBTRAIL_COOKIE_COPIES) && (place & 0xff) == 1)
