@@ -173,7 +173,8 @@ void add_diff_command(CLI::App& app, Action& chosen) {
     command->footer(
         "Compares the calls that handled corresponding packets: those with the same headers, "
         "apart\n"
-        "from numbers that are chosen at random. Equal calls are not shown.\n"
+        "from numbers that are chosen at random, or else from what they carry. Equal calls are\n"
+        "not shown.\n"
         "\n"
         "System calls that handle no packet (socket, bind, ip link set) belong to none. They are\n"
         "compared where the verdict beside each recording says which is which: those that the\n"

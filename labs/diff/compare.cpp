@@ -65,7 +65,8 @@ class Comparing {
 
     void run(Comparison& comparison) {
         bool any = false;
-        for (const auto& [a, b] : corresponding(a_, b_, rules_)) {
+        const auto correspondence = corresponding(a_, b_, rules_);
+        for (const auto& [a, b] : correspondence.pairs) {
             if (options_.packet && !is_wanted(a)) continue;
             any = true;
             compare_packets(a, b, comparison);
@@ -86,7 +87,9 @@ class Comparing {
         comparison.b.without_packet = b_.without_packet() - named_b_.size();
         join_moved(comparison);
         if (clock_) comparison.durations = durations_.sum_up(*clock_);
-        for (const auto& [rule, times] : aligner_.explained()) {
+        auto explained = aligner_.explained();
+        for (const auto& [rule, times] : correspondence.explained) explained[rule] += times;
+        for (const auto& [rule, times] : explained) {
             comparison.explained.push_back(
                 {rules_.rule(rule).name, rules_.rule(rule).reason, times});
         }

@@ -1,9 +1,10 @@
 #include "labs/diff/correspondence.h"
 
 #include <charconv>
+#include <deque>
 #include <map>
 #include <string>
-#include <tuple>
+#include <vector>
 
 namespace skbtrail::labs::diff {
 namespace {
@@ -23,42 +24,79 @@ bool is_ephemeral(const std::string& value) {
     return read.ec == std::errc() && port >= first_ephemeral_port;
 }
 
-std::string key_of(const chain::Packet& packet, const RuleBook& rules) {
+/// What tells a packet from others: with what it carries, or without.
+std::string key_of(const chain::Packet& packet, const RuleBook& rules, bool with_contents) {
     std::string key;
     for (const auto& [field, value] : packet.headers) {
         if (!rules.compares_header(field)) continue;
+        if (!with_contents && rules.content_rule(field)) continue;
         const bool chosen = is_port(field) && is_ephemeral(value);
         key += field + "=" + (chosen ? "ephemeral" : value) + "\n";
     }
     return key;
 }
 
-}  // namespace
+/// Finds the like of those packets of A that have none yet, among those of B that are nobody's.
+class Matching {
+  public:
+    Matching(const Views& a, const Views& b, const RuleBook& rules)
+        : a_(a), b_(b), rules_(rules), left_of_b_(b.packets().begin(), b.packets().end()) {}
 
-std::vector<std::pair<std::optional<PacketClass>, std::optional<PacketClass>>> corresponding(
-    const Views& a, const Views& b, const RuleBook& rules) {
-    std::map<std::string, std::vector<PacketClass>> of_b;
-    for (const PacketClass packet : b.packets()) {
-        of_b[key_of(b.packet(packet), rules)].push_back(packet);
-    }
-    std::map<std::string, std::size_t> used;
-    std::vector<std::pair<std::optional<PacketClass>, std::optional<PacketClass>>> pairs;
-    for (const PacketClass packet : a.packets()) {
-        const std::string key = key_of(a.packet(packet), rules);
-        const auto found = of_b.find(key);
-        std::size_t& next = used[key];
-        if (found == of_b.end() || next == found->second.size()) {
-            pairs.emplace_back(packet, std::nullopt);
-        } else {
-            pairs.emplace_back(packet, found->second[next++]);
+    void match(bool with_contents) {
+        std::map<std::string, std::deque<PacketClass>> of_b;
+        for (const PacketClass packet : left_of_b_) {
+            of_b[key_of(b_.packet(packet), rules_, with_contents)].push_back(packet);
+        }
+        for (const PacketClass packet : a_.packets()) {
+            if (like_.contains(packet)) continue;
+            auto& candidates = of_b[key_of(a_.packet(packet), rules_, with_contents)];
+            if (candidates.empty()) continue;
+            like_.emplace(packet, candidates.front());
+            std::erase(left_of_b_, candidates.front());
+            candidates.pop_front();
         }
     }
-    std::map<std::string, std::size_t> seen;
-    for (const PacketClass packet : b.packets()) {
-        const std::string key = key_of(b.packet(packet), rules);
-        if (seen[key]++ >= used[key]) pairs.emplace_back(std::nullopt, packet);
+
+    Correspondence result() const {
+        Correspondence result;
+        for (const PacketClass packet : a_.packets()) {
+            const auto like = like_.find(packet);
+            if (like == like_.end()) {
+                result.pairs.emplace_back(packet, std::nullopt);
+                continue;
+            }
+            result.pairs.emplace_back(packet, like->second);
+            explain(a_.packet(packet), b_.packet(like->second), result);
+        }
+        for (const PacketClass packet : left_of_b_) result.pairs.emplace_back(std::nullopt, packet);
+        return result;
     }
-    return pairs;
+
+  private:
+    void explain(const chain::Packet& a, const chain::Packet& b, Correspondence& result) const {
+        for (const auto& [field, value] : a.headers) {
+            const auto rule = rules_.content_rule(field);
+            const auto other = b.headers.find(field);
+            if (rule && (other == b.headers.end() || other->second != value)) {
+                ++result.explained[*rule];
+            }
+        }
+    }
+
+    const Views& a_;
+    const Views& b_;
+    const RuleBook& rules_;
+    std::vector<PacketClass> left_of_b_;
+    std::map<PacketClass, PacketClass> like_;
+};
+
+}  // namespace
+
+Correspondence corresponding(const Views& a, const Views& b, const RuleBook& rules) {
+    Matching matching(a, b, rules);
+    matching.match(true);
+    matching.match(false);
+    return matching.result();
 }
 
 }  // namespace skbtrail::labs::diff

@@ -26,6 +26,7 @@ Rule read_rule(const chain::JsonValue& value) {
     object.optional("repeats", rule.repeats);
     object.optional("waits", rule.waits);
     object.optional("headers", rule.headers);
+    object.optional("contents", rule.contents);
     object.optional("not_compared", rule.not_compared);
     object.finish();
     return rule;
@@ -90,6 +91,14 @@ bool RuleBook::compares_header(const std::string& field) const {
     return std::none_of(rules_.begin(), rules_.end(), [&](const Rule& rule) {
         return chain::any_glob_matches(rule.headers, field);
     });
+}
+
+std::optional<std::size_t> RuleBook::content_rule(const std::string& field) const {
+    const auto found = std::find_if(rules_.begin(), rules_.end(), [&](const Rule& rule) {
+        return chain::any_glob_matches(rule.contents, field);
+    });
+    if (found == rules_.end()) return std::nullopt;
+    return static_cast<std::size_t>(found - rules_.begin());
 }
 
 }  // namespace skbtrail::labs::diff

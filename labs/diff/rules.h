@@ -26,6 +26,7 @@ struct Rule {
     std::vector<std::string> repeats;   ///< may be there more or less often, but at least once
     std::vector<std::string> waits;     ///< take as long as what they wait for
     std::vector<std::string> headers;   ///< header fields that do not tell packets apart
+    std::vector<std::string> contents;  ///< those that do, but do not make another packet
     std::vector<std::string> not_compared;  ///< what is not looked at; for a reader
 };
 
@@ -52,6 +53,9 @@ class RuleBook {
     std::size_t size() const { return rules_.size(); }
     /// Whether a header field tells packets apart.
     bool compares_header(const std::string& field) const;
+    /// The rule by which packets that differ in a header field alone may be the same: its place in
+    /// the list.
+    std::optional<std::size_t> content_rule(const std::string& field) const;
 
   private:
     /// What the rules say of one function: those with an effect on it, and those that it is

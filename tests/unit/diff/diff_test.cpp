@@ -248,6 +248,41 @@ TEST_CASE("What varies from boot to boot is no difference") {
     CHECK(comparison.differences.empty());
 }
 
+TEST_CASE(
+    "Packets that carry something else correspond in their order, if nothing carries the same") {
+    const auto stream = [](const std::vector<std::string>& contents) {
+        test::RecordingBuilder builder;
+        chain::PacketId id = 0;
+        for (const auto& content : contents) {
+            builder.packet(++id, {{"udp.destination", "5201"}, {"payload", content}});
+            // Each has a path of its own, so that a wrong pair is a difference.
+            builder.chain(call("sock_write_iter", {call("sent_" + content.substr(0, 3)).skb(id)}));
+        }
+        return builder.build();
+    };
+    const auto before = stream({"one 10:00", "two 10:01", "end"});
+    SECTION("programs write what time it is") {
+        const auto after = stream({"one 11:30", "two 11:31", "end"});
+        const auto comparison = compare(before, after);
+        INFO(to_json(comparison));
+        CHECK(comparison.likeness == Likeness::equal);
+        REQUIRE(comparison.explained.size() == 1);
+        CHECK(comparison.explained[0].rule == "what a packet carries");
+        CHECK(comparison.explained[0].times == 2);
+        labs::diff::CompareOptions strict;
+        strict.use_rules = false;
+        CHECK(compare(before, after, strict).differences.size() >= 2);
+    }
+    SECTION("the first is missing: the others are who they are") {
+        const auto comparison = compare(before, stream({"two 10:01", "end"}));
+        INFO(to_json(comparison));
+        REQUIRE(comparison.differences.size() == 1);
+        CHECK(comparison.differences[0].change == Change::packet_gone);
+        CHECK(comparison.pairs[0].a == 1);
+        CHECK_FALSE(comparison.pairs[0].b.has_value());
+    }
+}
+
 TEST_CASE("A rule explains by name, and not when it is told not to") {
     const auto transmission = [](bool in_xmit) {
         test::RecordingBuilder builder;
@@ -650,7 +685,8 @@ TEST_CASE("Every rule has a name, a reason, and something to say") {
         CHECK_FALSE(rule.name.empty());
         CHECK(rule.reason.size() > 20);
         CHECK(rule.apart.size() + rule.through.size() + rule.may_come.size() + rule.repeats.size() +
-                  rule.waits.size() + rule.headers.size() + rule.not_compared.size() >
+                  rule.waits.size() + rule.headers.size() + rule.contents.size() +
+                  rule.not_compared.size() >
               0);
     }
     CHECK_THROWS(labs::diff::parse_rules(R"({"format":"skbtrail-diff-rules","version":1,
