@@ -49,6 +49,15 @@ std::string not_empty(const JsonValue& value) {
     return text;
 }
 
+/// What is an expression and what is not is the collector's to say.
+std::string filter_expression(const JsonValue& value) {
+    auto text = not_empty(value);
+    if (text.front() == '-') {
+        value.fail("must not begin with \"-\", which makes it an option of skbtrail-collect's");
+    }
+    return text;
+}
+
 /// An option of --wire as text; a comma would end it.
 std::string wire_option(const JsonValue& value) {
     std::string text;
@@ -246,10 +255,14 @@ fs::path Lab::expectation() const {
     return file;
 }
 
-std::string Lab::wire_argument(const LabNic& nic) const {
+std::string Lab::wire_argument(const LabNic& nic, const fs::path& run_directory) const {
+    const auto placed = [&](const std::string& key, const std::string& value) {
+        if (key == "file") return folder / value;
+        return key == "path" ? run_directory / value : fs::path(value);
+    };
     std::string argument = nic.wire.kind;
     for (const auto& [key, value] : nic.wire.options) {
-        argument += fmt::format(",{}={}", key, key == "file" ? (folder / value).string() : value);
+        argument += fmt::format(",{}={}", key, placed(key, value).string());
     }
     return argument;
 }
@@ -281,6 +294,9 @@ Lab parse_lab(std::string_view json, const fs::path& folder) {
         lab.boot_trace = parse_boot_trace(*trace);
     }
     object.optional("interrupts", lab.interrupts);
+    if (const auto filter = object.find("filter")) {
+        lab.filter = filter_expression(*filter);
+    }
     if (const auto vcpus = object.find("vcpus")) {
         lab.vcpus = bounded(*vcpus, 1, most_vcpus);
     }

@@ -39,7 +39,8 @@ struct LabChange {
 /// What the NIC is plugged into, as skbtrail-nic's --wire takes it.
 struct LabWire {
     std::string kind;
-    /// Its options. The value of "file" is a file of the lab's folder.
+    /// Its options. The value of "file" is a file of the lab's folder; that of "path", where it is
+    /// not absolute, is a name in the run's private directory.
     std::map<std::string, std::string> options;
 };
 
@@ -66,6 +67,7 @@ struct Lab {
     /// What the kernel records of its boot. Such a lab has a guest of its own.
     std::optional<BootTrace> boot_trace;
     bool interrupts = false;  ///< what devices' interrupts do is recorded as chains of its own
+    std::string filter;       ///< the packets that are recorded, as in pcap-filter(7); empty: all
     unsigned vcpus = 1;
     unsigned memory_mib = 512;
     std::vector<std::string> modules;
@@ -80,8 +82,9 @@ struct Lab {
     /// Its expect.json. Throws CannotRun when there is none.
     std::filesystem::path expectation() const;
     const LabStep& recorded_step() const;
-    /// "script,file=/…/wire.json,uplink=nat": what --wire gets.
-    std::string wire_argument(const LabNic& nic) const;
+    /// "script,file=/…/wire.json,uplink=nat": what --wire gets in a run with this private
+    /// directory.
+    std::string wire_argument(const LabNic& nic, const std::filesystem::path& run_directory) const;
 };
 
 /// As many as the machine has slots for (domain.h).

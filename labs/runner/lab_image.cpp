@@ -130,6 +130,7 @@ bool add_lab_job(guest::InitramfsRequest& request, const Lab& lab, const fs::pat
     if (lab.interrupts) request.job.collector.emplace_back("--interrupts");
     request.job.collector.insert(request.job.collector.end(),
                                  {"--save-plan", std::string(new_plan_path)});
+    if (!lab.filter.empty()) request.job.collector.push_back(lab.filter);
     request.job.return_files = {std::string(new_plan_path)};
     return has_plan;
 }

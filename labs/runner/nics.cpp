@@ -45,7 +45,7 @@ NicOptions Nics::options_of(std::size_t nic, const ResultDirectory& results) con
     return {.name = lab_.nics.size() == 1 ? "the NIC" : fmt::format("NIC {}", nic),
             .program = require_program("skbtrail-nic"),
             .socket = socket(nic),
-            .wire = lab_.wire_argument(card),
+            .wire = lab_.wire_argument(card, directory_),
             .features = card.features,
             .queue_pairs = card.queue_pairs,
             .latency_ms = in_lock_step_ ? 0 : card.latency_ms,

@@ -120,7 +120,7 @@ TEST_CASE("a boot that is recorded is a guest's own, and the kernel is told what
 TEST_CASE("a lab's wire becomes the NIC's option, its file with the whole path") {
     const auto argument = [](const json& document) {
         const auto lab = parse_lab(document.dump(), "/labs/ping");
-        return lab.wire_argument(lab.nics.back());
+        return lab.wire_argument(lab.nics.back(), "/run/1");
     };
     CHECK(argument(good_lab()) == "script,file=/labs/ping/wire.json,uplink=nat,window=4");
     auto plain = good_lab();
@@ -128,6 +128,10 @@ TEST_CASE("a lab's wire becomes the NIC's option, its file with the whole path")
     CHECK(argument(plain) == "reflect");
     plain["more_nics"] = json::array({{{"wire", {{"kind", "script"}, {"file", "far.json"}}}}});
     CHECK(argument(plain) == "script,file=/labs/ping/far.json");
+    plain["more_nics"][0]["wire"] = {{"kind", "hub"}, {"path", "switch"}};
+    CHECK(argument(plain) == "hub,path=/run/1/switch");
+    plain["more_nics"][0]["wire"]["path"] = "/run/everybody";
+    CHECK(argument(plain) == "hub,path=/run/everybody");
 }
 
 TEST_CASE("a lab's further cards have wires and features of their own") {
