@@ -63,6 +63,9 @@ constexpr std::array known{
     Known{"kfree_skbmem", role::after_end | role::frees},
     Known{"napi_skb_cache_put", role::after_end | role::frees},
     Known{"skb_kfree_head", role::after_end},
+    // skb_release_data tells who sent without a copy
+    Known{"msg_zerocopy_complete", role::after_end},
+    Known{"msg_zerocopy_callback", role::after_end},
     Known{"napi_skb_free_stolen_head", role::ends | role::after_end},
     Known{"pskb_expand_head", role::expands},
     Known{"skb_copy_header", role::copies},
@@ -431,7 +434,8 @@ std::optional<std::uint32_t> cookie_of(std::string_view name, const Signature* s
         if ((roles & role::expands) != 0) flags |= SKBTRAIL_COOKIE_EXPANDS;
         if ((roles & role::copies) != 0) flags |= SKBTRAIL_COOKIE_COPIES;
         if ((roles & role::frees) != 0) flags |= SKBTRAIL_COOKIE_FREES;
-        // The one that gives it back is still of the living packet.
+        if ((roles & role::ends) != 0) flags |= SKBTRAIL_COOKIE_ENDS;
+        // The one that releases it is still of the living packet.
         if ((roles & role::after_end) != 0 && (flags & SKBTRAIL_COOKIE_RELEASES) == 0) {
             flags |= SKBTRAIL_COOKIE_AFTER_END;
         }

@@ -67,8 +67,10 @@ typedef unsigned char skbtrail_u8;
 #define SKBTRAIL_COOKIE_COPIES (1u << 25)
 /* The function gives back the struct sk_buff itself. */
 #define SKBTRAIL_COOKIE_FREES (1u << 26)
-/* The function is called when the head may have been given back: nothing new begins there. */
+/* The function is called behind one that RELEASES: the head may be somebody else's already. */
 #define SKBTRAIL_COOKIE_AFTER_END (1u << 27)
+/* The function gives the head back, or away, whoever holds it. */
+#define SKBTRAIL_COOKIE_ENDS (1u << 28)
 
 /* Flags of an event. */
 #define SKBTRAIL_EVENT_CONTEXT (1u << 0) /* the bytes are the thread's name */

@@ -34,9 +34,9 @@ __u32 wanted_packets = 0;
 #define VERDICT_REFUSED_TO_THE_END 5ull
 
 /*
- * By head; and by sk_buff, while it is between two heads, or has none any more. An entry that is
- * evicted costs another look at the headers, which have changed only if the packet was forwarded or
- * translated meanwhile.
+ * By head; and by sk_buff, where that is about to get a head, or has given its last one back. An
+ * entry that is evicted costs another look at the headers, which have changed only if the packet
+ * was forwarded or translated meanwhile.
  */
 struct {
     __uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -246,10 +246,14 @@ static __always_inline __u64 verdict_on(const struct sk_buff* skb, __u64 address
     if (!before) {
         /* Does it go on where a wanted one was? */
         known = bpf_map_lookup_elem(&verdicts, &address);
-        if (known && *known == VERDICT_WANTED) {
+        if (known) {
+            __u64 of_skb = *known;
+
             bpf_map_delete_elem(&verdicts, &address);
-            set_verdict(head, VERDICT_WANTED);
-            return VERDICT_WANTED;
+            if (of_skb == VERDICT_WANTED) {
+                set_verdict(head, VERDICT_WANTED);
+                return VERDICT_WANTED;
+            }
         }
     }
     if (before == VERDICT_REFUSED) {
@@ -277,9 +281,19 @@ static __always_inline __u64 verdict_on(const struct sk_buff* skb, __u64 address
 
 /* The last owner of the head gives it back: whatever comes next there is another packet. */
 static __always_inline void keep_to_the_end(__u64 address, __u64 verdict) {
-    if (!filter.active || !verdict) return;
+    if (!verdict) {
+        forget_verdict(address);
+        return;
+    }
     set_verdict(address,
                 verdict == VERDICT_WANTED ? VERDICT_WANTED_TO_THE_END : VERDICT_REFUSED_TO_THE_END);
+}
+
+/* The sk_buff is used anew. If it is about to get another head its packet goes on. */
+static __always_inline void forget_end(__u64 address) {
+    __u64* known = bpf_map_lookup_elem(&verdicts, &address);
+
+    if (known && *known >= VERDICT_WANTED_TO_THE_END) forget_verdict(address);
 }
 
 /* As verdict_on(), for an sk_buff whose head may be gone: its memory is not looked at. */

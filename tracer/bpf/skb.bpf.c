@@ -241,26 +241,36 @@ static __always_inline int is_unset(const struct call* call, __u32 place) {
 /* What an event says of its sk_buff. */
 static __always_inline void complete(struct skbtrail_event* event, struct call* call,
                                      const struct sk_buff* skb, __u64 address, __u32 place) {
-    __u64 head;
-
     event->skb = address;
     event->argument = place & 0xff;
     event->member = place >> 8;
-    if (is_unset(call, place)) {
+    if (is_unset(call, place))
         event->flags |= SKBTRAIL_EVENT_UNSET;
-        head = call->extra; /* the head that it is about to get: another packet begins */
-        if (head) forget_copied(head);
-        return;
-    }
-    describe(event, skb, call->cookie);
-    if (event->flags & SKBTRAIL_EVENT_LAST) {
-        head = as_number(call, skb->head);
-        forget_copied(head);
-        forget_verdict(head);
-    }
+    else
+        describe(event, skb, call->cookie);
 }
 
-/* Are headers to be copied now? Not if the packet's were copied before. */
+/* Forgets what is known of the head that the call gives back, or that another packet begins at. */
+static __always_inline void forget_head(struct call* call, const struct sk_buff* skb, __u32 place) {
+    __u64 head;
+
+    if (is_unset(call, place)) {
+        head = call->extra; /* which it is about to get */
+    } else if ((call->cookie & SKBTRAIL_COOKIE_ENDS) ||
+               ((call->cookie & SKBTRAIL_COOKIE_RELEASES) && is_last(skb))) {
+        head = as_number(call, skb->head);
+    } else {
+        return;
+    }
+    if (!head) return;
+    forget_copied(head);
+    forget_verdict(head);
+}
+
+/*
+ * Are headers to be copied now? Not if the packet's were copied before; but once more at its end,
+ * since they may have been rewritten (NAT, XDP, GRO).
+ */
 static __always_inline int to_copy(struct call* call, const struct sk_buff* skb, __u32 place,
                                    struct source* source) {
     __u64 head = as_number(call, skb->head);
@@ -269,6 +279,7 @@ static __always_inline int to_copy(struct call* call, const struct sk_buff* skb,
     if (call->cookie & (SKBTRAIL_COOKIE_HEADERS_OPEN | SKBTRAIL_COOKIE_AFTER_END)) return 0;
     if (is_unset(call, place)) return 0;
     if (!head) return 0;
+    if ((call->cookie & SKBTRAIL_COOKIE_RELEASES) && is_last(skb)) return find_headers(skb, source);
     before = when_copied(head);
     if (before == COPIED_DONE) return 0;
     if (before && !(call->cookie & SKBTRAIL_COOKIE_HEADERS_DONE)) return 0;
@@ -284,10 +295,10 @@ static __always_inline int passes_filter(struct call* call, const struct sk_buff
 
     call->flags = 0;
     if (is_unset(call, place)) {
-        if (call->extra) { /* it gets a head here: another packet begins */
-            forget_verdict(call->extra);
+        if (call->extra) /* it gets a head here: another packet begins */
             forget_verdict(address);
-        }
+        else
+            forget_end(address);
         return 1;
     }
     if (!skb->head) return 1;
@@ -352,12 +363,15 @@ __noinline int emit_skb(struct call* call, __u64 address, __u32 place) {
     if (!call) return 0;
     if (!address) return emit_nothing(call);
     skb = bpf_rdonly_cast((void*)address, bpf_core_type_id_kernel(struct sk_buff));
-    if (filter.active && !passes_filter(call, skb, address, place)) return 0;
-    call->emitted = 1;
-    if (to_copy(call, skb, place, &source))
-        emit_long(call, skb, address, place, &source);
-    else
-        emit_short(call, skb, address, place);
+    if (!filter.active || passes_filter(call, skb, address, place)) {
+        call->emitted = 1;
+        if (to_copy(call, skb, place, &source))
+            emit_long(call, skb, address, place, &source);
+        else
+            emit_short(call, skb, address, place);
+    }
+    /* Also if there was no room for an event. */
+    forget_head(call, skb, place);
     return 0;
 }
 

@@ -78,6 +78,17 @@ TEST_CASE("an sk_buff that is only being made is marked, with its head-to-be") {
           cookie(0, SKBTRAIL_SHAPE_SKB, none, 1, SKBTRAIL_COOKIE_RELEASES));
 }
 
+TEST_CASE("behind the release of a head nothing is said of the next packet there") {
+    CHECK(cookie_for("skb_free_head", {skb}) ==
+          cookie(0, SKBTRAIL_SHAPE_SKB, none, none,
+                 SKBTRAIL_COOKIE_AFTER_END | SKBTRAIL_COOKIE_ENDS));
+    CHECK(cookie_for("kfree_skbmem", {skb}) ==
+          cookie(0, SKBTRAIL_SHAPE_SKB, none, none,
+                 SKBTRAIL_COOKIE_AFTER_END | SKBTRAIL_COOKIE_FREES));
+    CHECK(cookie_for("msg_zerocopy_complete", {skb, other, other}) ==
+          cookie(0, SKBTRAIL_SHAPE_SKB, none, none, SKBTRAIL_COOKIE_AFTER_END));
+}
+
 TEST_CASE("roots tell who runs") {
     CHECK(cookie_of("__x64_sys_sendto", nullptr) ==
           cookie(none, SKBTRAIL_SHAPE_SKB, none, none, SKBTRAIL_COOKIE_CONTEXT));
