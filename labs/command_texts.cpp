@@ -30,7 +30,8 @@ void add_text_commands(CLI::App& app, Action& chosen) {
     completion->footer(
         "Examples:\n"
         "  source <(skbtrail completion bash)\n"
-        "  skbtrail completion zsh > ~/.zfunc/_skbtrail     (a directory of $fpath)");
+        "  skbtrail completion zsh > ~/.zfunc/_skbtrail     (a directory of $fpath)\n"
+        "  source <(skbtrail completion zsh)                (behind compinit)");
     auto shell = std::make_shared<std::string>();
     completion->add_option("shell", *shell, "bash or zsh")
         ->required()

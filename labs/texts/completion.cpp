@@ -201,7 +201,8 @@ complete -o filenames -F _skbtrail skbtrail
 std::string zsh_completion(const CommandText& program) {
     std::string text = fmt::format(
         R"sh(#compdef skbtrail
-# zsh completion for skbtrail: `skbtrail completion zsh > _skbtrail` in a directory of $fpath
+# zsh completion for skbtrail: `skbtrail completion zsh > _skbtrail` in a directory of $fpath, or
+# behind compinit `source <(skbtrail completion zsh)`
 _skbtrail_labs() {{ compadd -- ${{(f)"$({})"}} }}
 _skbtrail_kernels() {{ compset -P '*,'; compadd -- ${{(f)"$({})"}}; _files }}
 
@@ -239,7 +240,14 @@ _skbtrail() {{
         }
         text += ")\n        _describe command commands\n        ;;\n";
     });
-    return text + "    esac\n}\n_skbtrail \"$@\"\n";
+    return text + R"sh(    esac
+}
+if [[ "${funcstack[1]-}" == _skbtrail ]]; then
+    _skbtrail "$@"
+else
+    compdef _skbtrail skbtrail
+fi
+)sh";
 }
 
 }  // namespace skbtrail::labs::texts

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 #include <catch2/matchers/catch_matchers.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
 
@@ -267,14 +268,41 @@ TEST_CASE("bash completes commands, options, values and labs") {
     CHECK(completed("skbtrail diff udp --change " + script.substr(0, script.size() - 3)) == script);
 }
 
-TEST_CASE("zsh can read its script") {
+// A zsh in a terminal, at which somebody types and presses the tabulator.
+TEST_CASE("zsh completes commands, options, values and labs") {
     const TemporaryDirectory temporary;
-    guest::Command zsh;
-    zsh.arguments = {"zsh", "-f", "-n",
-                     temporary.write("_skbtrail", skbtrail({"completion", "zsh"}).output).string()};
-    const auto result = guest::run_process(zsh);
-    CHECK(result.status == 0);
-    CHECK(result.errors.empty());
+    const auto script = temporary.write("_skbtrail", skbtrail({"completion", "zsh"}).output);
+    const bool sourced = GENERATE(true, false);
+    const auto initialise =
+        sourced ? fmt::format("compinit -u -D; . {}", script.string())
+                : fmt::format("fpath=({} $fpath); compinit -u -D", script.parent_path().string());
+    const auto completes = [&](const std::string& typed, const std::string& completed) {
+        CAPTURE(initialise, typed);
+        guest::Command zsh;
+        zsh.deadline = std::chrono::seconds(30);
+        zsh.environment["HOME"] = temporary.path().string();
+        zsh.arguments = {
+            "zsh",
+            "-f",
+            "-c",
+            "zmodload zsh/zpty; zpty typed zsh -f -i; "
+            "zpty -w typed \"PS1=; PATH=$1:\\$PATH; autoload -Uz compinit; $2; print re''ady\"; "
+            "zpty -r -m typed seen '*ready*' || exit 3; "
+            "zpty -w -n typed \"$3\"$'\\t'; zpty -r -m typed seen \"*$4*\" || exit 4",
+            "zsh",
+            tests::in_build("bin"),
+            initialise,
+            typed,
+            completed};
+        const auto result = guest::run_process(zsh);
+        INFO(guest::describe(zsh, result));
+        CHECK(result.status == 0);
+    };
+    completes("skbtrail kern", "kernels");
+    completes("skbtrail run --ac", "--accelerator");
+    completes("skbtrail run ping-r", "ping-receive");
+    completes("skbtrail run ping-receive --format ju", "junit");
+    completes("skbtrail expect verify --so", "--source");
 }
 
 TEST_CASE("labs are listed") {
