@@ -65,8 +65,7 @@ class Comparing {
 
     void run(Comparison& comparison) {
         bool any = false;
-        const auto correspondence = corresponding(a_, b_, rules_);
-        for (const auto& [a, b] : correspondence.pairs) {
+        for (const auto& [a, b] : corresponding(a_, b_, rules_)) {
             if (options_.packet && !is_wanted(a)) continue;
             any = true;
             compare_packets(a, b, comparison);
@@ -88,7 +87,7 @@ class Comparing {
         join_moved(comparison);
         if (clock_) comparison.durations = durations_.sum_up(*clock_);
         auto explained = aligner_.explained();
-        for (const auto& [rule, times] : correspondence.explained) explained[rule] += times;
+        for (const std::size_t rule : explained_contents_) ++explained[rule];
         for (const auto& [rule, times] : explained) {
             comparison.explained.push_back(
                 {rules_.rule(rule).name, rules_.rule(rule).reason, times});
@@ -129,6 +128,8 @@ class Comparing {
             add(std::move(difference), index, comparison);
             return;
         }
+        const auto contents = content_rules(a_.packet(*a), b_.packet(*b), rules_);
+        explained_contents_.insert(explained_contents_.end(), contents.begin(), contents.end());
         for (const Mismatch& mismatch : aligner_.compare(of_a, of_b)) {
             add_mismatch(mismatch, index, comparison);
         }
@@ -343,6 +344,8 @@ class Comparing {
     // Chains that were compared by their names.
     std::set<chain::ChainId> named_a_;
     std::set<chain::ChainId> named_b_;
+    /// Rules by which packets that carry something else were compared, once for each of them.
+    std::vector<std::size_t> explained_contents_;
 };
 
 }  // namespace

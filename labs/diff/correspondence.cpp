@@ -2,9 +2,9 @@
 
 #include <charconv>
 #include <deque>
-#include <map>
 #include <string>
-#include <vector>
+#include <unordered_map>
+#include <unordered_set>
 
 namespace skbtrail::labs::diff {
 namespace {
@@ -24,14 +24,14 @@ bool is_ephemeral(const std::string& value) {
     return read.ec == std::errc() && port >= first_ephemeral_port;
 }
 
-/// What tells a packet from others: with what it carries, or without.
+/// What tells a packet from others: with what it carries, or only that it carries something.
 std::string key_of(const chain::Packet& packet, const RuleBook& rules, bool with_contents) {
     std::string key;
     for (const auto& [field, value] : packet.headers) {
         if (!rules.compares_header(field)) continue;
-        if (!with_contents && rules.content_rule(field)) continue;
         const bool chosen = is_port(field) && is_ephemeral(value);
-        key += field + "=" + (chosen ? "ephemeral" : value) + "\n";
+        const bool any = !with_contents && rules.content_rule(field);
+        key += field + "=" + (any ? "*" : chosen ? "ephemeral" : value) + "\n";
     }
     return key;
 }
@@ -39,12 +39,12 @@ std::string key_of(const chain::Packet& packet, const RuleBook& rules, bool with
 /// Finds the like of those packets of A that have none yet, among those of B that are nobody's.
 class Matching {
   public:
-    Matching(const Views& a, const Views& b, const RuleBook& rules)
-        : a_(a), b_(b), rules_(rules), left_of_b_(b.packets().begin(), b.packets().end()) {}
+    Matching(const Views& a, const Views& b, const RuleBook& rules) : a_(a), b_(b), rules_(rules) {}
 
     void match(bool with_contents) {
-        std::map<std::string, std::deque<PacketClass>> of_b;
-        for (const PacketClass packet : left_of_b_) {
+        std::unordered_map<std::string, std::deque<PacketClass>> of_b;
+        for (const PacketClass packet : b_.packets()) {
+            if (taken_.contains(packet)) continue;
             of_b[key_of(b_.packet(packet), rules_, with_contents)].push_back(packet);
         }
         for (const PacketClass packet : a_.packets()) {
@@ -52,51 +52,51 @@ class Matching {
             auto& candidates = of_b[key_of(a_.packet(packet), rules_, with_contents)];
             if (candidates.empty()) continue;
             like_.emplace(packet, candidates.front());
-            std::erase(left_of_b_, candidates.front());
+            taken_.insert(candidates.front());
             candidates.pop_front();
         }
     }
 
-    Correspondence result() const {
-        Correspondence result;
+    std::vector<std::pair<std::optional<PacketClass>, std::optional<PacketClass>>> pairs() const {
+        std::vector<std::pair<std::optional<PacketClass>, std::optional<PacketClass>>> pairs;
         for (const PacketClass packet : a_.packets()) {
             const auto like = like_.find(packet);
-            if (like == like_.end()) {
-                result.pairs.emplace_back(packet, std::nullopt);
-                continue;
-            }
-            result.pairs.emplace_back(packet, like->second);
-            explain(a_.packet(packet), b_.packet(like->second), result);
+            pairs.emplace_back(packet,
+                               like == like_.end() ? std::nullopt : std::optional(like->second));
         }
-        for (const PacketClass packet : left_of_b_) result.pairs.emplace_back(std::nullopt, packet);
-        return result;
+        for (const PacketClass packet : b_.packets()) {
+            if (!taken_.contains(packet)) pairs.emplace_back(std::nullopt, packet);
+        }
+        return pairs;
     }
 
   private:
-    void explain(const chain::Packet& a, const chain::Packet& b, Correspondence& result) const {
-        for (const auto& [field, value] : a.headers) {
-            const auto rule = rules_.content_rule(field);
-            const auto other = b.headers.find(field);
-            if (rule && (other == b.headers.end() || other->second != value)) {
-                ++result.explained[*rule];
-            }
-        }
-    }
-
     const Views& a_;
     const Views& b_;
     const RuleBook& rules_;
-    std::vector<PacketClass> left_of_b_;
-    std::map<PacketClass, PacketClass> like_;
+    std::unordered_map<PacketClass, PacketClass> like_;  ///< of B, by A's
+    std::unordered_set<PacketClass> taken_;              ///< of B
 };
 
 }  // namespace
 
-Correspondence corresponding(const Views& a, const Views& b, const RuleBook& rules) {
+std::vector<std::pair<std::optional<PacketClass>, std::optional<PacketClass>>> corresponding(
+    const Views& a, const Views& b, const RuleBook& rules) {
     Matching matching(a, b, rules);
     matching.match(true);
     matching.match(false);
-    return matching.result();
+    return matching.pairs();
+}
+
+std::vector<std::size_t> content_rules(const chain::Packet& a, const chain::Packet& b,
+                                       const RuleBook& rules) {
+    std::vector<std::size_t> found;
+    for (const auto& [field, value] : a.headers) {
+        const auto other = b.headers.find(field);
+        if (other == b.headers.end() || other->second == value) continue;
+        if (const auto rule = rules.content_rule(field)) found.push_back(*rule);
+    }
+    return found;
 }
 
 }  // namespace skbtrail::labs::diff

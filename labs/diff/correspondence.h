@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstddef>
-#include <map>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -12,16 +11,16 @@
 
 namespace skbtrail::labs::diff {
 
-struct Correspondence {
-    /// Packets of A with those of B, in A's order, then those that only B has.
-    std::vector<std::pair<std::optional<PacketClass>, std::optional<PacketClass>>> pairs;
-    /// How often each rule (its place in the list) explained that packets carry something else.
-    std::map<std::size_t, std::size_t> explained;
-};
+/// Packets of A with those of B, in A's order, then those that only B has. Two packets are the same
+/// if their headers are, apart from fields that no rule compares, and as many like them came
+/// before. Those that are left over are the same if they differ in nothing but what they carry
+/// (Rule::contents), and both carry something.
+std::vector<std::pair<std::optional<PacketClass>, std::optional<PacketClass>>> corresponding(
+    const Views& a, const Views& b, const RuleBook& rules);
 
-/// Two packets are the same if their headers are, apart from fields that no rule compares, and as
-/// many like them came before. Those that are left over are the same if they differ in nothing but
-/// what they carry (Rule::contents).
-Correspondence corresponding(const Views& a, const Views& b, const RuleBook& rules);
+/// The rules (their places in the list) by which two packets are the same though they carry
+/// something else.
+std::vector<std::size_t> content_rules(const chain::Packet& a, const chain::Packet& b,
+                                       const RuleBook& rules);
 
 }  // namespace skbtrail::labs::diff

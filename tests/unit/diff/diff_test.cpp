@@ -273,6 +273,16 @@ TEST_CASE(
         strict.use_rules = false;
         CHECK(compare(before, after, strict).differences.size() >= 2);
     }
+    SECTION("one that carries nothing is no other's like") {
+        auto after = before;
+        after.packets[0].headers.erase("payload");
+        const auto comparison = compare(before, after);
+        INFO(to_json(comparison));
+        REQUIRE(comparison.differences.size() == 2);
+        CHECK(comparison.differences[0].change == Change::packet_gone);
+        CHECK(comparison.differences[1].change == Change::packet_added);
+        CHECK(comparison.explained.empty());
+    }
     SECTION("the first is missing: the others are who they are") {
         const auto comparison = compare(before, stream({"two 10:01", "end"}));
         INFO(to_json(comparison));

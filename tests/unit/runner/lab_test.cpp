@@ -27,7 +27,7 @@ json good_lab() {
         "kernel": {"default": "6.12", "needs": ["CONFIG_NETFILTER"]},
         "nic": {"features": {"mrg_rxbuf": false}, "queue_pairs": 2},
         "wire": {"kind": "script", "file": "wire.json", "uplink": "nat", "window": 4},
-        "interrupts": true, "vcpus": 2, "memory_mib": 256, "modules": ["virtio_net"],
+        "interrupts": true, "filter": "udp port 53", "vcpus": 2, "memory_mib": 256, "modules": ["virtio_net"],
         "programs": ["nc.openbsd"], "sysctls": {"net.ipv4.ip_forward": "1"},
         "steps": [{"name": "prepare", "run": "prepare.sh", "deadline_s": 20},
                   {"name": "exercise", "run": "run.sh", "record": true}],
@@ -55,6 +55,7 @@ TEST_CASE("a lab is read") {
     CHECK(lab.vcpus == 2);
     CHECK_FALSE(lab.boot_trace);
     CHECK(lab.interrupts);
+    CHECK(lab.filter == "udp port 53");
     CHECK(lab.memory_mib == 256);
     CHECK(lab.programs == std::vector<std::string>{"nc.openbsd"});
     CHECK(lab.steps.at(0).deadline == std::chrono::seconds(20));
