@@ -131,10 +131,9 @@ constexpr std::array marker_functions{
 
 // Functions that are given several sk_buffs linked by skb->next.
 constexpr std::array chain_functions{
-    std::string_view("dev_hard_start_xmit"),
-    std::string_view("validate_xmit_skb_list"),
-    std::string_view("sch_direct_xmit"),
-    std::string_view("kfree_skb_list_reason"),
+    std::string_view("dev_hard_start_xmit"), std::string_view("validate_xmit_skb_list"),
+    std::string_view("sch_direct_xmit"),     std::string_view("kfree_skb_list_reason"),
+    std::string_view("rtnl_kfree_skbs"),
 };
 
 // Functions beside whose sk_buff another argument's plain value matters.
@@ -413,6 +412,8 @@ std::optional<std::uint32_t> cookie_of(std::string_view name, const Signature* s
     } else {
         if (shape == SKBTRAIL_SHAPE_SKB && contains(chain_functions, base)) {
             shape = SKBTRAIL_SHAPE_CHAIN;
+            // The end of them, which points to freed memory where there are none (rtnl_kfree_skbs).
+            second = SKBTRAIL_NO_ARGUMENT;
         }
         for (const auto& unset : unset_functions) {
             if (unset.name != base) continue;

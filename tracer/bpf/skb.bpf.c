@@ -275,11 +275,13 @@ static __always_inline int to_copy(struct call* call, const struct sk_buff* skb,
                                    struct source* source) {
     __u64 head = as_number(call, skb->head);
     __u64 before;
+    __u32 late = call->cookie & (SKBTRAIL_COOKIE_AFTER_END | SKBTRAIL_COOKIE_ENDS);
 
-    if (call->cookie & (SKBTRAIL_COOKIE_HEADERS_OPEN | SKBTRAIL_COOKIE_AFTER_END)) return 0;
+    if (call->cookie & SKBTRAIL_COOKIE_HEADERS_OPEN) return 0;
+    /* Where the head is given back it is there still. */
+    if (late == SKBTRAIL_COOKIE_AFTER_END) return 0;
     if (is_unset(call, place)) return 0;
     if (!head) return 0;
-    if ((call->cookie & SKBTRAIL_COOKIE_RELEASES) && is_last(skb)) return find_headers(skb, source);
     before = when_copied(head);
     if (before == COPIED_DONE) return 0;
     if (before && !(call->cookie & SKBTRAIL_COOKIE_HEADERS_DONE)) return 0;

@@ -57,6 +57,7 @@ TEST_CASE("lists and pointers to pointers are followed where they are known to l
     CHECK_FALSE(cookie_for("__skb_try_recv_datagram", {other, skb_pointer}));
     CHECK(cookie_for("dev_hard_start_xmit", {skb, device}) ==
           cookie(0, SKBTRAIL_SHAPE_CHAIN, none, none, SKBTRAIL_COOKIE_HEADERS_DONE));
+    CHECK(cookie_for("rtnl_kfree_skbs", {skb, skb}) == cookie(0, SKBTRAIL_SHAPE_CHAIN, none, none));
     // Without BTF, its parameters having been changed, its first one is still known.
     CHECK(cookie_of("__netif_receive_skb_core.constprop.0", nullptr) ==
           cookie(0, SKBTRAIL_SHAPE_SKB_POINTER, none, none, SKBTRAIL_COOKIE_HEADERS_DONE));
