@@ -3,7 +3,7 @@
 //
 // Each run of the tests takes the labs of `in_each_run`, on 6.12: between them every kind of chain
 // (system call, poll, timer, softirq, interrupt), every fragment of paths.json that several labs
-// share, the wires that labs use (script, the NAT behind it, sink), and the longest recording.
+// share, the wires that labs use (script, the NAT behind it, sink, hub), and the longest recording.
 // `make test-all` takes the others, too, and every lab on every kernel (every_kernel_test.cpp).
 
 #include "tests/guest/shipped_labs.h"
